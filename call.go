@@ -1,0 +1,563 @@
+package licensing
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/hashicorp/go-retryablehttp"
+)
+
+const (
+	maxAnswer    = 16 << 20 // bytes of a success, decompressed
+	maxErrorBody = 64 << 10 // bytes kept of an error
+)
+
+// A call is what one method of the Client does: a request, perhaps sent
+// several times, and what has become of it. It travels in the context of its
+// attempts, since nothing else reaches all hooks of the retry loop.
+type call struct {
+	client  *Client
+	op      string // as in Error.Op
+	object  object
+	action  string // segment after the object's path
+	query   string
+	method  string
+	body    []byte
+	into    resource // holds the answer
+	tries   int      // requests that may be made, throttled ones not counted
+	id      string
+	started time.Time
+
+	last     answer
+	attempts int  // requests made
+	used     int  // requests that count against tries
+	waits    int  // waits for which the server gave no time
+	delayed  bool // a request was throttled
+	doubted  bool // a request may have been carried out
+	altered  bool // a part of the change was made by itself
+	renewed  bool // the token source was asked again
+	pending  bool // another request was decided on
+	wait     time.Duration
+	late     time.Time // until when a stalled request may land
+
+	// Of the latest attempt.
+	token     string
+	rejected  string // the token that a 401 refused
+	limited   context.Context
+	limit     time.Duration
+	cancel    context.CancelFunc
+	dialing   atomic.Bool
+	connected atomic.Bool
+}
+
+// An answer is what an attempt brought.
+type answer struct {
+	outcome outcome
+	status  int // 0: there was no answer
+	header  http.Header
+	body    []byte
+	problem *graphError   // what the body says, if it is an error's
+	after   time.Duration // Retry-After
+	timed   bool          // after was given
+	err     error         // what is wrong with the answer, or why there is none
+	unread  error         // what is wrong with a property of a good answer
+}
+
+// said returns what the body of an error answer says.
+func (a *answer) said() graphError {
+	if a.problem == nil {
+		return graphError{}
+	}
+	return *a.problem
+}
+
+// An outcome is what an answer, or its absence, says about its request.
+type outcome int
+
+const (
+	applied   outcome = iota // carried out
+	refused                  // not carried out, and may be sent again
+	delayed                  // refused for its frequency
+	unsigned                 // refused for its token
+	permanent                // not carried out, and never will be
+	doubtful                 // perhaps carried out
+)
+
+type callKey struct{}
+
+func callFrom(ctx context.Context) *call { return ctx.Value(callKey{}).(*call) }
+
+// newCall returns the call of op on an object.
+func (c *Client) newCall(ctx context.Context, op string, obj object, method, action string, body []byte, into resource) (*call, error) {
+	switch {
+	case c == nil || c.http == nil:
+		return nil, invalid(op, "client was not made by NewClient")
+	case ctx == nil:
+		return nil, invalid(op, "context is nil")
+	}
+	if err := obj.check(); err != nil {
+		return nil, invalid(op, "%w", err)
+	}
+	id, ok := ctx.Value(requestIDKey{}).(uuid.UUID)
+	if !ok || id == uuid.Nil {
+		id = uuid.New()
+	}
+	return &call{
+		client:  c,
+		op:      op,
+		object:  obj,
+		action:  action,
+		method:  method,
+		body:    body,
+		into:    into,
+		tries:   c.policy.MaxAttempts,
+		id:      id.String(),
+		started: time.Now(),
+	}, nil
+}
+
+// reads reports whether the call changes nothing, so that repeating it is free.
+func (c *call) reads() bool { return c.method == http.MethodGet }
+
+// send makes requests until one is answered definitely or no more may be made.
+// What became of them is in c.last; the error says why that is no success.
+func (c *call) send(ctx context.Context) error {
+	c.used, c.waits, c.renewed, c.rejected = 0, 0, false, ""
+	if ctx.Err() != nil {
+		c.last = answer{outcome: refused, err: &unsentError{contextError(ctx), true}}
+		return c.failure()
+	}
+	plain, err := http.NewRequestWithContext(context.WithValue(ctx, callKey{}, c), c.method, c.client.root+c.object.path()+c.action+c.query, nil)
+	if err != nil {
+		return invalid(c.op, "%s makes no URL", c.object.kind)
+	}
+	plain.Header = c.header()
+	req := &retryablehttp.Request{Request: plain}
+	if c.body != nil {
+		if err := req.SetBody(c.body); err != nil {
+			return invalid(c.op, "%w", err)
+		}
+	}
+	resp, _ := c.client.http.Do(req) // c.last has what is to be known
+	if resp != nil {
+		resp.Body.Close()
+	}
+	if c.pending { // the context ended between two attempts
+		c.pending = false
+		c.last.err = contextError(ctx)
+	}
+	switch {
+	case c.last.outcome != applied:
+		return c.failure()
+	case c.last.unread != nil:
+		return c.undecoded()
+	}
+	return nil
+}
+
+// header returns a new header: the loop's copies of a request would share one.
+func (c *call) header() http.Header {
+	values := []string{"application/json", c.id, c.client.userAgent}
+	h := http.Header{
+		"Accept":            values[0:1:1],
+		"Client-Request-Id": values[1:2:2],
+		"User-Agent":        values[2:3:3],
+	}
+	if c.body != nil {
+		h["Content-Type"] = values[0:1:1]
+	}
+	return h
+}
+
+// startAttempt returns the context of an attempt, which ends with the time it
+// may take, and by which its connection is watched.
+func (c *call) startAttempt(ctx context.Context) context.Context {
+	c.dialing.Store(false)
+	c.connected.Store(false)
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GetConn: func(string) { c.dialing.Store(true) },
+		GotConn: func(httptrace.GotConnInfo) { c.connected.Store(true) },
+	})
+	c.limit = min(c.client.policy.AttemptTimeout, c.left(ctx))
+	c.limited, c.cancel = context.WithTimeout(ctx, c.limit)
+	return c.limited
+}
+
+// left is the time that the call may still take.
+func (c *call) left(ctx context.Context) time.Duration {
+	left := c.client.policy.MaxElapsed
+	if left != forever {
+		left -= time.Since(c.started)
+	}
+	if deadline, ok := ctx.Deadline(); ok {
+		left = min(left, time.Until(deadline))
+	}
+	return left
+}
+
+// attempted takes in what an attempt brought and decides whether to make
+// another, and when.
+func (c *call) attempted(ctx context.Context, resp *http.Response, err error) bool {
+	if errors.Is(err, errSameToken) { // nothing was sent, and the 401 stands
+		c.cancel()
+		return false
+	}
+	c.last = c.receive(ctx, resp, err)
+	c.attempts++
+	c.pending = c.continues(ctx)
+	c.log(ctx)
+	return c.pending
+}
+
+// continues decides whether to make another attempt, and sets the wait.
+func (c *call) continues(ctx context.Context) bool {
+	a := &c.last
+	switch a.outcome {
+	case delayed:
+		c.delayed = true
+	case doubtful:
+		c.doubted = c.doubted || !c.reads()
+		fallthrough
+	default:
+		c.used++
+	}
+	if a.outcome == applied || a.outcome == permanent || c.tries == 1 || c.used >= c.tries {
+		return false
+	}
+	if a.outcome == unsigned {
+		first := !c.renewed && c.client.signs
+		c.renewed, c.rejected, c.wait = true, c.token, 0
+		return first
+	}
+	if ctx.Err() != nil {
+		a.err = contextError(ctx)
+		return false
+	}
+	left := c.left(ctx)
+	if a.timed {
+		if a.after > c.client.policy.MaxWait || a.after >= left {
+			return false
+		}
+		c.wait = max(a.after, shortestWait)
+		c.wait += randomUpTo(min(c.wait/8+shortestWait, time.Second, (left-c.wait)/2))
+		return true
+	}
+	// A wait of our own choice leaves time for the request after it.
+	c.wait = min(c.client.policy.backoff(c.waits), left/2)
+	c.waits++
+	return c.wait >= shortestWait
+}
+
+// prepare waits and makes the next attempt's request its own.
+func (c *call) prepare(req *http.Request) error {
+	if err := sleep(req.Context(), c.wait); err != nil {
+		return err
+	}
+	c.pending = false
+	req.Header = c.header()
+	return nil
+}
+
+// receive reads an attempt's answer to its end.
+func (c *call) receive(ctx context.Context, resp *http.Response, err error) answer {
+	if c.cancel != nil {
+		defer c.cancel()
+	}
+	a := answer{err: err}
+	if resp != nil && err == nil {
+		a.status, a.header = resp.StatusCode, resp.Header
+		a.after, a.timed = retryAfter(resp.Header, time.Now())
+		a.body, a.err = readBody(resp)
+		resp.Body.Close()
+	}
+	unsent := a.status == 0 && c.unsent(a.err)
+	stalled := !unsent && (a.status == http.StatusGatewayTimeout || a.err != nil && (ctx.Err() != nil || isTimeout(a.err)))
+	if stalled && !c.reads() {
+		c.late = time.Now().Add(c.client.policy.Fence)
+	}
+	a.outcome = c.judge(&a, unsent)
+	a.err = c.blame(ctx, a.err)
+	return a
+}
+
+// judge says what an answer means for its request.
+func (c *call) judge(a *answer, unsent bool) outcome {
+	switch {
+	case unsent && hopeless(a.err):
+		return permanent
+	case unsent:
+		return refused
+	case a.status == 0:
+		return doubtful
+	case a.status/100 == 2:
+		if a.err == nil {
+			a.err = c.notAnswered(a)
+		}
+		if a.err == nil {
+			return applied
+		}
+		a.body = bytes.Clone(a.body[:min(len(a.body), maxErrorBody)])
+		a.problem = readError(a.body)
+		return doubtful
+	}
+	a.problem = readError(a.body)
+	broken := a.err != nil || a.problem.broken && len(a.body) < maxErrorBody
+	switch {
+	case throttled(a.status, a.problem.code):
+		return delayed
+	case broken || a.status < 400 || again(a.status):
+		if a.status/100 == 3 && a.err == nil {
+			a.err = fmt.Errorf("%w: a redirect", errNotGraph)
+		}
+		return doubtful
+	case a.status == http.StatusUnauthorized:
+		return unsigned
+	case a.status == http.StatusConflict && (a.problem.code == codeConcurrency || a.timed):
+		return refused
+	}
+	return permanent
+}
+
+var (
+	errNotGraph    = errors.New("not an answer of Microsoft Graph")
+	errOtherObject = errors.New("answer is for another object")
+	errTooLarge    = fmt.Errorf("answer is larger than %d MiB", maxAnswer>>20)
+)
+
+// notAnswered says why a 2xx is no proof that the request was carried out.
+// Portals and proxies answer with 200, too.
+func (c *call) notAnswered(a *answer) error {
+	if a.status == http.StatusNoContent {
+		_, err := c.into.decode([]byte("{}"))
+		return err
+	}
+	if kind := mediaType(a.header); kind != "" && kind != "application/json" && !strings.HasSuffix(kind, "+json") {
+		return fmt.Errorf("%w: %s", errNotGraph, kind)
+	}
+	if !bytes.HasPrefix(bytes.TrimLeft(a.body, " \t\r\n"), []byte("{")) {
+		return fmt.Errorf("%w: no JSON object", errNotGraph)
+	}
+	failed, err := c.into.decode(a.body)
+	id := c.into.id()
+	if err != nil {
+		var syntax *json.SyntaxError
+		if errors.As(err, &syntax) {
+			return fmt.Errorf("%w: not a complete JSON object", errNotGraph)
+		}
+		var frame struct{ ID, Error json.RawMessage }
+		_ = json.Unmarshal(a.body, &frame) // which is good JSON
+		id, failed, a.unread = strings.Trim(string(frame.ID), `"`), frame.Error != nil, err
+	}
+	if failed {
+		return fmt.Errorf("%w: an error with status %d", errNotGraph, a.status)
+	}
+	if asked := c.object.guid(); asked != "" && id != "" && !strings.EqualFold(id, asked) {
+		return errOtherObject
+	}
+	return nil
+}
+
+func mediaType(h http.Header) string {
+	kind, _, _ := strings.Cut(h.Get("Content-Type"), ";")
+	return strings.ToLower(strings.TrimSpace(kind))
+}
+
+// readBody reads a body within its limit, after decompression.
+func readBody(resp *http.Response) ([]byte, error) {
+	success := resp.StatusCode/100 == 2
+	limit := maxErrorBody
+	if success {
+		limit = maxAnswer
+	}
+	size := 512
+	if n := resp.ContentLength; n > 0 {
+		size = int(min(n, maxErrorBody)) + 1 // so that the end is found without growing
+	}
+	body := make([]byte, 0, size)
+	for {
+		n, err := resp.Body.Read(body[len(body):cap(body)])
+		body = body[:len(body)+n]
+		switch {
+		case len(body) > limit && success:
+			return body[:limit], errTooLarge
+		case len(body) > limit:
+			return body[:limit], nil
+		case err == io.EOF:
+			return body, nil
+		case err != nil:
+			return body, err
+		case len(body) == cap(body):
+			body = append(body, 0)[:len(body)]
+		}
+	}
+}
+
+// blame turns an attempt's error into the cause that the caller sees: the
+// caller's own context first, and never our time limit as if it were that.
+func (c *call) blame(ctx context.Context, err error) error {
+	if err == nil {
+		return nil
+	}
+	var token *tokenError
+	if errors.As(err, &token) {
+		return &tokenError{c.blame(ctx, token.err)}
+	}
+	if ctx.Err() != nil {
+		return contextError(ctx)
+	}
+	if c.limited != nil && c.limited.Err() != nil && !errors.Is(err, errTooLarge) && isTimeout(err) {
+		return attemptTimeout{c.limit}
+	}
+	var wrapped *url.Error // names the user
+	if errors.As(err, &wrapped) {
+		err = wrapped.Err
+	}
+	return transportError{err}
+}
+
+func isTimeout(err error) bool {
+	var t interface{ Timeout() bool }
+	return errors.As(err, &t) && t.Timeout() || errors.Is(err, context.DeadlineExceeded)
+}
+
+// contextError returns why ctx ended: its error, and its cause where it has one
+// of its own.
+func contextError(ctx context.Context) error {
+	err, cause := ctx.Err(), context.Cause(ctx)
+	if cause == nil || errors.Is(cause, err) {
+		return cmp.Or(cause, err)
+	}
+	return fmt.Errorf("%w: %w", err, cause)
+}
+
+// A transportError does not pass for the end of the caller's context, though
+// timeouts of the net package and of http.Client say they are one.
+type transportError struct{ err error }
+
+func (e transportError) Error() string { return e.err.Error() }
+func (e transportError) As(t any) bool { return errors.As(e.err, t) }
+func (e transportError) Is(t error) bool {
+	return t != context.DeadlineExceeded && t != context.Canceled && errors.Is(e.err, t)
+}
+
+// An attemptTimeout is an attempt that took too long by our policy.
+type attemptTimeout struct{ limit time.Duration }
+
+func (e attemptTimeout) Error() string { return fmt.Sprintf("no complete answer within %v", e.limit) }
+func (e attemptTimeout) Timeout() bool { return true }
+
+// failure returns the error of a call that ended without success.
+func (c *call) failure() *Error {
+	a := &c.last
+	said := a.said()
+	e := &Error{
+		Op:              c.op,
+		StatusCode:      a.status,
+		Code:            said.code,
+		Message:         said.message,
+		Target:          said.target,
+		Details:         said.details,
+		RequestID:       c.requestID(),
+		ClientRequestID: c.clientRequestID(),
+		Date:            said.date,
+		RetryAfter:      a.after,
+		Attempts:        c.attempts,
+		Body:            a.body,
+		cause:           a.err,
+	}
+	if date, err := http.ParseTime(a.header.Get("Date")); err == nil {
+		e.Date = date
+	}
+	if a.status != 0 {
+		e.Header = a.header.Clone()
+		for _, name := range []string{"Set-Cookie", "Set-Cookie2", "Cookie", "Authorization", "Authentication-Info", "Proxy-Authorization"} {
+			e.Header.Del(name)
+		}
+	}
+	_, decided := judged(a.status, e.Message)
+	if decided {
+		e.SKUIDs, e.ServicePlanIDs = idsIn(e.Message)
+	}
+	var token *tokenError
+	ended := errors.Is(a.err, context.Canceled) || errors.Is(a.err, context.DeadlineExceeded)
+	switch {
+	case ended:
+	case errors.As(a.err, &token):
+		e.kinds = append(e.kinds, ErrUnauthorized)
+	case a.outcome == doubtful, a.outcome == refused && a.status == 0:
+		e.kinds = append(e.kinds, ErrUnavailable)
+	}
+	if c.doubted && (c.altered || !decided) {
+		e.kinds = append(e.kinds, ErrOutcomeUnknown)
+	}
+	return e
+}
+
+// undecoded returns the error of an answer that is good but for a property.
+func (c *call) undecoded() *DecodeError {
+	fails := func(part []byte) bool {
+		_, err := c.into.decode(part)
+		return err != nil
+	}
+	return &DecodeError{
+		Op:              c.op,
+		StatusCode:      c.last.status,
+		RequestID:       c.requestID(),
+		ClientRequestID: c.clientRequestID(),
+		Property:        unreadable(c.last.body, fails),
+		Body:            c.last.body,
+		Err:             c.last.unread,
+	}
+}
+
+func (c *call) requestID() string {
+	return cmp.Or(c.last.header.Get("Request-Id"), c.last.said().requestID)
+}
+
+func (c *call) clientRequestID() string {
+	return cmp.Or(c.last.header.Get("Client-Request-Id"), c.last.said().clientID, c.id)
+}
+
+// log writes a line about the attempt just made. It names the route, not the
+// user.
+func (c *call) log(ctx context.Context) {
+	logger, level := c.client.logger, slog.LevelWarn
+	if c.last.outcome == applied {
+		level = slog.LevelDebug
+	}
+	if logger == nil || !logger.Enabled(ctx, level) {
+		return
+	}
+	attrs := []slog.Attr{
+		slog.String("op", c.op),
+		slog.String("method", c.method),
+		slog.String("route", c.object.route()+c.action),
+		slog.Int("status", c.last.status),
+		slog.Int("attempt", c.attempts),
+		slog.String("request-id", c.requestID()),
+		slog.String("client-request-id", c.id),
+	}
+	if code := c.last.said().code; code != "" {
+		attrs = append(attrs, slog.String("code", code))
+	}
+	if c.last.err != nil {
+		attrs = append(attrs, slog.String("cause", cleaned(c.last.err)))
+	}
+	if c.pending {
+		attrs = append(attrs, slog.Duration("wait", c.wait))
+	}
+	logger.LogAttrs(ctx, level, "graph request", attrs...)
+}

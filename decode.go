@@ -1,0 +1,276 @@
+package licensing
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// MarshalJSON writes both lists, [] where there is nothing in one: Graph
+// refuses a request without either.
+func (r AssignLicenseRequest) MarshalJSON() ([]byte, error) {
+	return r.appendJSON(nil), nil
+}
+
+// MarshalJSON writes the list of disabled plans also when it is empty: without
+// it Graph keeps the plans disabled that were.
+func (l AssignedLicense) MarshalJSON() ([]byte, error) {
+	return l.appendJSON(nil), nil
+}
+
+func (r AssignLicenseRequest) appendJSON(b []byte) []byte {
+	ids := len(r.RemoveLicenses)
+	for _, license := range r.AddLicenses {
+		ids += 2 + len(license.DisabledPlans) // an id, and as much around it
+	}
+	b = slices.Grow(b, (ids+1)*len(`"00000000-0000-0000-0000-000000000000",`))
+	b = append(b, `{"addLicenses":[`...)
+	for i, license := range r.AddLicenses {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = license.appendJSON(b)
+	}
+	b = append(b, `],"removeLicenses":`...)
+	b = appendIDs(b, r.RemoveLicenses)
+	return append(b, '}')
+}
+
+func (l AssignedLicense) appendJSON(b []byte) []byte {
+	b = append(b, `{"disabledPlans":`...)
+	b = appendIDs(b, l.DisabledPlans)
+	b = append(b, `,"skuId":`...)
+	b = appendID(b, l.SKUID)
+	return append(b, '}')
+}
+
+func appendIDs(b []byte, ids []uuid.UUID) []byte {
+	b = append(b, '[')
+	for i, id := range ids {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = appendID(b, id)
+	}
+	return append(b, ']')
+}
+
+func appendID(b []byte, id uuid.UUID) []byte {
+	text, _ := id.MarshalText() // never fails
+	b = append(b, '"')
+	b = append(b, text...)
+	return append(b, '"')
+}
+
+// UnmarshalJSON reads a user as Graph writes it: ids in any letter case, times
+// with or without a zone. Null and empty ids in lists are left out.
+func (u *User) UnmarshalJSON(data []byte) error {
+	_, err := u.decode(data)
+	return err
+}
+
+// UnmarshalJSON reads a group as Graph writes it, like [User.UnmarshalJSON].
+func (g *Group) UnmarshalJSON(data []byte) error {
+	_, err := g.decode(data)
+	return err
+}
+
+// decode makes u what an answer says, and reports whether the answer has the
+// member that makes it an error. One pass does for both.
+func (u *User) decode(data []byte) (failed bool, err error) {
+	*u = User{}
+	type plain User
+	wire := struct {
+		*plain
+		AssignedLicenses        []wireLicense         `json:"assignedLicenses"`
+		AssignedPlans           []wirePlan            `json:"assignedPlans"`
+		LicenseAssignmentStates []wireAssignmentState `json:"licenseAssignmentStates"`
+		Error                   json.RawMessage       `json:"error"`
+	}{plain: (*plain)(u)}
+	if err := json.Unmarshal(data, &wire); err != nil {
+		return false, err
+	}
+	u.AssignedLicenses = each(wire.AssignedLicenses, wireLicense.license)
+	u.AssignedPlans = each(wire.AssignedPlans, wirePlan.plan)
+	u.LicenseAssignmentStates = each(wire.LicenseAssignmentStates, wireAssignmentState.state)
+	return wire.Error != nil, nil
+}
+
+func (g *Group) decode(data []byte) (failed bool, err error) {
+	*g = Group{}
+	type plain Group
+	wire := struct {
+		*plain
+		AssignedLicenses           []wireLicense   `json:"assignedLicenses"`
+		CreatedDateTime            moment          `json:"createdDateTime"`
+		DeletedDateTime            moment          `json:"deletedDateTime"`
+		ExpirationDateTime         moment          `json:"expirationDateTime"`
+		OnPremisesLastSyncDateTime moment          `json:"onPremisesLastSyncDateTime"`
+		RenewedDateTime            moment          `json:"renewedDateTime"`
+		Error                      json.RawMessage `json:"error"`
+	}{plain: (*plain)(g)}
+	if err := json.Unmarshal(data, &wire); err != nil {
+		return false, err
+	}
+	g.AssignedLicenses = each(wire.AssignedLicenses, wireLicense.license)
+	g.CreatedDateTime = time.Time(wire.CreatedDateTime)
+	g.DeletedDateTime = time.Time(wire.DeletedDateTime)
+	g.ExpirationDateTime = time.Time(wire.ExpirationDateTime)
+	g.OnPremisesLastSyncDateTime = time.Time(wire.OnPremisesLastSyncDateTime)
+	g.RenewedDateTime = time.Time(wire.RenewedDateTime)
+	return wire.Error != nil, nil
+}
+
+// The wire types are those of models.go with ids and times as Graph may write
+// them.
+type (
+	wireLicense struct {
+		SKUID         guid   `json:"skuId"`
+		DisabledPlans []guid `json:"disabledPlans"`
+	}
+	wirePlan struct {
+		AssignedDateTime moment           `json:"assignedDateTime"`
+		CapabilityStatus CapabilityStatus `json:"capabilityStatus"`
+		Service          string           `json:"service"`
+		ServicePlanID    guid             `json:"servicePlanId"`
+	}
+	wireAssignmentState struct {
+		AssignedByGroup     string          `json:"assignedByGroup"`
+		DisabledPlans       []guid          `json:"disabledPlans"`
+		Error               AssignmentError `json:"error"`
+		LastUpdatedDateTime moment          `json:"lastUpdatedDateTime"`
+		SKUID               guid            `json:"skuId"`
+		State               AssignmentState `json:"state"`
+	}
+)
+
+func (w wireLicense) license() AssignedLicense {
+	return AssignedLicense{SKUID: uuid.UUID(w.SKUID), DisabledPlans: known(w.DisabledPlans)}
+}
+
+func (w wirePlan) plan() AssignedPlan {
+	return AssignedPlan{
+		AssignedDateTime: time.Time(w.AssignedDateTime),
+		CapabilityStatus: w.CapabilityStatus,
+		Service:          w.Service,
+		ServicePlanID:    uuid.UUID(w.ServicePlanID),
+	}
+}
+
+func (w wireAssignmentState) state() LicenseAssignmentState {
+	return LicenseAssignmentState{
+		AssignedByGroup:     w.AssignedByGroup,
+		DisabledPlans:       known(w.DisabledPlans),
+		Error:               w.Error,
+		LastUpdatedDateTime: time.Time(w.LastUpdatedDateTime),
+		SKUID:               uuid.UUID(w.SKUID),
+		State:               w.State,
+	}
+}
+
+// each returns f of each item, and nil for nil: a list that was not returned
+// is not an empty one.
+func each[W, T any](items []W, f func(W) T) []T {
+	if items == nil {
+		return nil
+	}
+	list := make([]T, len(items))
+	for i, item := range items {
+		list[i] = f(item)
+	}
+	return list
+}
+
+// known returns the ids that are not null or empty, which Graph's metadata
+// allows in lists.
+func known(ids []guid) []uuid.UUID {
+	list := each(ids, func(g guid) uuid.UUID { return uuid.UUID(g) })
+	return slices.DeleteFunc(list, func(id uuid.UUID) bool { return id == uuid.Nil })
+}
+
+// A guid is a uuid.UUID that null and "" leave nil.
+type guid uuid.UUID
+
+func (g *guid) UnmarshalJSON(data []byte) error {
+	text, err := jsonText(data)
+	if err != nil || len(text) == 0 {
+		return err
+	}
+	id, err := uuid.ParseBytes(text)
+	*g = guid(id)
+	return err
+}
+
+// A moment is a time whose zone may be missing, which then is UTC.
+type moment time.Time
+
+func (m *moment) UnmarshalJSON(data []byte) error {
+	text, err := jsonText(data)
+	if err != nil || len(text) == 0 {
+		return err
+	}
+	t, err := parseTime(string(text))
+	*m = moment(t)
+	return err
+}
+
+func parseTime(text string) (time.Time, error) {
+	t, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		if local, err := time.Parse("2006-01-02T15:04:05", text); err == nil {
+			return local, nil
+		}
+	}
+	return t, err
+}
+
+// jsonText returns the content of a JSON string, and nothing for null.
+func jsonText(data []byte) ([]byte, error) {
+	switch {
+	case string(data) == "null":
+		return nil, nil
+	case data[0] != '"':
+		return nil, errors.New("not a string")
+	case bytes.IndexByte(data, '\\') < 0:
+		return data[1 : len(data)-1], nil
+	}
+	var s string
+	err := json.Unmarshal(data, &s)
+	return []byte(s), err
+}
+
+// unreadable names a property of body that fails to be read, such as
+// "assignedLicenses[0].skuId". encoding/json tells it for its own types only,
+// so this finds out by reading the parts alone.
+func unreadable(body []byte, fails func(part []byte) bool) string {
+	var narrow func(part json.RawMessage, wrap func([]byte) []byte) string
+	narrow = func(part json.RawMessage, wrap func([]byte) []byte) string {
+		var object map[string]json.RawMessage
+		var array []json.RawMessage
+		if json.Unmarshal(part, &object) == nil {
+			for _, name := range slices.Sorted(maps.Keys(object)) {
+				key, _ := json.Marshal(name)
+				within := func(b []byte) []byte { return wrap(slices.Concat([]byte("{"), key, []byte(":"), b, []byte("}"))) }
+				if fails(within(object[name])) {
+					return "." + name + narrow(object[name], within)
+				}
+			}
+		} else if json.Unmarshal(part, &array) == nil {
+			within := func(b []byte) []byte { return wrap(slices.Concat([]byte("["), b, []byte("]"))) }
+			for i, item := range array {
+				if fails(within(item)) {
+					return fmt.Sprintf("[%d]", i) + narrow(item, within)
+				}
+			}
+		}
+		return ""
+	}
+	name := narrow(body, func(b []byte) []byte { return b })
+	return name[min(1, len(name)):]
+}

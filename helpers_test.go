@@ -1,0 +1,202 @@
+package licensing_test
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"github.com/graphlicensing/licensing"
+)
+
+// Ids that the tests share.
+const (
+	userID  = "11111111-1111-4111-8111-111111111111"
+	groupID = "22222222-2222-4222-8222-222222222222"
+)
+
+var (
+	skuA  = uuid.MustParse("aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa")
+	skuB  = uuid.MustParse("bbbbbbbb-bbbb-4bbb-8bbb-bbbbbbbbbbbb")
+	skuC  = uuid.MustParse("cccccccc-cccc-4ccc-8ccc-cccccccccccc")
+	planA = uuid.MustParse("a0000000-0000-4000-8000-000000000001")
+	planB = uuid.MustParse("b0000000-0000-4000-8000-000000000002")
+)
+
+// add and remove are the commonest changes.
+func add(skus ...uuid.UUID) licensing.AssignLicenseRequest {
+	var req licensing.AssignLicenseRequest
+	for _, sku := range skus {
+		req.AddLicenses = append(req.AddLicenses, licensing.AssignedLicense{SKUID: sku})
+	}
+	return req
+}
+
+func remove(skus ...uuid.UUID) licensing.AssignLicenseRequest {
+	return licensing.AssignLicenseRequest{RemoveLicenses: skus}
+}
+
+// A step answers one request of a script.
+type step func(*http.Request) (*http.Response, error)
+
+// reply answers with status, a JSON body, and headers given as pairs.
+func reply(status int, body string, headers ...string) step {
+	return func(req *http.Request) (*http.Response, error) {
+		h := http.Header{}
+		if body != "" {
+			h.Set("Content-Type", "application/json")
+		}
+		for i := 0; i < len(headers); i += 2 {
+			h.Set(headers[i], headers[i+1])
+		}
+		return &http.Response{
+			Status:        fmt.Sprintf("%d %s", status, http.StatusText(status)),
+			StatusCode:    status,
+			Proto:         "HTTP/1.1",
+			ProtoMajor:    1,
+			ProtoMinor:    1,
+			Header:        h,
+			Body:          io.NopCloser(strings.NewReader(body)),
+			ContentLength: int64(len(body)),
+			Request:       req,
+		}, nil
+	}
+}
+
+// graphError answers with an error in Graph's frame.
+func graphError(status int, code, message string, headers ...string) step {
+	return reply(status, fmt.Sprintf(`{"error":{"code":%q,"message":%q,"innerError":{}}}`, code, message), headers...)
+}
+
+// fails breaks the connection with err.
+func fails(err error) step {
+	return func(*http.Request) (*http.Response, error) { return nil, err }
+}
+
+var (
+	okUser  = reply(200, `{"id":"`+userID+`"}`)
+	okGroup = reply(202, `{"id":"`+groupID+`"}`)
+	lost    = fails(errors.New("connection reset by peer"))
+)
+
+// A sent is a request as it went over the wire.
+type sent struct {
+	Method string
+	URL    string
+	Header http.Header
+	Body   string
+}
+
+// A script is a transport that answers requests in order. A request too many
+// fails the test, and so does a body left open.
+type script struct {
+	t     testing.TB
+	mu    sync.Mutex
+	steps []step
+	sent  []sent
+	open  int
+}
+
+func newScript(t testing.TB, steps ...step) *script {
+	s := &script{t: t, steps: steps}
+	t.Cleanup(func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.open != 0 {
+			t.Errorf("%d answers were not closed", s.open)
+		}
+		if len(s.steps) != 0 {
+			t.Errorf("%d requests were expected and not made", len(s.steps))
+		}
+	})
+	return s
+}
+
+func (s *script) RoundTrip(req *http.Request) (*http.Response, error) {
+	body := ""
+	if req.Body != nil {
+		b, _ := io.ReadAll(req.Body)
+		req.Body.Close()
+		body = string(b)
+	}
+	s.mu.Lock()
+	s.sent = append(s.sent, sent{req.Method, req.URL.String(), req.Header.Clone(), body})
+	if len(s.steps) == 0 {
+		s.mu.Unlock()
+		s.t.Errorf("unexpected request: %s %s %s", req.Method, req.URL, body)
+		return nil, errors.New("unexpected request")
+	}
+	next := s.steps[0]
+	s.steps = s.steps[1:]
+	s.mu.Unlock()
+
+	resp, err := next(req)
+	if resp != nil {
+		s.mu.Lock()
+		s.open++
+		s.mu.Unlock()
+		resp.Body = &watched{ReadCloser: resp.Body, closed: func() {
+			s.mu.Lock()
+			s.open--
+			s.mu.Unlock()
+		}}
+	}
+	return resp, err
+}
+
+// requests returns what has been sent so far.
+func (s *script) requests() []sent {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.sent
+}
+
+// bodies returns the bodies that have been sent so far.
+func (s *script) bodies() []string {
+	var bodies []string
+	for _, r := range s.requests() {
+		bodies = append(bodies, r.Body)
+	}
+	return bodies
+}
+
+type watched struct {
+	io.ReadCloser
+	once   sync.Once
+	closed func()
+}
+
+func (w *watched) Close() error {
+	w.once.Do(w.closed)
+	return w.ReadCloser.Close()
+}
+
+// newClient returns a client over transport, whose base URL has a path so that
+// one that is left out shows.
+func newClient(t testing.TB, transport http.RoundTripper, opts ...licensing.Option) *licensing.Client {
+	t.Helper()
+	opts = append([]licensing.Option{
+		licensing.WithBaseURL("https://graph.test/base"),
+		licensing.WithHTTPClient(&http.Client{Transport: transport}),
+	}, opts...)
+	client, err := licensing.NewClient(licensing.StaticToken("secret-token"), opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return client
+}
+
+// asError returns err as the *Error that it must be.
+func asError(t testing.TB, err error) *licensing.Error {
+	t.Helper()
+	e, ok := errors.AsType[*licensing.Error](err)
+	if !ok {
+		t.Fatalf("got error %v of type %T, want an *Error", err, err)
+	}
+	return e
+}

@@ -1,0 +1,329 @@
+// Package licensing assigns, removes and repairs Microsoft 365 and Entra
+// licences through Microsoft Graph v1.0.
+//
+//	client, err := licensing.NewClient(tokens)
+//	…
+//	user, err := client.AssignUserLicense(ctx, "adele@contoso.com", licensing.AssignLicenseRequest{
+//		AddLicenses: []licensing.AssignedLicense{{SKUID: e3}},
+//	})
+//
+// # Authentication
+//
+// A [TokenSource] is a function that returns an access token for the scope
+// that [Cloud.Scope] names. It is asked for each request, so it should cache;
+// the credentials of azidentity do, and five lines bridge them:
+//
+//	tokens := func(ctx context.Context) (string, error) {
+//		token, err := credential.GetToken(ctx, policy.TokenRequestOptions{
+//			Scopes: []string{licensing.CloudGlobal.Scope()},
+//		})
+//		return token.Token, err
+//	}
+//
+// A token goes to the client's own host only, over https only (or to a
+// loopback address), and stands in no error and no log line.
+//
+// # Assigning and removing
+//
+// An [AssignLicenseRequest] is applied as a whole or not at all. The disabled
+// plans of an added SKU replace those it had before, and without any all of
+// its plans are on. Licences inherited from a group can be changed on the
+// group only. Taking away Exchange, whether as a SKU or as a service plan,
+// starts the 30 days after which the mailbox is deleted.
+//
+// A client sends one write at a time for one user or group, because parallel
+// ones end in a 409 for a user and in silently lost changes for a group. A
+// user addressed by id here and by user principal name there counts as two,
+// and several processes need an order of their own. Different objects never
+// wait for each other.
+//
+// Reads of Entra lag behind its writes: trust what a write returned.
+//
+// # Groups are asynchronous
+//
+// Graph answers a change to a group with 202 Accepted and applies it to the
+// members later, to each member entirely or not at all. What went wrong for a
+// member is in its [LicenseAssignmentState] values; see
+// [LicenseAssignmentState.Err].
+//
+// # Errors
+//
+// Methods return an [*Error], which works with [errors.Is] and the sentinels
+// of this package, or a [*DecodeError] for an accepted change whose answer
+// cannot be read:
+//
+//	switch {
+//	case errors.Is(err, licensing.ErrOutcomeUnknown):
+//		// The change may or may not have been made. Sending it again is safe.
+//	case errors.Is(err, licensing.ErrNoAvailableLicenses):
+//		// Buy seats.
+//	}
+//
+// Graph has one error code for all licence failures, so the kinds are told
+// apart by message; an unknown message still comes with its status, code and
+// text. What the package adds to an error or a log line names no user, but
+// Graph's own message, Body and Header are passed on as they came and can
+// hold personal data.
+//
+// # Retries and throttling
+//
+// Requests are repeated as [RetryPolicy] says. Retry-After is honoured in full
+// or, where it is longer than the policy or the context's deadline allows,
+// reported at once. When an answer is lost the same operation is sent again
+// and the write path's own answer decides, so that an operation is reported
+// as failed only if it did not happen; where that cannot be found out the
+// error is [ErrOutcomeUnknown].
+//
+// A context without a deadline is fine: MaxElapsed bounds each call.
+//
+// # Testing
+//
+// Package licensingtest is a tenant in memory that answers as Graph does.
+package licensing
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/google/uuid"
+	"github.com/hashicorp/go-retryablehttp"
+)
+
+// A Cloud is one deployment of Microsoft Graph. Tokens do not cross clouds.
+type Cloud struct {
+	Name     string // for people: "Global", "US Government L4", …
+	GraphURL string // root of Graph, without a version: "https://graph.microsoft.com"
+	LoginURL string // root of the sign-in service, for whoever gets the tokens
+}
+
+// Scope returns the scope to ask a token for with client credentials:
+// GraphURL followed by "/.default".
+func (c Cloud) Scope() string { return strings.TrimRight(c.GraphURL, "/") + "/.default" }
+
+// The clouds that Microsoft Graph runs in. CloudGlobal includes GCC; L4 is GCC
+// High and L5 is DoD. Bleu, Delos and GovSG are the sovereign clouds of
+// France, Germany and Singapore.
+var (
+	CloudGlobal  = Cloud{"Global", "https://graph.microsoft.com", "https://login.microsoftonline.com"}
+	CloudUSGovL4 = Cloud{"US Government L4", "https://graph.microsoft.us", "https://login.microsoftonline.us"}
+	CloudUSGovL5 = Cloud{"US Government L5", "https://dod-graph.microsoft.us", "https://login.microsoftonline.us"}
+	CloudChina   = Cloud{"China", "https://microsoftgraph.chinacloudapi.cn", "https://login.chinacloudapi.cn"}
+	CloudBleu    = Cloud{"Bleu", "https://graph.svc.sovcloud.fr", "https://login.sovcloud-identity.fr"}
+	CloudDelos   = Cloud{"Delos", "https://graph.svc.sovcloud.de", "https://login.sovcloud-identity.de"}
+	CloudGovSG   = Cloud{"GovSG", "https://graph.svc.sovcloud.sg", "https://login.sovcloud-identity.sg"}
+)
+
+// A TokenSource returns an access token for Graph. It is asked before each
+// request, and once more after a 401; it should cache, must be safe for
+// concurrent use, and should give up when ctx ends. An error from it is not
+// retried.
+type TokenSource func(ctx context.Context) (string, error)
+
+// StaticToken returns a source of one token, as a command line tool may get it
+// from its environment. Such a token is good for about an hour.
+func StaticToken(token string) TokenSource {
+	return func(context.Context) (string, error) { return token, nil }
+}
+
+// A Client calls Microsoft Graph. It is made by [NewClient], is safe for
+// concurrent use, and should be shared: only calls of one client keep out of
+// each other's way on one user or group.
+type Client struct {
+	root      string // scheme, host, path prefix and version, without a final slash
+	http      *retryablehttp.Client
+	transport http.RoundTripper // below the one that signs
+	signs     bool              // tokens come from a TokenSource
+	policy    RetryPolicy
+	objects   *objects
+	logger    *slog.Logger
+	userAgent string
+}
+
+// NewClient returns a client that signs its requests with tokens. It checks
+// its arguments and does no I/O. Without a token source the HTTP client given
+// by [WithHTTPClient] has to sign the requests itself.
+//
+// Errors: [ErrInvalidArgument], naming the option and the reason.
+func NewClient(tokens TokenSource, opts ...Option) (*Client, error) {
+	const op = "new client"
+	s := settings{cloud: CloudGlobal}
+	for _, opt := range opts {
+		if opt == nil {
+			return nil, invalid(op, "option is nil")
+		}
+		if err := opt(&s); err != nil {
+			return nil, invalid(op, "%w", err)
+		}
+	}
+	if tokens == nil && s.httpClient == nil {
+		return nil, invalid(op, "token source is nil, and no HTTP client that signs the requests was given")
+	}
+	if s.baseURL == nil {
+		base, err := parseBaseURL("cloud's Graph URL", s.cloud.GraphURL)
+		if err != nil {
+			return nil, invalid(op, "%w", err)
+		}
+		s.baseURL = base
+	}
+
+	c := &Client{
+		root:      strings.TrimRight(s.baseURL.String(), "/") + "/v1.0",
+		transport: defaultTransport(),
+		signs:     tokens != nil,
+		policy:    s.policy.withDefaults(),
+		objects:   new(objects),
+		logger:    s.logger,
+		userAgent: strings.TrimSpace(s.userAgent + " graphlicensing/" + version),
+	}
+	var hc http.Client
+	if s.httpClient != nil {
+		hc = *s.httpClient
+		if hc.Transport != nil {
+			c.transport = hc.Transport
+		}
+	}
+	hc.Transport = &signer{next: c.transport, tokens: tokens, base: s.baseURL}
+	c.http = newRetryClient(&hc)
+	return c, nil
+}
+
+// version is the one that the User-Agent tells.
+const version = "0.1.0"
+
+// CloseIdleConnections closes the connections that no call is using. Clients
+// without a transport of their own share one, so it closes theirs too.
+func (c *Client) CloseIdleConnections() {
+	if c == nil || c.transport == nil {
+		return
+	}
+	(&http.Client{Transport: c.transport}).CloseIdleConnections()
+}
+
+// An Option changes what [NewClient] makes. Options may come in any order; of
+// two of a kind the later wins.
+type Option func(*settings) error
+
+type settings struct {
+	cloud      Cloud
+	baseURL    *url.URL
+	httpClient *http.Client
+	policy     RetryPolicy
+	logger     *slog.Logger
+	userAgent  string
+}
+
+// WithCloud selects a national or sovereign cloud. The default is
+// [CloudGlobal].
+func WithCloud(cloud Cloud) Option {
+	return func(s *settings) error {
+		s.cloud = cloud
+		_, err := parseBaseURL("cloud's Graph URL", cloud.GraphURL)
+		return err
+	}
+}
+
+// WithBaseURL sends requests to rawURL, a proxy or a fake, in place of the
+// cloud's Graph URL. Its path is kept as a prefix and "/v1.0" is appended. It
+// must be https, or http on a loopback address.
+func WithBaseURL(rawURL string) Option {
+	return func(s *settings) (err error) {
+		s.baseURL, err = parseBaseURL("base URL", rawURL)
+		return err
+	}
+}
+
+// WithHTTPClient uses a copy of hc, with its Transport, Jar and Timeout, which
+// applies to each attempt. Redirects are never followed, whatever hc says.
+//
+// A Transport is used as it is. Without one the client has its own, which
+// finds dead HTTP/2 connections by pings; give yours the same:
+//
+//	transport.HTTP2 = &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 15 * time.Second}
+func WithHTTPClient(hc *http.Client) Option {
+	return func(s *settings) error {
+		if hc == nil {
+			return errors.New("HTTP client is nil")
+		}
+		s.httpClient = hc
+		return nil
+	}
+}
+
+// WithRetryPolicy replaces the default [RetryPolicy].
+func WithRetryPolicy(p RetryPolicy) Option {
+	return func(s *settings) error {
+		s.policy = p
+		return nil
+	}
+}
+
+// WithLogger logs a line for each attempt: at level Debug those that end a
+// call well, at level Warn the others. A line has the operation, method, route
+// template, status, attempt, wait and request ids, and names no user. The
+// default is silence.
+func WithLogger(l *slog.Logger) Option {
+	return func(s *settings) error {
+		s.logger = l
+		return nil
+	}
+}
+
+// WithUserAgent puts product, such as "joiner-bot/2.1", before the package's
+// own name in the User-Agent header.
+func WithUserAgent(product string) Option {
+	return func(s *settings) error {
+		notPrintable := func(r rune) bool { return r < ' ' || r > '~' }
+		if strings.TrimSpace(product) == "" || len(product) > 256 || strings.ContainsFunc(product, notPrintable) {
+			return errors.New("user agent must be 1 to 256 printable ASCII characters")
+		}
+		s.userAgent = product
+		return nil
+	}
+}
+
+// parseBaseURL checks the root that tokens will be sent to; name says in an
+// error which one it is.
+func parseBaseURL(name, raw string) (*url.URL, error) {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return nil, fmt.Errorf("%s cannot be parsed", name) // err quotes it, and it may hold a password
+	}
+	reason := ""
+	switch {
+	case u.User != nil:
+		reason = "must not have user info"
+	case u.RawQuery != "" || u.ForceQuery:
+		reason = "must not have a query"
+	case u.Fragment != "" || strings.HasSuffix(raw, "#"):
+		reason = "must not have a fragment"
+	case u.Hostname() == "":
+		reason = "must be absolute, with a host"
+	case u.Scheme != "https" && !(u.Scheme == "http" && loopback(u.Hostname())):
+		reason = "must be https, or http on a loopback address"
+	case strings.HasSuffix(strings.TrimRight(u.Path, "/"), "/v1.0"):
+		reason = "must not end in /v1.0, which is appended"
+	default:
+		return u, nil
+	}
+	return nil, fmt.Errorf("%s %s", name, reason)
+}
+
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return strings.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback()
+}
+
+type requestIDKey struct{}
+
+// ContextWithRequestID returns a context whose calls send id as their
+// client-request-id, the id that Microsoft support asks for. By default each
+// call has a new one, the same on each of its attempts.
+func ContextWithRequestID(ctx context.Context, id uuid.UUID) context.Context {
+	return context.WithValue(ctx, requestIDKey{}, id)
+}

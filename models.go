@@ -1,0 +1,190 @@
+package licensing
+
+import (
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// An AssignLicenseRequest says which licences to add and which to remove. It
+// is applied as a whole or not at all. At least one list must have an entry,
+// and no SKU may stand in both, nor twice in AddLicenses.
+type AssignLicenseRequest struct {
+	// AddLicenses are SKUs to assign, or whose disabled plans to replace.
+	AddLicenses []AssignedLicense `json:"addLicenses"`
+	// RemoveLicenses are SKUs to take away. Named twice they are sent once.
+	RemoveLicenses []uuid.UUID `json:"removeLicenses"`
+}
+
+// An AssignedLicense is a SKU and those of its service plans that are off.
+type AssignedLicense struct {
+	SKUID uuid.UUID `json:"skuId"`
+	// DisabledPlans is the whole list: none means that all plans are on.
+	DisabledPlans []uuid.UUID `json:"disabledPlans"`
+}
+
+// A User is a user as Graph returned it. Graph sends some properties only
+// where they were asked for: those that did not come have their zero value.
+type User struct {
+	ID                      string                   `json:"id,omitzero"`
+	AccountEnabled          *bool                    `json:"accountEnabled,omitzero"` // nil: not returned
+	AssignedLicenses        []AssignedLicense        `json:"assignedLicenses,omitzero"`
+	AssignedPlans           []AssignedPlan           `json:"assignedPlans,omitzero"`
+	BusinessPhones          []string                 `json:"businessPhones,omitzero"`
+	City                    string                   `json:"city,omitzero"`
+	CompanyName             string                   `json:"companyName,omitzero"`
+	Country                 string                   `json:"country,omitzero"`
+	Department              string                   `json:"department,omitzero"`
+	DisplayName             string                   `json:"displayName,omitzero"`
+	GivenName               string                   `json:"givenName,omitzero"`
+	JobTitle                string                   `json:"jobTitle,omitzero"`
+	LicenseAssignmentStates []LicenseAssignmentState `json:"licenseAssignmentStates,omitzero"` // nil: not returned
+	Mail                    string                   `json:"mail,omitzero"`
+	MobilePhone             string                   `json:"mobilePhone,omitzero"`
+	OfficeLocation          string                   `json:"officeLocation,omitzero"`
+	OnPremisesSyncEnabled   *bool                    `json:"onPremisesSyncEnabled,omitzero"` // nil: never synced, or not returned
+	OtherMails              []string                 `json:"otherMails,omitzero"`
+	PreferredLanguage       string                   `json:"preferredLanguage,omitzero"`
+	ProvisionedPlans        []ProvisionedPlan        `json:"provisionedPlans,omitzero"`
+	ProxyAddresses          []string                 `json:"proxyAddresses,omitzero"`
+	Surname                 string                   `json:"surname,omitzero"`
+	UsageLocation           string                   `json:"usageLocation,omitzero"` // ISO 3166 alpha-2
+	UserPrincipalName       string                   `json:"userPrincipalName,omitzero"`
+	UserType                string                   `json:"userType,omitzero"` // "Member" or "Guest"
+}
+
+// A Group is a group as Graph returned it. Graph sends some properties only
+// where they were asked for: those that did not come have their zero value.
+type Group struct {
+	ID                            string                  `json:"id,omitzero"`
+	AssignedLicenses              []AssignedLicense       `json:"assignedLicenses,omitzero"`
+	Classification                string                  `json:"classification,omitzero"`
+	CreatedDateTime               time.Time               `json:"createdDateTime,omitzero"`
+	DeletedDateTime               time.Time               `json:"deletedDateTime,omitzero"`
+	Description                   string                  `json:"description,omitzero"`
+	DisplayName                   string                  `json:"displayName,omitzero"`
+	ExpirationDateTime            time.Time               `json:"expirationDateTime,omitzero"`
+	GroupTypes                    []string                `json:"groupTypes,omitzero"`             // "Unified", "DynamicMembership"
+	IsAssignableToRole            *bool                   `json:"isAssignableToRole,omitzero"`     // nil: not set, or not returned
+	LicenseProcessingState        *LicenseProcessingState `json:"licenseProcessingState,omitzero"` // nil: never had a licence, or not returned
+	Mail                          string                  `json:"mail,omitzero"`
+	MailEnabled                   *bool                   `json:"mailEnabled,omitzero"` // nil: not returned
+	MailNickname                  string                  `json:"mailNickname,omitzero"`
+	MembershipRule                string                  `json:"membershipRule,omitzero"`
+	MembershipRuleProcessingState string                  `json:"membershipRuleProcessingState,omitzero"`
+	OnPremisesDomainName          string                  `json:"onPremisesDomainName,omitzero"`
+	OnPremisesLastSyncDateTime    time.Time               `json:"onPremisesLastSyncDateTime,omitzero"`
+	OnPremisesNetBIOSName         string                  `json:"onPremisesNetBiosName,omitzero"`
+	OnPremisesSAMAccountName      string                  `json:"onPremisesSamAccountName,omitzero"`
+	OnPremisesSecurityIdentifier  string                  `json:"onPremisesSecurityIdentifier,omitzero"`
+	OnPremisesSyncEnabled         *bool                   `json:"onPremisesSyncEnabled,omitzero"` // nil: never synced, or not returned
+	PreferredDataLocation         string                  `json:"preferredDataLocation,omitzero"`
+	PreferredLanguage             string                  `json:"preferredLanguage,omitzero"`
+	ProxyAddresses                []string                `json:"proxyAddresses,omitzero"`
+	RenewedDateTime               time.Time               `json:"renewedDateTime,omitzero"`
+	ResourceBehaviorOptions       []string                `json:"resourceBehaviorOptions,omitzero"`
+	ResourceProvisioningOptions   []string                `json:"resourceProvisioningOptions,omitzero"`
+	SecurityEnabled               *bool                   `json:"securityEnabled,omitzero"` // nil: not returned
+	SecurityIdentifier            string                  `json:"securityIdentifier,omitzero"`
+	Theme                         string                  `json:"theme,omitzero"`
+	Visibility                    string                  `json:"visibility,omitzero"`
+}
+
+// An AssignedPlan is a service plan that a user has, or had: removed plans
+// stay listed as [CapabilityStatusDeleted].
+type AssignedPlan struct {
+	AssignedDateTime time.Time        `json:"assignedDateTime,omitzero"`
+	CapabilityStatus CapabilityStatus `json:"capabilityStatus,omitzero"`
+	Service          string           `json:"service,omitzero"` // such as "exchange"
+	ServicePlanID    uuid.UUID        `json:"servicePlanId,omitzero"`
+}
+
+// A ProvisionedPlan tells how far a service has come in setting a user up.
+type ProvisionedPlan struct {
+	CapabilityStatus   CapabilityStatus   `json:"capabilityStatus,omitzero"`
+	ProvisioningStatus ProvisioningStatus `json:"provisioningStatus,omitzero"`
+	Service            string             `json:"service,omitzero"`
+}
+
+// A LicenseAssignmentState is one assignment of a SKU to a user. A user can
+// hold one SKU several times: directly, and through each of some groups.
+type LicenseAssignmentState struct {
+	AssignedByGroup     string          `json:"assignedByGroup,omitzero"` // the group's id, empty for a direct assignment
+	DisabledPlans       []uuid.UUID     `json:"disabledPlans,omitzero"`
+	Error               AssignmentError `json:"error,omitzero"`
+	LastUpdatedDateTime time.Time       `json:"lastUpdatedDateTime,omitzero"`
+	SKUID               uuid.UUID       `json:"skuId,omitzero"`
+	State               AssignmentState `json:"state,omitzero"`
+}
+
+// A LicenseProcessingState says whether a group's latest change has reached
+// its members.
+type LicenseProcessingState struct {
+	State ProcessingState `json:"state,omitzero"`
+}
+
+// CapabilityStatus is the state of a plan or SKU. Unpaid, it decays in the
+// order of the constants. Unknown values are kept as they came.
+type CapabilityStatus string
+
+// The documented values of [CapabilityStatus].
+const (
+	CapabilityStatusEnabled   CapabilityStatus = "Enabled"
+	CapabilityStatusWarning   CapabilityStatus = "Warning"   // grace period, still assignable
+	CapabilityStatusSuspended CapabilityStatus = "Suspended" // not assignable, data kept
+	CapabilityStatusLockedOut CapabilityStatus = "LockedOut" // usable by nobody, data kept
+	CapabilityStatusDeleted   CapabilityStatus = "Deleted"
+)
+
+// ProvisioningStatus is how far a service has come in setting a plan up.
+// Unknown values are kept as they came.
+type ProvisioningStatus string
+
+// The documented values of [ProvisioningStatus].
+const (
+	ProvisioningStatusSuccess             ProvisioningStatus = "Success"
+	ProvisioningStatusDisabled            ProvisioningStatus = "Disabled"
+	ProvisioningStatusError               ProvisioningStatus = "Error"
+	ProvisioningStatusPendingInput        ProvisioningStatus = "PendingInput"        // waits for the service
+	ProvisioningStatusPendingActivation   ProvisioningStatus = "PendingActivation"   // waits for an administrator
+	ProvisioningStatusPendingProvisioning ProvisioningStatus = "PendingProvisioning" // new in the SKU
+)
+
+// AssignmentState is the state of a [LicenseAssignmentState]. Unknown values
+// are kept as they came.
+type AssignmentState string
+
+// The documented values of [AssignmentState].
+const (
+	AssignmentStateActive          AssignmentState = "Active"
+	AssignmentStateActiveWithError AssignmentState = "ActiveWithError" // held, but the latest change failed
+	AssignmentStateDisabled        AssignmentState = "Disabled"
+	AssignmentStateError           AssignmentState = "Error" // not held
+)
+
+// AssignmentError is why an assignment failed. Unknown values are kept as they
+// came; see [LicenseAssignmentState.Err].
+type AssignmentError string
+
+// The documented values of [AssignmentError]. A healthy assignment has none,
+// or AssignmentErrorNone.
+const (
+	AssignmentErrorNone                               AssignmentError = "None"
+	AssignmentErrorCountViolation                     AssignmentError = "CountViolation"                     // no seat left
+	AssignmentErrorMutuallyExclusiveViolation         AssignmentError = "MutuallyExclusiveViolation"         // plans that exclude each other
+	AssignmentErrorDependencyViolation                AssignmentError = "DependencyViolation"                // a plan needs another
+	AssignmentErrorProhibitedInUsageLocationViolation AssignmentError = "ProhibitedInUsageLocationViolation" // not sold in the user's country
+	AssignmentErrorUniquenessViolation                AssignmentError = "UniquenessViolation"                // proxy address in use
+	AssignmentErrorOther                              AssignmentError = "Other"                              // often another SKU's failure
+)
+
+// ProcessingState is how far Graph has come with a group's latest change.
+// Unknown values are kept as they came.
+type ProcessingState string
+
+// The documented values of [ProcessingState].
+const (
+	ProcessingStateQueued     ProcessingState = "QueuedForProcessing"
+	ProcessingStateInProgress ProcessingState = "ProcessingInProgress"
+	ProcessingStateComplete   ProcessingState = "ProcessingComplete"
+)

@@ -1,0 +1,41 @@
+package licensing
+
+import "context"
+
+// ReprocessUserLicense makes Graph work out all group-based licences of a user
+// again and returns the user as Graph answers the write.
+//
+// The user is an object id or a user principal name. It is the way out of a
+// licence in error once its cause is gone: seats freed, a conflict, usage
+// location or proxy address mended, a group left. It returns the true reason
+// where a [LicenseAssignmentState] says Other. Direct licences stay as they
+// are.
+//
+// Permission: User.ReadWrite.All, delegated or application.
+// LicenseAssignment.ReadWrite.All does not suffice.
+//
+// Errors: [ErrInvalidArgument] before anything is sent, [ErrNoAvailableLicenses],
+// [ErrPlanDependency], [ErrPlanConflict], [ErrUsageLocation],
+// [ErrProxyAddressConflict] (what still keeps the licence away), [ErrNotFound],
+// [ErrForbidden], [ErrThrottled], [ErrOutcomeUnknown] (ended in doubt).
+//
+// Graph: https://learn.microsoft.com/graph/api/user-reprocesslicenseassignment
+func (c *Client) ReprocessUserLicense(ctx context.Context, user string) (*User, error) {
+	return write(ctx, c, "reprocess user license", userObject(user), "/reprocessLicenseAssignment", nil, new(User))
+}
+
+// ReprocessMyLicense makes Graph work out all group-based licences of the
+// signed-in user again and returns the user as Graph answers the write.
+//
+// It is [Client.ReprocessUserLicense] for the user whose token it is, and
+// works with delegated tokens only. Graph's page does not list this form.
+//
+// Permission: User.ReadWrite.All, delegated.
+//
+// Errors: those of [Client.ReprocessUserLicense], and [ErrDelegatedOnly] (the
+// token is an application's).
+//
+// Graph: https://learn.microsoft.com/graph/api/user-reprocesslicenseassignment
+func (c *Client) ReprocessMyLicense(ctx context.Context) (*User, error) {
+	return write(ctx, c, "reprocess my license", me, "/reprocessLicenseAssignment", nil, new(User))
+}

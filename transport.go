@@ -1,0 +1,188 @@
+package licensing
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-retryablehttp"
+)
+
+// defaultTransport is shared by all clients without a transport of their own,
+// as connections are by the users of http.DefaultTransport.
+var defaultTransport = sync.OnceValue(newTransport)
+
+func newTransport() http.RoundTripper {
+	dialer := &net.Dialer{Timeout: 30 * time.Second, KeepAlive: 30 * time.Second}
+	return &http.Transport{
+		Proxy:                  http.ProxyFromEnvironment,
+		DialContext:            dialer.DialContext,
+		ForceAttemptHTTP2:      true,
+		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
+		TLSHandshakeTimeout:    10 * time.Second,
+		ExpectContinueTimeout:  time.Second,
+		IdleConnTimeout:        90 * time.Second,
+		MaxIdleConns:           100,
+		MaxIdleConnsPerHost:    32,
+		MaxResponseHeaderBytes: 64 << 10,
+		// Without pings all attempts go to a connection that died silently.
+		HTTP2: &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 15 * time.Second},
+	}
+}
+
+// newRetryClient returns the loop that drives the attempts of a call. Its own
+// judgement is switched off: the call, which travels in the context, decides
+// whether to go on, waits, and keeps what came back.
+func newRetryClient(hc *http.Client) *retryablehttp.Client {
+	hc.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &retryablehttp.Client{
+		HTTPClient: hc,
+		// Never reached: running out would throw the last answer away.
+		RetryMax: 1 << 30,
+		CheckRetry: func(ctx context.Context, resp *http.Response, err error) (bool, error) {
+			return callFrom(ctx).attempted(ctx, resp, err), nil
+		},
+		Backoff: func(time.Duration, time.Duration, int, *http.Response) time.Duration { return 0 },
+		PrepareRetry: func(req *http.Request) error {
+			return callFrom(req.Context()).prepare(req)
+		},
+		ErrorHandler: retryablehttp.PassthroughErrorHandler,
+	}
+}
+
+// A signer sets the token of each attempt, and limits its time. It is no
+// CloseIdler, so that the loop above cannot close the connections of others.
+type signer struct {
+	next   http.RoundTripper
+	tokens TokenSource // nil: next signs
+	base   *url.URL
+}
+
+func (s *signer) RoundTrip(req *http.Request) (*http.Response, error) {
+	call := callFrom(req.Context())
+	ctx := call.startAttempt(req.Context())
+	signed := req.WithContext(ctx)
+	if err := s.sign(signed, call); err != nil {
+		if req.Body != nil {
+			req.Body.Close()
+		}
+		return nil, err
+	}
+	return s.next.RoundTrip(signed)
+}
+
+// sign gives req a header of its own with the token, or returns why it must
+// not be sent.
+func (s *signer) sign(req *http.Request, call *call) error {
+	if !sameOrigin(req.URL, s.base) {
+		return &unsentError{errors.New("request is for another host than the client's"), true}
+	}
+	if s.tokens != nil {
+		token, err := s.tokens(req.Context())
+		if err == nil {
+			token, err = checkToken(token)
+		}
+		if err != nil {
+			return &tokenError{err}
+		}
+		if call.rejected != "" && token == call.rejected {
+			return errSameToken
+		}
+		call.token = token
+		// The loop's copies of the request share one header, which HTTP/2 may
+		// still be reading for the attempt before.
+		req.Header = req.Header.Clone()
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	if err := req.Context().Err(); err != nil {
+		return &unsentError{err, false}
+	}
+	return nil
+}
+
+func checkToken(token string) (string, error) {
+	token = strings.TrimSpace(token) // files end in a newline
+	if token == "" {
+		return "", errors.New("token is empty")
+	}
+	if strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return "", errors.New("token has a character that a header cannot carry")
+	}
+	return token, nil
+}
+
+// sameOrigin reports whether u has the scheme, host and port of base.
+func sameOrigin(u, base *url.URL) bool {
+	return u.Scheme == base.Scheme && strings.EqualFold(u.Hostname(), base.Hostname()) && port(u) == port(base)
+}
+
+func port(u *url.URL) string {
+	if p := u.Port(); p != "" {
+		return p
+	}
+	return map[string]string{"http": "80", "https": "443"}[u.Scheme]
+}
+
+var (
+	errSameToken = errors.New("token source returned the token that was refused")
+	errBusy      = errors.New("another write to the same object has not ended")
+)
+
+// An unsentError is proof that a request was not sent.
+type unsentError struct {
+	error
+	permanent bool
+}
+
+func (e *unsentError) Unwrap() error { return e.error }
+
+// A tokenError is a token source's failure.
+type tokenError struct{ err error }
+
+func (e *tokenError) Error() string { return "token source: " + e.err.Error() }
+func (e *tokenError) Unwrap() error { return e.err }
+
+// unsent reports whether a failed attempt provably never reached a server.
+// Without proof the request may have been carried out.
+func (c *call) unsent(err error) bool {
+	var known *unsentError
+	var token *tokenError
+	var dial *net.OpError
+	var dns *net.DNSError
+	switch {
+	case errors.As(err, &known), errors.As(err, &token), errors.As(err, &dns), badPeer(err):
+		return true
+	case errors.As(err, &dial) && (dial.Op == "dial" || dial.Op == "proxyconnect"):
+		return true
+	}
+	// One of net/http's transports asked for a connection and never got one.
+	return c.dialing.Load() && !c.connected.Load()
+}
+
+// hopeless reports whether sending again would fail in the same way.
+func hopeless(err error) bool {
+	var known *unsentError
+	var token *tokenError
+	var dns *net.DNSError
+	return errors.As(err, &known) && known.permanent || errors.As(err, &token) ||
+		errors.As(err, &dns) && dns.IsNotFound || badPeer(err)
+}
+
+// badPeer reports whether the TLS handshake showed the wrong peer: another
+// certificate, or none.
+func badPeer(err error) bool {
+	var certificate *tls.CertificateVerificationError
+	var authority x509.UnknownAuthorityError
+	var host x509.HostnameError
+	var invalid x509.CertificateInvalidError
+	var record tls.RecordHeaderError
+	return errors.As(err, &certificate) || errors.As(err, &authority) || errors.As(err, &host) ||
+		errors.As(err, &invalid) || errors.As(err, &record) || errors.Is(err, http.ErrSchemeMismatch)
+}

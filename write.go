@@ -1,0 +1,223 @@
+package licensing
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+
+	"github.com/google/uuid"
+)
+
+// A resource is what Graph answers a call on one object with.
+type resource interface {
+	decode(data []byte) (failed bool, err error)
+	id() string
+	// identify fills in what the object was asked for by, where Graph did not
+	// say it.
+	identify(object)
+}
+
+func (u *User) id() string { return u.ID }
+
+func (u *User) identify(o object) {
+	if id := o.guid(); id != "" && u.ID == "" {
+		u.ID = id
+	} else if id == "" && u.UserPrincipalName == "" {
+		u.UserPrincipalName = o.name
+	}
+}
+
+func (g *Group) id() string { return g.ID }
+
+func (g *Group) identify(o object) {
+	if g.ID == "" {
+		g.ID = o.name
+	}
+}
+
+// assign sends a licence change for one object, and reads the answer into it.
+func assign[R resource](ctx context.Context, c *Client, op string, obj object, req AssignLicenseRequest, into R) (R, error) {
+	change, err := req.checked(op)
+	if err != nil {
+		var none R
+		return none, err
+	}
+	return write(ctx, c, op, obj, "/assignLicense", &change, into)
+}
+
+// write sends an action on one object, with the change it makes, if any.
+func write[R resource](ctx context.Context, c *Client, op string, obj object, action string, change *AssignLicenseRequest, into R) (R, error) {
+	var none R
+	var body []byte
+	if change != nil {
+		body = change.appendJSON(nil)
+	}
+	call, err := c.newCall(ctx, op, obj, http.MethodPost, action, body, into)
+	if err != nil {
+		return none, err
+	}
+	if err := call.write(ctx, change); err != nil {
+		return none, err
+	}
+	into.identify(obj)
+	return into, nil
+}
+
+// write makes a call that changes its object, when it is its turn.
+func (c *call) write(ctx context.Context, change *AssignLicenseRequest) error {
+	objects, key := c.client.objects, c.object.key()
+	turn, err := objects.acquire(ctx, key, c.left(ctx))
+	if err != nil {
+		c.last = answer{outcome: refused, err: err}
+		return c.failure()
+	}
+	defer objects.release(key, turn)
+	if err := c.passFence(ctx, turn); err != nil {
+		return err
+	}
+	err = c.send(ctx)
+	if change != nil && len(change.RemoveLicenses) > 0 && gone(err) && (c.doubted || c.delayed) {
+		err = c.settle(ctx, *change)
+	}
+	turn.stalled(c.action, c.body, c.late)
+	return err
+}
+
+// passFence waits until an earlier write that stalled can no longer undo this
+// one.
+func (c *call) passFence(ctx context.Context, t *turn) error {
+	wait := t.fenced(c.action, c.body)
+	if wait == 0 {
+		return nil
+	}
+	if wait >= c.left(ctx) {
+		c.last = answer{outcome: refused, err: errFenced, after: wait}
+		return c.failure()
+	}
+	if err := sleep(ctx, wait); err != nil {
+		c.last = answer{outcome: refused, err: err}
+		return c.failure()
+	}
+	return nil
+}
+
+var errFenced = errors.New("an earlier write to the same object stalled and may still land")
+
+// gone reports whether a removal failed because there was nothing to remove.
+func gone(err error) bool {
+	return errors.Is(err, ErrNotAssigned) || errors.Is(err, ErrInherited)
+}
+
+// settle finishes a change that an earlier request of the call may have made
+// already: its removals were answered as not there to remove. Since a change
+// is made as a whole or not at all, that says enough where there is one; of
+// several each is sent alone. The additions follow by themselves.
+func (c *call) settle(ctx context.Context, change AssignLicenseRequest) error {
+	c.doubted = true
+	whole := c.body
+	defer func() { c.body = whole }()
+
+	if len(change.RemoveLicenses) > 1 {
+		if err := c.settleRemovals(ctx, change.RemoveLicenses); err != nil {
+			return err
+		}
+	}
+	if len(change.AddLicenses) > 0 {
+		return c.resend(ctx, AssignLicenseRequest{AddLicenses: change.AddLicenses})
+	}
+	if c.last.outcome != applied || c.last.unread != nil {
+		c.readBack(ctx)
+	}
+	return nil
+}
+
+// settleRemovals removes SKUs one by one. One that another still depends on is
+// tried again after it.
+func (c *call) settleRemovals(ctx context.Context, skus []uuid.UUID) error {
+	for len(skus) > 0 {
+		var kept []uuid.UUID
+		var dependency error
+		for _, sku := range skus {
+			err := c.resend(ctx, AssignLicenseRequest{RemoveLicenses: []uuid.UUID{sku}})
+			switch {
+			case c.last.outcome == applied: // its answer need not be readable
+				c.altered = true
+			case errors.Is(err, ErrPlanDependency):
+				kept, dependency = append(kept, sku), err
+			case !gone(err):
+				return err
+			}
+		}
+		if len(kept) == len(skus) {
+			return dependency
+		}
+		skus = kept
+	}
+	return nil
+}
+
+// resend sends a part of the change.
+func (c *call) resend(ctx context.Context, part AssignLicenseRequest) error {
+	c.body = part.appendJSON(nil)
+	return c.send(ctx)
+}
+
+// readBack gets the object for the result of a change that is known to have
+// been made, but by no answer that shows it. It is a best effort.
+func (c *call) readBack(ctx context.Context) {
+	read := &call{
+		client: c.client, op: c.op, object: c.object, query: c.object.selection(), into: c.into,
+		method: http.MethodGet, tries: 1, id: c.id, started: c.started,
+	}
+	if read.send(ctx) != nil {
+		c.into.decode([]byte("{}"))
+	}
+}
+
+// checked returns a copy of the request without repeated entries, or says what
+// is wrong with it.
+func (r AssignLicenseRequest) checked(op string) (AssignLicenseRequest, error) {
+	if len(r.AddLicenses) == 0 && len(r.RemoveLicenses) == 0 {
+		err := invalid(op, "AddLicenses and RemoveLicenses are both empty")
+		err.kinds = append(err.kinds, ErrNoChanges)
+		return r, err
+	}
+	adds := make([]AssignedLicense, 0, len(r.AddLicenses))
+	for i, license := range r.AddLicenses {
+		sku := license.SKUID
+		switch {
+		case sku == uuid.Nil:
+			return r, invalid(op, "AddLicenses[%d].SKUID is the nil UUID", i)
+		case slices.ContainsFunc(adds, func(l AssignedLicense) bool { return l.SKUID == sku }):
+			return r, invalid(op, "AddLicenses[%d].SKUID %s is there twice", i, sku)
+		case slices.Contains(r.RemoveLicenses, sku):
+			return r, invalid(op, "AddLicenses[%d].SKUID %s is in RemoveLicenses, too", i, sku)
+		}
+		plans, bad := distinct(license.DisabledPlans)
+		if bad >= 0 {
+			return r, invalid(op, "AddLicenses[%d].DisabledPlans[%d] is the nil UUID", i, bad)
+		}
+		adds = append(adds, AssignedLicense{SKUID: sku, DisabledPlans: plans})
+	}
+	removes, bad := distinct(r.RemoveLicenses)
+	if bad >= 0 {
+		return r, invalid(op, "RemoveLicenses[%d] is the nil UUID", bad)
+	}
+	return AssignLicenseRequest{AddLicenses: adds, RemoveLicenses: removes}, nil
+}
+
+// distinct returns a copy of ids in which each stands once, or the index of
+// one that is nil, else -1.
+func distinct(ids []uuid.UUID) ([]uuid.UUID, int) {
+	if i := slices.Index(ids, uuid.Nil); i >= 0 {
+		return nil, i
+	}
+	once := make([]uuid.UUID, 0, len(ids))
+	for _, id := range ids {
+		if !slices.Contains(once, id) {
+			once = append(once, id)
+		}
+	}
+	return once, -1
+}
