@@ -1,0 +1,405 @@
+package licensingtest
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// A SKU is a product that the tenant has subscribed to.
+type SKU struct {
+	ID         uuid.UUID // made up by AddSKU when zero
+	PartNumber string    // made up by AddSKU when empty
+	Seats      int       // how many users can have it
+	AppliesTo  string    // "User" (the default), or "Company" for a SKU that cannot be assigned
+	BarredIn   []string  // countries where it cannot be used
+	Plans      []Plan
+
+	Consumed int // users who have it; set by [Tenant.SKU], ignored by AddSKU
+}
+
+// A Plan is a service plan of a SKU. Several SKUs can have the same plan.
+type Plan struct {
+	ID            uuid.UUID   // made up by AddSKU when zero
+	Name          string      // made up by AddSKU when empty
+	Service       string      // the service it belongs to, such as "exchange"; the name in lower case when empty
+	AppliesTo     string      // "User" (the default) or "Company"
+	DependsOn     []uuid.UUID // plans that must be enabled with it, by the same source
+	ConflictsWith []uuid.UUID // plans that no user can have at the same time
+}
+
+// A License is a SKU that is assigned, without some of its plans.
+type License struct {
+	SKUID         uuid.UUID
+	DisabledPlans []uuid.UUID
+}
+
+// A User is a user of the tenant.
+type User struct {
+	ID                string // a GUID; made up by AddUser when empty
+	UserPrincipalName string // made up by AddUser when empty
+	DisplayName       string // the user principal name when empty
+	UserType          string // "Member" (the default) or "Guest"
+	UsageLocation     string
+	AccountDisabled   bool
+
+	// Licenses are those that are assigned to the user directly. AddUser takes
+	// them as they are: seats, usage location, dependencies and conflicts are
+	// not looked at.
+	Licenses []License
+
+	// ProxyAddressConflict makes every new licence fail because another object
+	// has one of the user's mail addresses.
+	ProxyAddressConflict bool
+
+	// States are the licences from all sources, in the rows of Graph's
+	// licenseAssignmentStates. Set by [Tenant.User], ignored by AddUser.
+	States []Assignment
+}
+
+// An Assignment is a user's licence for one SKU from one source.
+type Assignment struct {
+	License
+	Group   string    // the group that it comes from, empty when it is assigned directly
+	State   string    // "Active", "ActiveWithError" or "Error"
+	Error   string    // "None", or what went wrong, such as "CountViolation"
+	Updated time.Time // when the row was last changed
+}
+
+// held reports whether the user really has the licence.
+func (a Assignment) held() bool { return a.State != "Error" }
+
+// A Group is a security group of the tenant.
+type Group struct {
+	ID          string // a GUID; made up by AddGroup when empty
+	DisplayName string // made up by AddGroup when empty
+	GroupTypes  []string
+	MailEnabled bool
+	Members     []string // ids, or for AddGroup also user principal names
+	Licenses    []License
+
+	// State is Graph's licenseProcessingState, empty while the group has never
+	// had a licence. Set by [Tenant.Group], ignored by AddGroup.
+	State string
+}
+
+type user struct {
+	User
+	rows   []Assignment // the direct ones first
+	plans  []planRecord
+	groups []*group
+}
+
+// A planRecord is a plan that a user has or has had.
+type planRecord struct {
+	id      uuid.UUID
+	service string
+	enabled bool
+	since   time.Time
+}
+
+type group struct {
+	Group
+	created time.Time
+	pending bool
+	changed time.Time // when pending was last set
+}
+
+// AddSKU adds a SKU and returns it with what was made up for it. It panics when
+// the id is taken, a plan is there twice, or a field makes no sense.
+func (t *Tenant) AddSKU(s SKU) SKU {
+	t.lock()
+	defer t.mu.Unlock()
+	if s.ID == uuid.Nil {
+		s.ID = t.newID(kindSKU)
+	}
+	if t.skus[s.ID] != nil {
+		panicf("AddSKU: there is a SKU %s already", s.ID)
+	}
+	if s.PartNumber == "" {
+		s.PartNumber = fmt.Sprintf("SKU_%d", len(t.skus)+1)
+	}
+	if s.Seats < 0 {
+		panicf("AddSKU: SKU %s has %d seats", s.PartNumber, s.Seats)
+	}
+	s.AppliesTo = appliesTo(s.PartNumber, s.AppliesTo)
+	s.Consumed = 0
+	s = cloneSKU(s)
+	for i := range s.Plans {
+		p := &s.Plans[i]
+		if p.ID == uuid.Nil {
+			p.ID = t.newID(kindPlan)
+		}
+		if _, taken := findPlan(s.Plans[:i], p.ID); taken {
+			panicf("AddSKU: SKU %s has plan %s twice", s.PartNumber, p.ID)
+		}
+		if p.Name == "" {
+			p.Name = fmt.Sprintf("%s_PLAN_%d", s.PartNumber, i+1)
+		}
+		if p.Service == "" {
+			p.Service = strings.ToLower(p.Name)
+		}
+		p.AppliesTo = appliesTo(p.Name, p.AppliesTo)
+	}
+	t.skus[s.ID] = &s
+	return cloneSKU(s)
+}
+
+func appliesTo(name, value string) string {
+	switch value {
+	case "":
+		return "User"
+	case "User", "Company":
+		return value
+	}
+	panicf("AddSKU: %s applies to %q, want User or Company", name, value)
+	return ""
+}
+
+// AddUser adds a user and returns it with what was made up for it. It panics
+// when the id or the user principal name is taken, or a licence or the id makes
+// no sense.
+func (t *Tenant) AddUser(u User) User {
+	t.lock()
+	defer t.mu.Unlock()
+	u.ID = t.objectID("AddUser", u.ID, kindUser)
+	if u.UserPrincipalName == "" {
+		u.UserPrincipalName = fmt.Sprintf("user%d@contoso.example", len(t.users)+1)
+	}
+	if u.DisplayName == "" {
+		u.DisplayName = u.UserPrincipalName
+	}
+	if u.UserType == "" {
+		u.UserType = "Member"
+	}
+	keys := []string{u.ID, strings.ToLower(u.UserPrincipalName)}
+	for _, key := range keys {
+		if t.userKeys[key] != nil {
+			panicf("AddUser: there is a user %q already", key)
+		}
+	}
+	t.checkLicenses("AddUser", u.Licenses)
+	added := &user{User: u}
+	for _, key := range keys {
+		t.userKeys[key] = added
+	}
+	t.users = append(t.users, added)
+	t.setLicenses(added, "", u.Licenses, time.Now())
+	return added.snapshot()
+}
+
+// AddGroup adds a group with the members named in it and after it, by id or
+// user principal name, and returns it with what was made up for it. The group's
+// licences count as processed: members have them, or the error that keeps them
+// from it. It panics when the id is taken, a member does not exist, or a
+// licence or the id makes no sense.
+func (t *Tenant) AddGroup(g Group, members ...string) Group {
+	t.lock()
+	defer t.mu.Unlock()
+	g.ID = t.objectID("AddGroup", g.ID, kindGroup)
+	if t.groupIDs[g.ID] != nil {
+		panicf("AddGroup: there is a group %s already", g.ID)
+	}
+	if g.DisplayName == "" {
+		g.DisplayName = fmt.Sprintf("Group %d", len(t.groups)+1)
+	}
+	t.checkLicenses("AddGroup", g.Licenses)
+	g.GroupTypes = slices.Clone(g.GroupTypes)
+	g.Licenses = cloneLicenses(g.Licenses)
+	g.State = ""
+	if len(g.Licenses) > 0 {
+		g.State = stateComplete
+	}
+	added := &group{Group: g, created: time.Now()}
+	for _, key := range slices.Concat(g.Members, members) {
+		t.mustUser("AddGroup", key).join(added)
+	}
+	t.groups = append(t.groups, added)
+	t.groupIDs[g.ID] = added
+	t.processGroup(added, added.created)
+	return t.groupSnapshot(added)
+}
+
+// AddMember adds a user to a group. The group's licences reach the user when
+// processing runs. It panics when there is no such user or group.
+func (t *Tenant) AddMember(groupID, userKey string) {
+	t.lock()
+	defer t.mu.Unlock()
+	g := t.mustGroup("AddMember", groupID)
+	t.mustUser("AddMember", userKey).join(g)
+	g.touch(time.Now())
+}
+
+// RemoveMember takes a user out of a group. The group's licences leave the user
+// when processing runs. It panics when there is no such user or group.
+func (t *Tenant) RemoveMember(groupID, userKey string) {
+	t.lock()
+	defer t.mu.Unlock()
+	g := t.mustGroup("RemoveMember", groupID)
+	u := t.mustUser("RemoveMember", userKey)
+	u.groups = slices.DeleteFunc(u.groups, func(other *group) bool { return other == g })
+	g.touch(time.Now())
+}
+
+// SKU returns the SKU with this id as it is now, and whether there is one.
+func (t *Tenant) SKU(id uuid.UUID) (SKU, bool) {
+	t.lock()
+	defer t.mu.Unlock()
+	if s := t.skus[id]; s != nil {
+		return cloneSKU(*s), true
+	}
+	return SKU{}, false
+}
+
+// User returns the user with this id or user principal name as it is now, and
+// whether there is one.
+func (t *Tenant) User(key string) (User, bool) {
+	t.lock()
+	defer t.mu.Unlock()
+	if u := t.userKeys[strings.ToLower(key)]; u != nil {
+		return u.snapshot(), true
+	}
+	return User{}, false
+}
+
+// Group returns the group with this id as it is now, and whether there is one.
+func (t *Tenant) Group(id string) (Group, bool) {
+	t.lock()
+	defer t.mu.Unlock()
+	if g := t.groupIDs[strings.ToLower(id)]; g != nil {
+		return t.groupSnapshot(g), true
+	}
+	return Group{}, false
+}
+
+// objectID returns the canonical form of id, or a new one.
+func (t *Tenant) objectID(caller, id string, kind int) string {
+	if id == "" {
+		return t.newID(kind).String()
+	}
+	parsed, err := parseGUID(id)
+	if err != nil {
+		panicf("%s: id %q is not a GUID", caller, id)
+	}
+	return parsed.String()
+}
+
+func (t *Tenant) checkLicenses(caller string, licenses []License) {
+	for i, l := range licenses {
+		if err := t.checkLicense(l); err != nil {
+			panicf("%s: %s", caller, err.message)
+		}
+		if _, twice := findLicense(licenses[:i], l.SKUID); twice {
+			panicf("%s: SKU %s is there twice", caller, l.SKUID)
+		}
+	}
+}
+
+func (u *user) join(g *group) {
+	if !slices.Contains(u.groups, g) {
+		u.groups = append(u.groups, g)
+	}
+}
+
+// knows reports whether u is a member of g, or was one and still has its
+// licences.
+func (u *user) knows(g *group) bool {
+	return slices.Contains(u.groups, g) || slices.ContainsFunc(u.rows, func(row Assignment) bool { return row.Group == g.ID })
+}
+
+// licenses returns the licences that u has from a source, a group's id or ""
+// for the user itself.
+func (u *user) licenses(source string) []License {
+	var held []License
+	for _, row := range u.rows {
+		if row.Group == source && row.held() {
+			held = append(held, row.License)
+		}
+	}
+	return held
+}
+
+// merged returns what u has from all sources: a plan is disabled when every one
+// of them disables it.
+func (u *user) merged() []License {
+	var all []License
+	for _, row := range u.rows {
+		if !row.held() {
+			continue
+		}
+		i := slices.IndexFunc(all, func(l License) bool { return l.SKUID == row.SKUID })
+		if i < 0 {
+			all = append(all, cloneLicense(row.License))
+			continue
+		}
+		all[i].DisabledPlans = slices.DeleteFunc(all[i].DisabledPlans, func(id uuid.UUID) bool { return !slices.Contains(row.DisabledPlans, id) })
+	}
+	return all
+}
+
+func (u *user) snapshot() User {
+	out := u.User
+	out.Licenses = cloneLicenses(u.licenses(""))
+	out.States = slices.Clone(u.rows)
+	for i := range out.States {
+		out.States[i].License = cloneLicense(out.States[i].License)
+	}
+	return out
+}
+
+func (t *Tenant) groupSnapshot(g *group) Group {
+	out := g.Group
+	out.GroupTypes = slices.Clone(g.GroupTypes)
+	out.Licenses = cloneLicenses(g.Licenses)
+	out.Members = nil
+	for _, u := range t.users {
+		if slices.Contains(u.groups, g) {
+			out.Members = append(out.Members, u.ID)
+		}
+	}
+	return out
+}
+
+func findLicense(licenses []License, sku uuid.UUID) (License, bool) {
+	for _, l := range licenses {
+		if l.SKUID == sku {
+			return l, true
+		}
+	}
+	return License{}, false
+}
+
+func findPlan(plans []Plan, id uuid.UUID) (Plan, bool) {
+	for _, p := range plans {
+		if p.ID == id {
+			return p, true
+		}
+	}
+	return Plan{}, false
+}
+
+func cloneLicense(l License) License {
+	l.DisabledPlans = slices.Clone(l.DisabledPlans)
+	return l
+}
+
+func cloneLicenses(licenses []License) []License {
+	out := slices.Clone(licenses)
+	for i := range out {
+		out[i] = cloneLicense(out[i])
+	}
+	return out
+}
+
+func cloneSKU(s SKU) SKU {
+	s.BarredIn = slices.Clone(s.BarredIn)
+	s.Plans = slices.Clone(s.Plans)
+	for i := range s.Plans {
+		s.Plans[i].DependsOn = slices.Clone(s.Plans[i].DependsOn)
+		s.Plans[i].ConflictsWith = slices.Clone(s.Plans[i].ConflictsWith)
+	}
+	return s
+}

@@ -1,0 +1,173 @@
+package licensingtest_test
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/google/uuid"
+
+	"github.com/graphlicensing/licensing"
+	"github.com/graphlicensing/licensing/licensingtest"
+)
+
+func TestMadeUp(t *testing.T) {
+	t.Parallel()
+	for range 2 {
+		tenant := licensingtest.NewTenant()
+		sku := tenant.AddSKU(licensingtest.SKU{Plans: []licensingtest.Plan{{}, {Name: "EXCHANGE"}}})
+		wantSKU := licensingtest.SKU{ID: uuid.MustParse("00000001-0000-4000-8000-000000000001"), PartNumber: "SKU_1", AppliesTo: "User", Plans: []licensingtest.Plan{
+			{ID: uuid.MustParse("00000002-0000-4000-8000-000000000001"), Name: "SKU_1_PLAN_1", Service: "sku_1_plan_1", AppliesTo: "User"},
+			{ID: uuid.MustParse("00000002-0000-4000-8000-000000000002"), Name: "EXCHANGE", Service: "exchange", AppliesTo: "User"},
+		}}
+		if !reflect.DeepEqual(sku, wantSKU) {
+			t.Errorf("SKU %+v, want %+v", sku, wantSKU)
+		}
+		tenant.AddUser(licensingtest.User{})
+		user := tenant.AddUser(licensingtest.User{})
+		wantUser := licensingtest.User{ID: "00000003-0000-4000-8000-000000000002", UserPrincipalName: "user2@contoso.example", DisplayName: "user2@contoso.example", UserType: "Member"}
+		if !reflect.DeepEqual(user, wantUser) {
+			t.Errorf("user %+v, want %+v", user, wantUser)
+		}
+		group := tenant.AddGroup(licensingtest.Group{Members: []string{user.UserPrincipalName}}, user.ID)
+		wantGroup := licensingtest.Group{ID: "00000004-0000-4000-8000-000000000001", DisplayName: "Group 1", Members: []string{user.ID}}
+		if !reflect.DeepEqual(group, wantGroup) {
+			t.Errorf("group %+v, want %+v", group, wantGroup)
+		}
+	}
+}
+
+func TestNonsensePanics(t *testing.T) {
+	t.Parallel()
+	unknown := []licensingtest.License{{SKUID: uuid.MustParse("00000000-1111-2222-3333-444444444444")}}
+	twice := []licensingtest.License{{SKUID: officeID}, {SKUID: officeID}}
+	tests := []struct {
+		want string
+		do   func(*licensingtest.Tenant)
+	}{
+		{"AddSKU: there is a SKU 6fd2c87f-b296-42f0-b197-1e91e994b900 already", func(tn *licensingtest.Tenant) { tn.AddSKU(licensingtest.SKU{ID: officeID}) }},
+		{"AddSKU: SKU X has -1 seats", func(tn *licensingtest.Tenant) { tn.AddSKU(licensingtest.SKU{PartNumber: "X", Seats: -1}) }},
+		{`AddSKU: X applies to "Group", want User or Company`, func(tn *licensingtest.Tenant) { tn.AddSKU(licensingtest.SKU{PartNumber: "X", AppliesTo: "Group"}) }},
+		{"AddSKU: SKU X has plan 57ff2da0-773e-42df-b2af-ffb7a2317929 twice", func(tn *licensingtest.Tenant) {
+			tn.AddSKU(licensingtest.SKU{PartNumber: "X", Plans: []licensingtest.Plan{{ID: teamsID}, {ID: teamsID}}})
+		}},
+		{`AddUser: id "adele" is not a GUID`, func(tn *licensingtest.Tenant) { tn.AddUser(licensingtest.User{ID: "adele"}) }},
+		{`AddUser: there is a user "87d349ed-44d7-43e1-9a83-5f2406dee5bd" already`, func(tn *licensingtest.Tenant) { tn.AddUser(licensingtest.User{ID: strings.ToUpper(adeleID)}) }},
+		{`AddUser: there is a user "adele@contoso.example" already`, func(tn *licensingtest.Tenant) {
+			tn.AddUser(licensingtest.User{UserPrincipalName: "Adele@contoso.example"})
+		}},
+		{"AddUser: License 00000000-1111-2222-3333-444444444444 does not correspond to a valid company License.", func(tn *licensingtest.Tenant) { tn.AddUser(licensingtest.User{Licenses: unknown}) }},
+		{"AddUser: SKU 6fd2c87f-b296-42f0-b197-1e91e994b900 is there twice", func(tn *licensingtest.Tenant) { tn.AddUser(licensingtest.User{Licenses: twice}) }},
+		{"AddGroup: there is a group 1132b215-826f-42a9-8cfe-1643d19d17fd already", func(tn *licensingtest.Tenant) { tn.AddGroup(licensingtest.Group{ID: salesID}) }},
+		{`AddGroup: no user "nobody"`, func(tn *licensingtest.Tenant) { tn.AddGroup(licensingtest.Group{}, adele, "nobody") }},
+		{"AddGroup: License 00000000-1111-2222-3333-444444444444 does not correspond to a valid company License.", func(tn *licensingtest.Tenant) { tn.AddGroup(licensingtest.Group{Licenses: unknown}) }},
+		{`AddMember: no group "sales"`, func(tn *licensingtest.Tenant) { tn.AddMember("sales", adele) }},
+		{`RemoveMember: no user "nobody"`, func(tn *licensingtest.Tenant) { tn.RemoveMember(salesID, "nobody") }},
+		{`SignIn: no user "nobody"`, func(tn *licensingtest.Tenant) { tn.SignIn("nobody") }},
+		{"Fail: a fault with a Body or Code needs a Status", func(tn *licensingtest.Tenant) { tn.Fail(licensingtest.Fault{Body: "x"}) }},
+		{"Fail: a fault with a Message needs a Code", func(tn *licensingtest.Tenant) { tn.Fail(licensingtest.Fault{Status: 500, Message: "x"}) }},
+		{"Client: bad option", func(tn *licensingtest.Tenant) {
+			tn.Client(licensing.WithHTTPClient(nil), licensing.WithBaseURL("ftp://x"))
+		}},
+	}
+	for _, test := range tests {
+		t.Run(test.want, func(t *testing.T) {
+			t.Parallel()
+			tenant := newTenant()
+			defer func() {
+				got := fmt.Sprint(recover())
+				if strings.HasPrefix(test.want, "Client:") && strings.HasPrefix(got, "licensingtest: Client: ") {
+					return
+				}
+				if got != "licensingtest: "+test.want {
+					t.Errorf("panic %q, want %q", got, test.want)
+				}
+				if _, ok := tenant.User(adele); !ok {
+					t.Error("the tenant is no longer usable")
+				}
+			}()
+			test.do(tenant)
+		})
+	}
+}
+
+func TestAccessors(t *testing.T) {
+	t.Parallel()
+	tenant := newTenant()
+	if _, ok := tenant.User("nobody"); ok {
+		t.Error("found a user that is not there")
+	}
+	if _, ok := tenant.Group(adeleID); ok {
+		t.Error("found a group that is not there")
+	}
+	if _, ok := tenant.SKU(teamsID); ok {
+		t.Error("found a SKU that is not there")
+	}
+
+	// What is handed out is the caller's to change.
+	assign(t, tenant, "/users/"+adele, add(officeID, yammerID))
+	user, _ := tenant.User(adele)
+	user.Licenses[0].DisabledPlans[0] = teamsID
+	user.States[0].DisabledPlans[0] = teamsID
+	sku, _ := tenant.SKU(callingID)
+	sku.Plans[0].DependsOn[0] = yammerID
+	request, write := tenant.Requests()[0], tenant.Writes()[0]
+	request.Body[0], write.Added[0].DisabledPlans[0] = 'x', teamsID
+	request.Header.Set("Authorization", "changed")
+	if user, _ := tenant.User(adele); user.Licenses[0].DisabledPlans[0] != yammerID || user.States[0].DisabledPlans[0] != yammerID {
+		t.Errorf("user %+v", user)
+	}
+	if sku, _ := tenant.SKU(callingID); sku.Plans[0].DependsOn[0] != teamsID {
+		t.Errorf("SKU %+v", sku)
+	}
+	if r, w := tenant.Requests()[0], tenant.Writes()[0]; r.Body[0] != '{' || r.Header.Get("Authorization") != "Bearer secret" || w.Added[0].DisabledPlans[0] != yammerID {
+		t.Errorf("request %+v, write %+v", r, w)
+	}
+}
+
+func TestRead(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		tenant := newTenant()
+		const bare = `"businessPhones":[],"displayName":"Adele Vance","givenName":null,"id":"87d349ed-44d7-43e1-9a83-5f2406dee5bd","jobTitle":null,"mail":null,
+			"mobilePhone":null,"officeLocation":null,"preferredLanguage":null,"surname":null,"userPrincipalName":"adele@contoso.example"`
+		wantJSON(t, call(t, tenant, "GET", "/users/"+adele, ""), 200, `{"@odata.context":"https://graph.microsoft.com/v1.0/$metadata#users/$entity",`+bare+`}`)
+		tenant.SignIn(adeleID)
+		wantJSON(t, call(t, tenant, "GET", "/me", ""), 200, `{"@odata.context":"https://graph.microsoft.com/v1.0/$metadata#users/$entity",`+bare+`}`)
+		wantJSON(t, call(t, tenant, "GET", "/me?$select=id,accountEnabled,usageLocation,assignedLicenses,assignedPlans,provisionedPlans,licenseAssignmentStates,onPremisesSyncEnabled", ""), 200,
+			`{"@odata.context":"https://graph.microsoft.com/v1.0/$metadata#users(id,accountEnabled,usageLocation,assignedLicenses,assignedPlans,provisionedPlans,licenseAssignmentStates,onPremisesSyncEnabled)/$entity",
+			"id":"87d349ed-44d7-43e1-9a83-5f2406dee5bd","accountEnabled":true,"usageLocation":"US","assignedLicenses":[],"assignedPlans":[],"provisionedPlans":[],
+			"licenseAssignmentStates":[],"onPremisesSyncEnabled":null}`)
+		tenant.SignIn("")
+		if a := call(t, tenant, "GET", "/me", ""); a.status != 400 {
+			t.Errorf("signed out: %d %s", a.status, a.body)
+		}
+
+		wantJSON(t, call(t, tenant, "GET", "/groups/"+strings.ToUpper(salesID), ""), 200,
+			`{"@odata.context":"https://graph.microsoft.com/v1.0/$metadata#groups/$entity","classification":null,"createdDateTime":"2000-01-01T00:00:00Z","deletedDateTime":null,
+			"description":null,"displayName":"Sales","expirationDateTime":null,"groupTypes":[],"id":"1132b215-826f-42a9-8cfe-1643d19d17fd","isAssignableToRole":null,"mail":null,
+			"mailEnabled":false,"mailNickname":null,"membershipRule":null,"membershipRuleProcessingState":null,"onPremisesLastSyncDateTime":null,"onPremisesSecurityIdentifier":null,
+			"onPremisesSyncEnabled":null,"preferredDataLocation":null,"preferredLanguage":null,"proxyAddresses":[],"renewedDateTime":null,"resourceBehaviorOptions":[],
+			"resourceProvisioningOptions":[],"securityEnabled":true,"theme":null,"visibility":null}`)
+
+		guest := tenant.AddUser(licensingtest.User{UserType: "Guest", AccountDisabled: true})
+		wantJSON(t, call(t, tenant, "GET", "/users/"+guest.ID+"?$select=userType,accountEnabled,usageLocation", ""), 200,
+			`{"@odata.context":"https://graph.microsoft.com/v1.0/$metadata#users(userType,accountEnabled,usageLocation)/$entity","userType":"Guest","accountEnabled":false,"usageLocation":null}`)
+	})
+}
+
+func TestPlansThatComeBack(t *testing.T) {
+	t.Parallel()
+	tenant := newTenant()
+	for _, step := range []struct{ body, want string }{
+		{add(officeID, teamsID, yammerID), "Enabled"},
+		{add(officeID, exchangeID, teamsID), "Deleted"},
+		{add(officeID, teamsID, yammerID), "Enabled"},
+	} {
+		if a := assign(t, tenant, "/users/"+adele, step.body); !strings.Contains(a.body, `"capabilityStatus":"`+step.want+`","service":"exchange"`) {
+			t.Errorf("%s: %s, want exchange %s", step.body, a.body, step.want)
+		}
+	}
+}

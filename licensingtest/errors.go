@@ -1,0 +1,126 @@
+package licensingtest
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/google/uuid"
+)
+
+// A graphError is a refusal, with the code and the text that Graph gives for
+// it.
+type graphError struct {
+	status        int
+	code, message string
+	details       []errorDetail
+}
+
+type errorDetail struct {
+	Target string `json:"target"`
+	Code   string `json:"code"`
+}
+
+func (e *graphError) Error() string { return e.message }
+
+// refusal is an error of the directory, which has one code for all reasons.
+func refusal(message string) *graphError {
+	return &graphError{status: http.StatusBadRequest, code: "Request_BadRequest", message: message}
+}
+
+// badRequest is an error that is found before the directory is asked.
+func badRequest(message string) *graphError {
+	return &graphError{status: http.StatusBadRequest, code: "BadRequest", message: message}
+}
+
+func unauthorized(message string) *graphError {
+	return &graphError{status: http.StatusUnauthorized, code: "InvalidAuthenticationToken", message: message}
+}
+
+var (
+	errEmptyBody     = badRequest("Empty Payload. JSON content expected.")
+	errUnreadable    = badRequest("Unable to read JSON request payload. Please ensure Content-Type header is set and payload is of valid JSON format.")
+	errNoContentType = badRequest("Write requests (excluding DELETE) must contain the Content-Type header declaration.")
+	errSyntax        = badRequest("Bad Request - Error in query syntax.")
+	errDelegatedOnly = badRequest("/me request is only valid with delegated authentication flow.")
+
+	errNoToken  = unauthorized("Access token is empty.")
+	errBadToken = unauthorized("CompactToken parsing failed with error code: 80049217")
+	errOldToken = unauthorized("Access token has expired or is not yet valid.")
+
+	errMethod = &graphError{status: http.StatusMethodNotAllowed, code: "Request_BadRequest", message: "Specified HTTP method is not allowed for the request target."}
+
+	errBadGUID          = refusal("Cannot convert a primitive value to the expected type 'Edm.Guid'. See the inner exception for more details.")
+	errNoChanges        = refusal("No license changes provided. At least one license to add or remove must be specified.")
+	errUsageLocation    = refusal("License assignment cannot be done for user with invalid usage location.")
+	errNotAssigned      = refusal("User does not have a corresponding license.")
+	errGroupNotAssigned = refusal("Group does not have a corresponding license.")
+	errInherited        = refusal("User license is inherited from a group membership and it cannot be removed directly from the user.")
+	errProxyAddresses   = &graphError{
+		status:  http.StatusBadRequest,
+		code:    "Request_BadRequest",
+		message: "Another object with the same value for property proxyAddresses already exists.",
+		details: []errorDetail{{Target: "proxyAddresses", Code: "ObjectConflict"}},
+	}
+)
+
+func errNotFound(key string) *graphError {
+	return &graphError{
+		status:  http.StatusNotFound,
+		code:    "Request_ResourceNotFound",
+		message: "Resource '" + key + "' does not exist or one of its queried reference-property objects are not present.",
+	}
+}
+
+func errVersion(path string) *graphError {
+	first, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
+	return badRequest("Invalid version: " + first)
+}
+
+func errSegment(segment string) *graphError {
+	return badRequest("Resource not found for the segment '" + segment + "'.")
+}
+
+func errObjectID(id string) *graphError {
+	return refusal("Invalid object identifier '" + id + "'.")
+}
+
+func errProperty(name, kind string) *graphError {
+	return badRequest("Parsing OData Select and Expand failed: Could not find a property named '" + name + "' on type 'microsoft.graph." + kind + "'.")
+}
+
+func errMissing(parameters []string) *graphError {
+	return refusal("One or more parameters of the operation 'assignLicense' are missing from the request payload. The missing parameters are: " +
+		strings.Join(parameters, ", ") + ".")
+}
+
+func errUnknownSKU(sku uuid.UUID) *graphError {
+	return refusal("License " + sku.String() + " does not correspond to a valid company License.")
+}
+
+func errCompanySKU(sku uuid.UUID) *graphError {
+	return refusal("License " + sku.String() + " cannot be assigned to a user.")
+}
+
+func errTwice(sku uuid.UUID) *graphError {
+	return refusal("License " + sku.String() + " is specified more than once.")
+}
+
+func errForeignPlan(plan, sku uuid.UUID) *graphError {
+	return refusal("Service plan " + plan.String() + " does not belong to license " + sku.String() + ".")
+}
+
+func errNoSeats(sku uuid.UUID) *graphError {
+	return refusal("Subscription with SKU " + sku.String() + " does not have any available licenses.")
+}
+
+func errDependency(plan uuid.UUID, on []uuid.UUID) *graphError {
+	names := make([]string, len(on))
+	for i, id := range on {
+		names[i] = id.String()
+	}
+	return refusal("License assignment failed because service plan " + plan.String() + " depends on the service plan(s) " + strings.Join(names, ","))
+}
+
+func errConflict(a, b uuid.UUID) *graphError {
+	return refusal("License assignment failed because service plans " + a.String() + "," + b.String() + " are mutually exclusive")
+}

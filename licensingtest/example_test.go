@@ -1,0 +1,111 @@
+package licensingtest_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
+
+	"github.com/google/uuid"
+
+	"github.com/graphlicensing/licensing"
+	"github.com/graphlicensing/licensing/licensingtest"
+)
+
+func Example() {
+	tenant := licensingtest.NewTenant()
+	office := tenant.AddSKU(licensingtest.SKU{PartNumber: "ENTERPRISEPACK", Seats: 25, Plans: []licensingtest.Plan{
+		{Name: "EXCHANGE_S_ENTERPRISE"},
+		{Name: "YAMMER_ENTERPRISE"},
+	}})
+	tenant.AddUser(licensingtest.User{UserPrincipalName: "adele@contoso.example", UsageLocation: "US"})
+
+	client := tenant.Client()
+	_, err := client.AssignUserLicense(context.Background(), "adele@contoso.example", licensing.AssignLicenseRequest{
+		AddLicenses: []licensing.AssignedLicense{{SKUID: office.ID, DisabledPlans: []uuid.UUID{office.Plans[1].ID}}},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	adele, _ := tenant.User("adele@contoso.example")
+	office, _ = tenant.SKU(office.ID)
+	fmt.Println(len(adele.Licenses), "licence,", len(adele.Licenses[0].DisabledPlans), "plan disabled,", office.Consumed, "of", office.Seats, "seats")
+	// Output: 1 licence, 1 plan disabled, 1 of 25 seats
+}
+
+// A fault that loses the answer but not the request: the client cannot know
+// what has happened, the test can.
+func ExampleTenant_Fail() {
+	tenant := licensingtest.NewTenant()
+	sku := tenant.AddSKU(licensingtest.SKU{Seats: 1})
+	user := tenant.AddUser(licensingtest.User{UsageLocation: "US"})
+	tenant.Fail(licensingtest.Fault{Drop: true, Apply: true})
+
+	client := tenant.Client(licensing.WithRetryPolicy(licensing.RetryPolicy{MaxAttempts: 1}))
+	_, err := client.AssignUserLicense(context.Background(), user.ID, licensing.AssignLicenseRequest{
+		AddLicenses: []licensing.AssignedLicense{{SKUID: sku.ID}},
+	})
+	fmt.Println("in doubt:", errors.Is(err, licensing.ErrOutcomeUnknown))
+	fmt.Println("effects:", len(tenant.Writes()))
+	// Output:
+	// in doubt: true
+	// effects: 1
+}
+
+// The licences of a group reach its members when processing runs, and not every
+// member gets them.
+func ExampleTenant_Process() {
+	tenant := licensingtest.NewTenant()
+	sku := tenant.AddSKU(licensingtest.SKU{Seats: 1})
+	adele := tenant.AddUser(licensingtest.User{})
+	alex := tenant.AddUser(licensingtest.User{})
+	group := tenant.AddGroup(licensingtest.Group{DisplayName: "Sales"}, adele.ID, alex.ID)
+
+	_, err := tenant.Client().AssignGroupLicense(context.Background(), group.ID, licensing.AssignLicenseRequest{
+		AddLicenses: []licensing.AssignedLicense{{SKUID: sku.ID}},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	group, _ = tenant.Group(group.ID)
+	adele, _ = tenant.User(adele.ID)
+	fmt.Println(group.State, len(adele.States))
+
+	tenant.Process()
+	group, _ = tenant.Group(group.ID)
+	adele, _ = tenant.User(adele.ID)
+	alex, _ = tenant.User(alex.ID)
+	fmt.Println(group.State, adele.States[0].State, alex.States[0].State, alex.States[0].Error)
+	// Output:
+	// QueuedForProcessing 0
+	// ProcessingComplete Active Error CountViolation
+}
+
+// A tenant is an http.Handler, for clients of any kind.
+func ExampleTenant_ServeHTTP() {
+	tenant := licensingtest.NewTenant()
+	tenant.AddUser(licensingtest.User{UserPrincipalName: "adele@contoso.example", UsageLocation: "US"})
+	server := httptest.NewServer(tenant)
+	defer server.Close()
+
+	req, err := http.NewRequest("GET", server.URL+"/v1.0/users/adele@contoso.example?$select=usageLocation,assignedLicenses", nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer any token")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(resp.StatusCode, string(body))
+	// Output: 200 {"@odata.context":"https://graph.microsoft.com/v1.0/$metadata#users(usageLocation,assignedLicenses)/$entity","assignedLicenses":[],"usageLocation":"US"}
+}

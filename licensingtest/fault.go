@@ -1,0 +1,136 @@
+package licensingtest
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"slices"
+	"time"
+)
+
+// A Fault is something that goes wrong with a request, or in the case of a
+// delay only slowly. The zero value does nothing to the next request.
+//
+// A request that meets a fault is carried out and answered as always, unless
+// Status, Drop or Hang is set. With one of them nothing is carried out, unless
+// Apply is set too: that tells a request lost on its way from an answer lost on
+// its way.
+type Fault struct {
+	// Match says which requests meet the fault; nil is all of them. It can read
+	// the body. It must not call [Tenant.Fail].
+	Match func(*http.Request) bool
+
+	// Skip is how many of the matching requests are left alone first. Times is
+	// how many meet the fault then: 0 is one, and a negative number is all.
+	Skip, Times int
+
+	// Delay is waited before the request is carried out, and DelayAnswer after
+	// it. A client that gives up meanwhile does not change what happens: the
+	// effect is still to come.
+	Delay, DelayAnswer time.Duration
+
+	Apply bool // carry out the request although its answer is replaced or lost
+	Drop  bool // break the connection instead of answering
+	Hang  bool // never answer; the client has to give up
+
+	// Status, unless zero, is answered instead of the tenant's own answer. The
+	// body is Body, or if Code is set an error in Graph's frame with Code and
+	// Message.
+	Status        int
+	Body          string
+	Code, Message string
+
+	// Header is added to the answer, whoever it is from, in place of what is
+	// there under the same names. A name without values is taken out.
+	Header http.Header
+
+	// Truncate, unless zero, breaks the answer off after so many bytes of its
+	// body, or before the first one if it is negative. With Hang as well the
+	// answer comes to a halt there instead, and Hang does not stop the request
+	// from being carried out.
+	Truncate int
+}
+
+// A plannedFault is a Fault that is yet to happen.
+type plannedFault struct {
+	Fault
+	skip, left int // left is negative for ever
+}
+
+// Fail makes requests meet a fault. Each request meets at most one, the first
+// of those added that it matches and that is not used up. Fail panics when a
+// field makes no sense without another one.
+func (t *Tenant) Fail(f Fault) {
+	if f.Status == 0 && (f.Body != "" || f.Code != "") {
+		panicf("Fail: a fault with a Body or Code needs a Status")
+	}
+	if f.Code == "" && f.Message != "" {
+		panicf("Fail: a fault with a Message needs a Code")
+	}
+	planned := &plannedFault{Fault: f, skip: f.Skip, left: f.Times}
+	if f.Times == 0 {
+		planned.left = 1
+	}
+	planned.Header = f.Header.Clone()
+	t.faultMu.Lock()
+	defer t.faultMu.Unlock()
+	t.faults = append(t.faults, planned)
+}
+
+// nextFault returns the fault that a request meets, and uses it up.
+func (t *Tenant) nextFault(r *http.Request, body []byte) Fault {
+	t.faultMu.Lock()
+	defer t.faultMu.Unlock()
+	for i, f := range t.faults {
+		if f.Match != nil {
+			r.Body = io.NopCloser(bytes.NewReader(body))
+			if !f.Match(r) {
+				continue
+			}
+		}
+		if f.skip > 0 {
+			f.skip--
+			continue
+		}
+		if f.left--; f.left == 0 {
+			t.faults = slices.Delete(t.faults, i, i+1)
+		}
+		return f.Fault
+	}
+	return Fault{}
+}
+
+// silent reports whether there is no answer at all.
+func (f Fault) silent() bool { return f.Drop || f.Hang && f.Truncate == 0 }
+
+// replaced reports whether the tenant's own answer is of no use.
+func (f Fault) replaced() bool { return f.silent() || f.Status != 0 }
+
+// sent returns how much of a body is sent.
+func (f Fault) sent(body []byte) []byte {
+	if f.Truncate == 0 {
+		return body
+	}
+	return body[:max(0, min(f.Truncate, len(body)))]
+}
+
+// answer returns the answer that f puts in the place of the tenant's own, with
+// f's headers.
+func (f Fault) answer(c *call, own answer) answer {
+	a := own
+	switch {
+	case f.Status != 0 && f.Code != "":
+		a = c.refuse(&graphError{status: f.Status, code: f.Code, message: f.Message})
+	case f.Status != 0:
+		a = c.newAnswer(f.Status, nil)
+		a.body = []byte(f.Body)
+	}
+	for name, values := range f.Header {
+		name = http.CanonicalHeaderKey(name)
+		delete(a.header, name)
+		if len(values) > 0 {
+			a.header[name] = slices.Clone(values)
+		}
+	}
+	return a
+}

@@ -1,0 +1,366 @@
+package licensingtest_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/graphlicensing/licensing/licensingtest"
+)
+
+// exchange sends a request of adele's for office and returns the whole of what
+// a client sees.
+func exchange(t *testing.T, hc *http.Client, base string) (status int, header http.Header, body string, err error) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), "POST", base+"/v1.0/users/"+adele+"/assignLicense", strings.NewReader(add(officeID)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer secret")
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := hc.Do(req)
+	if err != nil {
+		return 0, nil, "", err
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	return resp.StatusCode, resp.Header, string(text), err
+}
+
+func TestFaults(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name    string
+		fault   licensingtest.Fault
+		status  int    // zero for no answer
+		logged  int    // what the log says
+		body    string // how the body begins
+		broken  bool   // the body breaks off
+		applied bool
+	}{
+		{"nothing", licensingtest.Fault{}, 200, 200, `{"@odata.context"`, false, true},
+		{"refused", licensingtest.Fault{Status: 429, Code: "TooManyRequests", Message: "Please retry again later."}, 429, 429, `{"error":{"code":"TooManyRequests","message":"Please retry again later."`, false, false},
+		{"gateway", licensingtest.Fault{Status: 502, Body: "<html>", Header: http.Header{"Content-Type": {"text/html"}}}, 502, 502, "<html>", false, false},
+		{"gateway after the effect", licensingtest.Fault{Status: 504, Apply: true}, 504, 504, "", false, true},
+		{"no content", licensingtest.Fault{Status: 204}, 204, 204, "", false, false},
+		{"dropped before the effect", licensingtest.Fault{Drop: true}, 0, 0, "", false, false},
+		{"dropped after the effect", licensingtest.Fault{Drop: true, Apply: true}, 0, 0, "", false, true},
+		{"cut", licensingtest.Fault{Truncate: 10}, 200, 200, `{"@odata.c`, true, true},
+		{"cut before the first byte", licensingtest.Fault{Truncate: -1}, 200, 200, "", true, true},
+		{"cut error", licensingtest.Fault{Status: 503, Body: "unavailable", Truncate: 2}, 503, 503, "un", true, false},
+	}
+	for _, test := range tests {
+		for _, transport := range []string{"in memory", "over a socket"} {
+			t.Run(test.name+" "+transport, func(t *testing.T) {
+				t.Parallel()
+				tenant := newTenant()
+				tenant.Fail(test.fault)
+				base, hc := "https://graph.microsoft.com", &http.Client{Transport: tenant.RoundTripper()}
+				if transport == "over a socket" {
+					server := httptest.NewServer(tenant)
+					defer server.Close()
+					base, hc = server.URL, server.Client()
+				}
+				status, header, body, err := exchange(t, hc, base)
+				if status != test.status || (err != nil) != (test.broken || test.status == 0) {
+					t.Fatalf("status %d, error %v; want status %d", status, err, test.status)
+				}
+				if !strings.HasPrefix(body, test.body) || test.broken && body != test.body {
+					t.Errorf("body %q, want %q", body, test.body)
+				}
+				if test.broken && !errors.Is(err, io.ErrUnexpectedEOF) {
+					t.Errorf("body breaks off with %v", err)
+				}
+				if status != 0 && header.Get("request-id") == "" {
+					t.Errorf("headers %v", header)
+				}
+				if got := len(tenant.Writes()) == 1; got != test.applied {
+					t.Errorf("applied: %t, want %t", got, test.applied)
+				}
+				if got := tenant.Requests(); len(got) != 1 || got[0].Status != test.logged {
+					t.Errorf("log: %+v, want status %d", got, test.logged)
+				}
+				if status, _, body, err := exchange(t, hc, base); status != 200 || err != nil {
+					t.Errorf("after the fault: %d %s, %v", status, body, err)
+				}
+			})
+		}
+	}
+}
+
+func TestDropInMemory(t *testing.T) {
+	t.Parallel()
+	tenant := newTenant()
+	tenant.Fail(licensingtest.Fault{Drop: true, Hang: true})
+	if _, err := tenant.RoundTripper().RoundTrip(newRequest(t, "GET", "/me", "")); !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("error %v, want a connection reset", err)
+	}
+}
+
+func TestFaultHeader(t *testing.T) {
+	t.Parallel()
+	for _, transport := range []string{"in memory", "over a socket"} {
+		tenant := newTenant()
+		tenant.Fail(licensingtest.Fault{Times: 2, Header: http.Header{"content-type": nil, "Date": nil, "x-ms-throttle-limit-percentage": {"0.9"}}})
+		base, hc := "https://graph.microsoft.com", &http.Client{Transport: tenant.RoundTripper()}
+		if transport == "over a socket" {
+			server := httptest.NewServer(tenant)
+			defer server.Close()
+			base, hc = server.URL, server.Client()
+		}
+		status, header, _, err := exchange(t, hc, base)
+		if status != 200 || err != nil {
+			t.Fatalf("%s: %d, %v", transport, status, err)
+		}
+		if got := header.Get("X-Ms-Throttle-Limit-Percentage"); got != "0.9" {
+			t.Errorf("%s: added header %q", transport, got)
+		}
+		if header["Content-Type"] != nil || header["Date"] != nil {
+			t.Errorf("%s: headers %v, want no Content-Type and no Date", transport, header)
+		}
+	}
+}
+
+func TestFaultsInTurn(t *testing.T) {
+	t.Parallel()
+	tenant := newTenant()
+	tenant.Fail(licensingtest.Fault{Skip: 1, Times: 2, Status: 503, Match: func(r *http.Request) bool { return r.Method == "POST" }})
+	tenant.Fail(licensingtest.Fault{Status: 429})
+	tenant.Fail(licensingtest.Fault{Times: -1, Status: 500, Match: func(r *http.Request) bool {
+		body, _ := io.ReadAll(r.Body)
+		return strings.Contains(string(body), basicID.String())
+	}})
+	var got []int
+	for _, step := range []struct{ method, path, body string }{
+		{"GET", "/users/" + adele, ""},                                // second
+		{"POST", "/users/" + adele + "/assignLicense", add(officeID)}, // skipped by the first
+		{"POST", "/users/" + adele + "/assignLicense", add(basicID)},  // first
+		{"GET", "/users/" + adele, ""},
+		{"POST", "/users/" + adele + "/assignLicense", add(basicID)}, // first
+		{"POST", "/users/" + adele + "/assignLicense", add(basicID)}, // third
+		{"POST", "/users/" + adele + "/assignLicense", add(basicID)}, // third
+	} {
+		got = append(got, call(t, tenant, step.method, step.path, step.body).status)
+	}
+	want := []int{429, 200, 503, 200, 503, 500, 500}
+	for i := range want {
+		if got[i] != want[i] {
+			t.Fatalf("statuses %v, want %v", got, want)
+		}
+	}
+}
+
+func TestDelay(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		tenant := newTenant()
+		tenant.Fail(licensingtest.Fault{Delay: 3 * time.Second, DelayAnswer: 4 * time.Second})
+		start := time.Now()
+		assign(t, tenant, "/users/"+adele, add(officeID))
+		if got := time.Since(start); got != 7*time.Second {
+			t.Errorf("answered after %s, want 7s", got)
+		}
+		if got := tenant.Writes()[0].Time.Sub(start); got != 3*time.Second {
+			t.Errorf("applied after %s, want 3s", got)
+		}
+	})
+}
+
+func TestEffectAfterTheClientGaveUp(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		tenant := newTenant()
+		tenant.Fail(licensingtest.Fault{Delay: 40 * time.Second})
+		start := time.Now()
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		defer cancel()
+		req := newRequest(t, "POST", "/users/"+adele+"/assignLicense", add(officeID)).WithContext(ctx)
+		if _, err := tenant.RoundTripper().RoundTrip(req); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("error %v, want the deadline", err)
+		}
+		if got := time.Since(start); got != 30*time.Second {
+			t.Errorf("gave up after %s, want 30s", got)
+		}
+		wantRows(t, tenant, adele, "")
+		time.Sleep(20 * time.Second)
+		wantRows(t, tenant, adele, "ENTERPRISEPACK direct Active")
+		if got := tenant.Writes()[0].Time.Sub(start); got != 40*time.Second {
+			t.Errorf("applied after %s, want 40s", got)
+		}
+	})
+}
+
+func TestHang(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		cause := errors.New("tired")
+		for _, fault := range []licensingtest.Fault{
+			{Hang: true},
+			{Hang: true, Apply: true},
+			{Hang: true, Truncate: 5},
+			{Hang: true, Truncate: -1},
+		} {
+			tenant := newTenant()
+			tenant.Fail(fault)
+			ctx, cancel := context.WithTimeoutCause(t.Context(), time.Minute, cause)
+			start := time.Now()
+			resp, err := tenant.RoundTripper().RoundTrip(newRequest(t, "POST", "/users/"+adele+"/assignLicense", add(officeID)).WithContext(ctx))
+			if fault.Truncate != 0 {
+				if err != nil {
+					t.Fatal(err)
+				}
+				var body []byte
+				if body, err = io.ReadAll(resp.Body); len(body) != max(0, fault.Truncate) {
+					t.Errorf("%+v: body %q", fault, body)
+				}
+			}
+			if !errors.Is(err, cause) || time.Since(start) != time.Minute {
+				t.Errorf("%+v: %v after %s", fault, err, time.Since(start))
+			}
+			if got, want := len(tenant.Writes()) == 1, fault.Apply || fault.Truncate != 0; got != want {
+				t.Errorf("%+v: applied: %t", fault, got)
+			}
+			cancel()
+		}
+	})
+}
+
+func TestHangingBodyIsClosed(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		tenant := newTenant()
+		tenant.Fail(licensingtest.Fault{Hang: true, Truncate: -1})
+		resp, err := tenant.RoundTripper().RoundTrip(newRequest(t, "GET", "/users/"+adele, ""))
+		if err != nil {
+			t.Fatal(err)
+		}
+		read := make(chan error)
+		go func() { _, err := resp.Body.Read(make([]byte, 1)); read <- err }()
+		synctest.Wait()
+		resp.Body.Close()
+		resp.Body.Close()
+		if err := <-read; err == nil {
+			t.Error("read from a closed body")
+		}
+	})
+}
+
+func TestHangOverSocket(t *testing.T) {
+	t.Parallel()
+	for _, truncate := range []int{0, 5} {
+		tenant := newTenant()
+		arrived := make(chan struct{})
+		tenant.Fail(licensingtest.Fault{Hang: true, Truncate: truncate, Match: func(*http.Request) bool {
+			close(arrived)
+			return true
+		}})
+		server := httptest.NewServer(tenant)
+		ctx, cancel := context.WithCancel(t.Context())
+		req, err := http.NewRequestWithContext(ctx, "GET", server.URL+"/v1.0/users/"+adele, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer secret")
+		if truncate == 0 {
+			go func() {
+				<-arrived
+				cancel()
+			}()
+			if _, err := server.Client().Do(req); !errors.Is(err, context.Canceled) {
+				t.Errorf("error %v, want cancellation", err)
+			}
+		} else {
+			resp, err := server.Client().Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			head := make([]byte, 5)
+			if _, err := io.ReadFull(resp.Body, head); err != nil || string(head) != `{"@od` {
+				t.Errorf("%q, %v", head, err)
+			}
+			cancel()
+			resp.Body.Close()
+		}
+		cancel()
+		server.Close()
+	}
+}
+
+func TestRoundTripper(t *testing.T) {
+	t.Parallel()
+	tenant := newTenant()
+	body := &trackedBody{Reader: strings.NewReader(add(officeID))}
+	req := newRequest(t, "POST", "/users/"+adele+"/assignLicense", add(officeID))
+	req.Body = body
+	resp, err := tenant.RoundTripper().RoundTrip(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, _ := io.ReadAll(resp.Body)
+	if !body.closed {
+		t.Error("the request's body is not closed")
+	}
+	if resp.Request != req || resp.Status != "200 OK" || resp.Proto != "HTTP/1.1" || resp.ProtoMajor != 1 || resp.ProtoMinor != 1 || resp.ContentLength != int64(len(text)) {
+		t.Errorf("response %+v with a body of %d bytes", resp, len(text))
+	}
+
+	broken := &trackedBody{Reader: io.MultiReader(strings.NewReader("{"), errReader{})}
+	req.Body = broken
+	if _, err := tenant.RoundTripper().RoundTrip(req); !errors.Is(err, errBroken) || !broken.closed {
+		t.Errorf("error %v, body closed: %t", err, broken.closed)
+	}
+
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	req = newRequest(t, "GET", "/users/"+adele, "")
+	req.Body = nil
+	if _, err := tenant.RoundTripper().RoundTrip(req.WithContext(ctx)); !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v, want cancellation", err)
+	}
+	if got := len(tenant.Requests()); got != 1 {
+		t.Errorf("%d requests, want 1", got)
+	}
+	if resp, err := tenant.RoundTripper().RoundTrip(req); err != nil || resp.StatusCode != 200 {
+		t.Errorf("without a body: %v, %v", resp, err)
+	}
+}
+
+func TestBrokenRequestBody(t *testing.T) {
+	t.Parallel()
+	tenant := newTenant()
+	defer func() {
+		if got := recover(); got != http.ErrAbortHandler {
+			t.Errorf("panic %v, want http.ErrAbortHandler", got)
+		}
+		if got := len(tenant.Requests()); got != 0 {
+			t.Errorf("%d requests, want none", got)
+		}
+	}()
+	req := newRequest(t, "POST", "/users/"+adele+"/assignLicense", "")
+	req.Body = io.NopCloser(errReader{})
+	tenant.ServeHTTP(httptest.NewRecorder(), req)
+}
+
+type trackedBody struct {
+	io.Reader
+	closed bool
+}
+
+func (b *trackedBody) Close() error {
+	b.closed = true
+	return nil
+}
+
+var errBroken = errors.New("broken")
+
+type errReader struct{}
+
+func (errReader) Read([]byte) (int, error) { return 0, errBroken }

@@ -1,0 +1,148 @@
+package licensingtest
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+// The values of a group's licenseProcessingState.
+const (
+	stateQueued     = "QueuedForProcessing"
+	stateInProgress = "ProcessingInProgress"
+	stateComplete   = "ProcessingComplete"
+)
+
+// Process brings the licences of all groups to their members, where a group's
+// licences or members have changed.
+func (t *Tenant) Process() {
+	t.lock()
+	defer t.mu.Unlock()
+	t.processPending(time.Now(), 0)
+}
+
+// ProcessAfter makes processing automatic: a group is processed d after the
+// last change of its licences or members, and in progress for the second half
+// of that time. There is nothing that runs in the background. The tenant makes
+// up for what is due whenever it is asked something. A negative d makes
+// processing manual again, as it is in a new tenant.
+func (t *Tenant) ProcessAfter(d time.Duration) {
+	t.lock()
+	defer t.mu.Unlock()
+	t.automatic, t.processAfter = d >= 0, d
+	t.processDue(time.Now())
+}
+
+// processDue does the automatic processing that is due at now.
+func (t *Tenant) processDue(now time.Time) {
+	if !t.automatic {
+		return
+	}
+	t.processPending(now, t.processAfter)
+	for _, g := range t.groups {
+		if g.pending && g.State == stateQueued && now.Sub(g.changed) >= t.processAfter/2 {
+			g.State = stateInProgress
+		}
+	}
+}
+
+// processPending processes the groups that were changed at least delay before
+// now, in the order of their changes.
+func (t *Tenant) processPending(now time.Time, delay time.Duration) {
+	var due []*group
+	for _, g := range t.groups {
+		if g.pending && now.Sub(g.changed) >= delay {
+			due = append(due, g)
+		}
+	}
+	slices.SortStableFunc(due, func(a, b *group) int { return cmp.Compare(a.changed.UnixNano(), b.changed.UnixNano()) })
+	for _, g := range due {
+		at := now
+		if delay > 0 {
+			at = g.changed.Add(delay)
+		}
+		t.processGroup(g, at)
+	}
+}
+
+// touch makes the group wait for processing.
+func (g *group) touch(now time.Time) {
+	g.pending, g.changed = true, now
+}
+
+// processGroup brings the licences of g to its members, and takes them from
+// those who are no longer members.
+func (t *Tenant) processGroup(g *group, now time.Time) {
+	g.pending = false
+	if g.State != "" {
+		g.State = stateComplete
+	}
+	for _, u := range t.users {
+		if u.knows(g) {
+			t.reconcile(u, g, now)
+		}
+	}
+}
+
+// reconcile makes the licences that u has from g what they should be. Where
+// that cannot be it leaves them as they are, with rows that say why. It returns
+// the first problem, if any, and whether a row is different from before.
+func (t *Tenant) reconcile(u *user, g *group, now time.Time) (first *graphError, changed bool) {
+	held := u.licenses(g.ID)
+	var next []License
+	if slices.Contains(u.groups, g) {
+		next = g.Licenses
+	}
+	problems := t.problems(u, g.ID, next)
+	if len(problems) == 0 {
+		return nil, t.setLicenses(u, g.ID, next, now)
+	}
+
+	reason := func(l License) string {
+		for _, p := range problems {
+			if p.sku == l.SKUID {
+				return p.state
+			}
+		}
+		return "Other"
+	}
+	var rows []Assignment
+	for _, l := range next {
+		row := Assignment{License: l, Group: g.ID, State: "Error", Error: reason(l)}
+		if old, ok := findLicense(held, l.SKUID); ok {
+			row.License, row.State = old, "ActiveWithError"
+		}
+		if row.Error == "Other" && contains(held, l) {
+			row.State, row.Error = "Active", "None"
+		}
+		rows = append(rows, row)
+	}
+	for _, l := range held {
+		if _, stays := findLicense(next, l.SKUID); !stays {
+			rows = append(rows, Assignment{License: l, Group: g.ID, State: "ActiveWithError", Error: reason(l)})
+		}
+	}
+	return problems[0].err, t.setRows(u, g.ID, rows, now)
+}
+
+// reprocess is reprocessLicenseAssignment.
+func (t *Tenant) reprocess(c *call, u *user) (result, *graphError) {
+	now := time.Now()
+	var first *graphError
+	changed := false
+	for _, g := range t.groups {
+		if !u.knows(g) {
+			continue
+		}
+		err, different := t.reconcile(u, g, now)
+		first = cmp.Or(first, err)
+		changed = changed || different
+	}
+	if first == nil || changed {
+		t.record(c, u.ID, change{}, changed, now)
+	}
+	if first != nil {
+		return result{}, first
+	}
+	return result{value: changedUser(u)}, nil
+}

@@ -1,0 +1,203 @@
+package licensingtest
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// A call is one operation asked for.
+type call struct {
+	method, path, query string // the path as it was sent, from after the version
+	header              http.Header
+	body                []byte
+	request             int // the index of the request in the log
+	requestID           string
+	clientRequestID     string
+}
+
+// An answer is what a call is answered with.
+type answer struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+// A result is the outcome of an operation that was carried out.
+type result struct {
+	status int // zero for 200
+	header http.Header
+	value  any
+}
+
+const contentType = "application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;charset=utf-8"
+
+// respond answers a request to path, the whole of it as it was sent.
+func (t *Tenant) respond(c *call) answer {
+	if err := t.authorize(c.header); err != nil {
+		a := c.refuse(err)
+		a.header.Set("WWW-Authenticate", `Bearer realm="", authorization_uri="https://login.microsoftonline.com/common/oauth2/authorize", client_id="00000003-0000-0000-c000-000000000000"`)
+		return a
+	}
+	_, path, ok := strings.Cut(c.path, "/v1.0/")
+	if !ok {
+		return c.refuse(errVersion(c.path))
+	}
+	c.path = path
+	return t.handle(c)
+}
+
+// authorize tells what is wrong with the token of a request.
+func (t *Tenant) authorize(header http.Header) *graphError {
+	value := header.Get("Authorization")
+	if value == "" {
+		return errNoToken
+	}
+	scheme, token, _ := strings.Cut(value, " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return errBadToken
+	}
+	if token == "" {
+		return errNoToken
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.token != "" && token != t.token {
+		return errOldToken
+	}
+	return nil
+}
+
+// handle carries out a call and answers it.
+func (t *Tenant) handle(c *call) answer {
+	res, err := t.dispatch(c)
+	if err != nil {
+		return c.refuse(err)
+	}
+	a := c.newAnswer(res.status, res.value)
+	for name, values := range res.header {
+		a.header[name] = values
+	}
+	return a
+}
+
+// refuse answers with an error in Graph's frame.
+func (c *call) refuse(err *graphError) answer {
+	type innerError struct {
+		Date            string `json:"date"`
+		RequestID       string `json:"request-id"`
+		ClientRequestID string `json:"client-request-id"`
+	}
+	type body struct {
+		Code       string        `json:"code"`
+		Message    string        `json:"message"`
+		Details    []errorDetail `json:"details,omitempty"`
+		InnerError innerError    `json:"innerError"`
+	}
+	return c.newAnswer(err.status, map[string]body{"error": {
+		Code:    err.code,
+		Message: err.message,
+		Details: err.details,
+		InnerError: innerError{
+			Date:            time.Now().UTC().Format("2006-01-02T15:04:05"),
+			RequestID:       c.requestID,
+			ClientRequestID: c.clientRequestID,
+		},
+	}})
+}
+
+// newAnswer returns an answer with the headers that all answers have. A nil
+// value gives an empty body.
+func (c *call) newAnswer(status int, value any) answer {
+	a := answer{status: status, header: make(http.Header)}
+	if status == 0 {
+		a.status = http.StatusOK
+	}
+	if value != nil {
+		body, err := json.Marshal(value)
+		if err != nil {
+			panicf("%v", err)
+		}
+		a.body = body
+	}
+	a.header.Set("Content-Type", contentType)
+	a.header.Set("Date", time.Now().UTC().Format(http.TimeFormat))
+	a.header.Set("request-id", c.requestID)
+	a.header.Set("client-request-id", c.clientRequestID)
+	a.header.Set("x-ms-ags-diagnostic", `{"ServerInfo":{"DataCenter":"West Europe","Slice":"E","Ring":"5","ScaleUnit":"000","RoleInstance":"LICENSINGTEST0"}}`)
+	a.header.Set("x-ms-resource-unit", "1")
+	return a
+}
+
+// dispatch finds what a call is about and does it.
+func (t *Tenant) dispatch(c *call) (result, *graphError) {
+	to, err := parsePath(c.path)
+	if err != nil {
+		return result{}, err
+	}
+	want := http.MethodPost
+	if to.action == "" {
+		want = http.MethodGet
+	}
+	if c.method != want {
+		return result{}, errMethod
+	}
+	var ch change
+	if to.action == "assignLicense" {
+		if err := c.needJSON(); err != nil {
+			return result{}, err
+		}
+		if ch, err = parseChange(c.body); err != nil {
+			return result{}, err
+		}
+	}
+
+	t.lock()
+	defer t.mu.Unlock()
+	if to.collection == "groups" {
+		if _, err := parseGUID(to.key); err != nil {
+			return result{}, errObjectID(to.key)
+		}
+		g := t.groupIDs[strings.ToLower(to.key)]
+		switch {
+		case g == nil:
+			return result{}, errNotFound(to.key)
+		case to.action == "assignLicense":
+			return t.assignGroup(c, g, ch)
+		}
+		return c.read("group", groupProperties(g), groupDefaults)
+	}
+	u := t.me
+	switch {
+	case to.collection == "users":
+		if u = t.userKeys[strings.ToLower(to.key)]; u == nil {
+			return result{}, errNotFound(to.key)
+		}
+	case u == nil:
+		return result{}, errDelegatedOnly
+	}
+	switch to.action {
+	case "assignLicense":
+		return t.assignUser(c, u, ch)
+	case "reprocessLicenseAssignment":
+		return t.reprocess(c, u)
+	}
+	return c.read("user", userProperties(u), userDefaults)
+}
+
+// needJSON tells why the body of c cannot be JSON.
+func (c *call) needJSON() *graphError {
+	contentType := c.header.Get("Content-Type")
+	switch {
+	case strings.TrimSpace(string(c.body)) == "":
+		return errEmptyBody
+	case contentType == "":
+		return errNoContentType
+	}
+	mediaType, _, _ := strings.Cut(contentType, ";")
+	if !strings.EqualFold(strings.TrimSpace(mediaType), "application/json") {
+		return errUnreadable
+	}
+	return nil
+}

@@ -1,0 +1,126 @@
+package licensingtest
+
+import (
+	"encoding/binary"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// A Tenant is a directory with SKUs, users and groups, and an [http.Handler]
+// that serves it as Microsoft Graph does. It is safe for concurrent use. Use
+// [NewTenant] to make one.
+type Tenant struct {
+	mu       sync.Mutex
+	id       uuid.UUID
+	location string
+	token    string
+	me       *user
+	skus     map[uuid.UUID]*SKU
+	users    []*user
+	userKeys map[string]*user // by id and by user principal name, in lower case
+	groups   []*group
+	groupIDs map[string]*group
+	made     [kinds]uint32
+
+	automatic    bool
+	processAfter time.Duration
+
+	requests []Request
+	writes   []Write
+
+	// Faults have a lock of their own so that their Match functions may ask the
+	// tenant.
+	faultMu sync.Mutex
+	faults  []*plannedFault
+}
+
+// The kinds of identifier that a tenant makes up.
+const (
+	kindTenant = iota
+	kindSKU
+	kindPlan
+	kindUser
+	kindGroup
+	kindRequest
+	kinds
+)
+
+// NewTenant returns an empty tenant, located in the United States.
+func NewTenant() *Tenant {
+	t := &Tenant{
+		location: "US",
+		skus:     make(map[uuid.UUID]*SKU),
+		userKeys: make(map[string]*user),
+		groupIDs: make(map[string]*group),
+	}
+	t.id = t.newID(kindTenant)
+	return t
+}
+
+// SetLocation sets the tenant's own country, which stands in for the usage
+// location of users without one when a group's licences are processed.
+func (t *Tenant) SetLocation(country string) {
+	t.lock()
+	defer t.mu.Unlock()
+	t.location = country
+}
+
+// SignIn makes /me the user with this id or user principal name. Until a user
+// is signed in, and again after SignIn(""), requests to /me are answered as for
+// an application's own token.
+func (t *Tenant) SignIn(key string) {
+	t.lock()
+	defer t.mu.Unlock()
+	t.me = nil
+	if key != "" {
+		t.me = t.mustUser("SignIn", key)
+	}
+}
+
+// RequireToken makes the tenant refuse every bearer token but this one. With
+// "", as in a new tenant, any token will do.
+func (t *Tenant) RequireToken(token string) {
+	t.lock()
+	defer t.mu.Unlock()
+	t.token = token
+}
+
+// lock takes the tenant's lock and brings the directory up to date.
+func (t *Tenant) lock() {
+	t.mu.Lock()
+	t.processDue(time.Now())
+}
+
+// newID makes up the next identifier of a kind, the same ones in every tenant.
+func (t *Tenant) newID(kind int) uuid.UUID {
+	t.made[kind]++
+	var id uuid.UUID
+	binary.BigEndian.PutUint32(id[0:], uint32(kind))
+	binary.BigEndian.PutUint32(id[12:], t.made[kind])
+	id[6], id[8] = 0x40, 0x80
+	return id
+}
+
+func (t *Tenant) mustUser(caller, key string) *user {
+	u := t.userKeys[strings.ToLower(key)]
+	if u == nil {
+		panicf("%s: no user %q", caller, key)
+	}
+	return u
+}
+
+func (t *Tenant) mustGroup(caller, id string) *group {
+	g := t.groupIDs[strings.ToLower(id)]
+	if g == nil {
+		panicf("%s: no group %q", caller, id)
+	}
+	return g
+}
+
+func panicf(format string, args ...any) {
+	panic("licensingtest: " + fmt.Sprintf(format, args...))
+}

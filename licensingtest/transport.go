@@ -1,0 +1,186 @@
+package licensingtest
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// A reply is an answer with what happens to it on its way.
+type reply struct {
+	answer
+	fault Fault
+}
+
+// exchange carries out a request to the end, whether or not somebody is still
+// waiting for the reply.
+func (t *Tenant) exchange(r *http.Request, body []byte) reply {
+	if r.Header.Get("Content-Encoding") == "gzip" {
+		body = gunzip(body)
+	}
+	c := t.admit(r, body)
+	f := t.nextFault(r, body)
+	time.Sleep(f.Delay)
+	var a answer
+	if !f.replaced() || f.Apply {
+		a = t.respond(c)
+	}
+	time.Sleep(f.DelayAnswer)
+	if f.silent() {
+		return reply{fault: f}
+	}
+	a = f.answer(c, a)
+	t.answered(c, a.status)
+	return reply{a, f}
+}
+
+// gunzip returns the decompressed body, or the body itself, which is then no
+// JSON either.
+func gunzip(body []byte) []byte {
+	zr, err := gzip.NewReader(bytes.NewReader(body))
+	if err != nil {
+		return body
+	}
+	plain, err := io.ReadAll(zr)
+	if err != nil {
+		return body
+	}
+	return plain
+}
+
+// ServeHTTP answers a request as Microsoft Graph does, or as a fault makes it.
+func (t *Tenant) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	rep := t.exchange(r, body)
+	if rep.fault.silent() {
+		if !rep.fault.Drop {
+			<-r.Context().Done()
+		}
+		panic(http.ErrAbortHandler)
+	}
+	header := w.Header()
+	for name, values := range rep.header {
+		header[name] = values
+	}
+	// Without these net/http would make up a value.
+	for _, name := range []string{"Content-Type", "Date"} {
+		if header[name] == nil {
+			header[name] = nil
+		}
+	}
+	if rep.status != http.StatusNoContent && rep.status != http.StatusNotModified {
+		header.Set("Content-Length", strconv.Itoa(len(rep.body)))
+	}
+	w.WriteHeader(rep.status)
+	w.Write(rep.fault.sent(rep.body))
+	if rep.fault.Truncate != 0 {
+		http.NewResponseController(w).Flush()
+		if rep.fault.Hang {
+			<-r.Context().Done()
+		}
+		panic(http.ErrAbortHandler)
+	}
+}
+
+// RoundTripper returns a transport whose requests, to whatever host, reach the
+// tenant without a network. A request that is given up by its client is still
+// carried out, as on a real server.
+func (t *Tenant) RoundTripper() http.RoundTripper { return roundTripper{t} }
+
+type roundTripper struct{ tenant *Tenant }
+
+func (rt roundTripper) RoundTrip(req *http.Request) (*http.Response, error) {
+	body, err := takeBody(req)
+	if err != nil {
+		return nil, err
+	}
+	ctx := req.Context()
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	received := req.Clone(context.WithoutCancel(ctx))
+	received.RequestURI = received.URL.RequestURI()
+	if received.Host == "" {
+		received.Host = received.URL.Host
+	}
+	replies := make(chan reply, 1)
+	go func() { replies <- rt.tenant.exchange(received, body) }()
+
+	var rep reply
+	select {
+	case rep = <-replies:
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	switch {
+	case rep.fault.Drop:
+		return nil, &net.OpError{Op: "read", Net: "tcp", Err: os.NewSyscallError("read", syscall.ECONNRESET)}
+	case rep.fault.silent():
+		<-ctx.Done()
+		return nil, context.Cause(ctx)
+	}
+	sent := &sentBody{ctx: ctx, data: bytes.NewReader(rep.fault.sent(rep.body)), fault: rep.fault, closed: make(chan struct{})}
+	return &http.Response{
+		Status:        strconv.Itoa(rep.status) + " " + http.StatusText(rep.status),
+		StatusCode:    rep.status,
+		Proto:         "HTTP/1.1",
+		ProtoMajor:    1,
+		ProtoMinor:    1,
+		Header:        rep.header,
+		Body:          sent,
+		ContentLength: int64(len(rep.body)),
+		Request:       req,
+	}, nil
+}
+
+// takeBody reads and closes the body of a request.
+func takeBody(req *http.Request) ([]byte, error) {
+	if req.Body == nil {
+		return nil, nil
+	}
+	body, err := io.ReadAll(req.Body)
+	return body, errors.Join(err, req.Body.Close())
+}
+
+// A sentBody is the body of an answer as it arrives, which may be less than was
+// promised.
+type sentBody struct {
+	ctx    context.Context
+	data   io.Reader
+	fault  Fault
+	close  sync.Once
+	closed chan struct{}
+}
+
+func (b *sentBody) Read(p []byte) (int, error) {
+	n, err := b.data.Read(p)
+	if err != io.EOF || b.fault.Truncate == 0 {
+		return n, err
+	}
+	if !b.fault.Hang {
+		return n, io.ErrUnexpectedEOF
+	}
+	select {
+	case <-b.ctx.Done():
+		return n, context.Cause(b.ctx)
+	case <-b.closed:
+		return n, http.ErrBodyReadAfterClose
+	}
+}
+
+func (b *sentBody) Close() error {
+	b.close.Do(func() { close(b.closed) })
+	return nil
+}

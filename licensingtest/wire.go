@@ -1,0 +1,195 @@
+package licensingtest
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+const graphURL = "https://graph.microsoft.com"
+
+// The JSON of Graph is written down here once more, apart from package
+// licensing's own, so that a mistake in one does not hide behind the same
+// mistake in the other.
+
+type wireLicense struct {
+	SKUID         uuid.UUID   `json:"skuId"`
+	DisabledPlans []uuid.UUID `json:"disabledPlans"`
+}
+
+type wireState struct {
+	wireLicense
+	AssignedByGroup     *string `json:"assignedByGroup"`
+	State               string  `json:"state"`
+	Error               string  `json:"error"`
+	LastUpdatedDateTime string  `json:"lastUpdatedDateTime"`
+}
+
+type wireAssignedPlan struct {
+	AssignedDateTime string    `json:"assignedDateTime"`
+	CapabilityStatus string    `json:"capabilityStatus"`
+	Service          string    `json:"service"`
+	ServicePlanID    uuid.UUID `json:"servicePlanId"`
+}
+
+type wireProvisionedPlan struct {
+	CapabilityStatus   string `json:"capabilityStatus"`
+	ProvisioningStatus string `json:"provisioningStatus"`
+	Service            string `json:"service"`
+}
+
+// Which properties an answer has. Defaults come without $select, changed and
+// accepted in the answer to a write. The others are null here, and only there
+// to be selected.
+var (
+	userDefaults = strings.Fields("businessPhones displayName givenName id jobTitle mail mobilePhone officeLocation preferredLanguage surname userPrincipalName")
+	userChanged  = append(strings.Fields("accountEnabled assignedLicenses assignedPlans city companyName provisionedPlans usageLocation userType"), userDefaults...)
+	userOthers   = strings.Fields("city companyName country createdDateTime deletedDateTime department employeeId mailNickname onPremisesSyncEnabled postalCode state streetAddress")
+
+	groupDefaults = strings.Fields("classification createdDateTime deletedDateTime description displayName expirationDateTime groupTypes id isAssignableToRole mail mailEnabled " +
+		"mailNickname membershipRule membershipRuleProcessingState onPremisesLastSyncDateTime onPremisesSecurityIdentifier onPremisesSyncEnabled " +
+		"preferredDataLocation preferredLanguage proxyAddresses renewedDateTime resourceBehaviorOptions resourceProvisioningOptions securityEnabled theme visibility")
+	groupAccepted = strings.Fields("createdDateTime groupTypes id securityEnabled")
+)
+
+func userProperties(u *user) map[string]any {
+	licenses, states := []wireLicense{}, []wireState{}
+	assigned, provisioned := []wireAssignedPlan{}, []wireProvisionedPlan{}
+	for _, l := range u.merged() {
+		licenses = append(licenses, newWireLicense(l))
+	}
+	for _, row := range u.rows {
+		state := wireState{newWireLicense(row.License), nil, row.State, row.Error, stamp(row.Updated)}
+		if row.Group != "" {
+			state.AssignedByGroup = &row.Group
+		}
+		states = append(states, state)
+	}
+	for _, p := range u.plans {
+		status := "Enabled"
+		if !p.enabled {
+			status = "Deleted"
+		}
+		assigned = append(assigned, wireAssignedPlan{stamp(p.since), status, p.service, p.id})
+		provisioned = append(provisioned, wireProvisionedPlan{status, "Success", p.service})
+	}
+
+	properties := nulls(userDefaults, userOthers)
+	for name, value := range map[string]any{
+		"accountEnabled":          !u.AccountDisabled,
+		"assignedLicenses":        licenses,
+		"assignedPlans":           assigned,
+		"businessPhones":          []string{},
+		"displayName":             u.DisplayName,
+		"id":                      u.ID,
+		"licenseAssignmentStates": states,
+		"otherMails":              []string{},
+		"provisionedPlans":        provisioned,
+		"proxyAddresses":          []string{},
+		"usageLocation":           orNull(u.UsageLocation),
+		"userPrincipalName":       u.UserPrincipalName,
+		"userType":                u.UserType,
+	} {
+		properties[name] = value
+	}
+	return properties
+}
+
+func groupProperties(g *group) map[string]any {
+	licenses := []wireLicense{}
+	for _, l := range g.Licenses {
+		licenses = append(licenses, newWireLicense(l))
+	}
+	var state any
+	if g.State != "" {
+		state = map[string]string{"state": g.State}
+	}
+
+	properties := nulls(groupDefaults)
+	for name, value := range map[string]any{
+		"assignedLicenses":            licenses,
+		"createdDateTime":             stamp(g.created),
+		"displayName":                 g.DisplayName,
+		"groupTypes":                  append([]string{}, g.GroupTypes...),
+		"id":                          g.ID,
+		"licenseProcessingState":      state,
+		"mailEnabled":                 g.MailEnabled,
+		"proxyAddresses":              []string{},
+		"resourceBehaviorOptions":     []string{},
+		"resourceProvisioningOptions": []string{},
+		"securityEnabled":             true,
+	} {
+		properties[name] = value
+	}
+	return properties
+}
+
+// changedUser is the user in the answer to a write.
+func changedUser(u *user) any {
+	return pick("#users/$entity", userProperties(u), userChanged)
+}
+
+// acceptedGroup is the answer to a group's assignLicense.
+func (t *Tenant) acceptedGroup(g *group) result {
+	location := graphURL + "/v2/" + t.id.String() + "/directoryObjects/" + g.ID + "/Microsoft.DirectoryServices.Group"
+	return result{
+		status: http.StatusAccepted,
+		header: http.Header{"Location": {location}},
+		value:  pick("#groups/$entity", groupProperties(g), groupAccepted),
+	}
+}
+
+// read answers with the properties that $select names, or with the default
+// ones.
+func (c *call) read(kind string, properties map[string]any, defaults []string) (result, *graphError) {
+	query, _ := url.ParseQuery(c.query)
+	selected := query.Get("$select")
+	if selected == "" {
+		return result{value: pick("#"+kind+"s/$entity", properties, defaults)}, nil
+	}
+	names := strings.Split(strings.ReplaceAll(selected, " ", ""), ",")
+	for _, name := range names {
+		// A property that exists, for filters, and is in no answer.
+		if _, ok := properties[name]; !ok && !(kind == "group" && name == "hasMembersWithLicenseErrors") {
+			return result{}, errProperty(name, kind)
+		}
+	}
+	return result{value: pick("#"+kind+"s("+strings.Join(names, ",")+")/$entity", properties, names)}, nil
+}
+
+// pick returns an object with the named ones of properties.
+func pick(context string, properties map[string]any, names []string) map[string]any {
+	object := map[string]any{"@odata.context": graphURL + "/v1.0/$metadata" + context}
+	for _, name := range names {
+		if value, ok := properties[name]; ok {
+			object[name] = value
+		}
+	}
+	return object
+}
+
+func nulls(lists ...[]string) map[string]any {
+	properties := make(map[string]any)
+	for _, names := range lists {
+		for _, name := range names {
+			properties[name] = nil
+		}
+	}
+	return properties
+}
+
+func newWireLicense(l License) wireLicense {
+	return wireLicense{l.SKUID, append([]uuid.UUID{}, l.DisabledPlans...)}
+}
+
+func orNull(s string) any {
+	if s == "" {
+		return nil
+	}
+	return s
+}
+
+func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05Z") }
