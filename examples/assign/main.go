@@ -1,0 +1,84 @@
+// Assign adds, removes and reprocesses licences of a user, of a group, or of
+// yourself. Without credentials in the environment it works on a fake tenant
+// and shows what it did there; without flags either, it gives Adele an E3
+// licence in place of her F1.
+//
+//	go run ./assign -user adele@contoso.com -add 6fd2c87f-b296-42f0-b197-1e91e994b900,7547a3fe-08ee-4ccb-b430-5077c5041653
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+
+	"github.com/graphlicensing/licensing"
+	"github.com/graphlicensing/licensing/examples/internal/connect"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	if err != nil && !errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintln(os.Stderr, "assign:", explain(err))
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string, out, usage io.Writer) error {
+	cmd, err := parse(args, usage)
+	if err != nil {
+		return err
+	}
+	if connect.HasCredentials() {
+		client, err := connect.RealTenant(cmd.cloud)
+		if err != nil {
+			return err
+		}
+		return cmd.send(ctx, client, out)
+	}
+
+	demo := newDemo()
+	if cmd.target == "" {
+		cmd.target, cmd.name, cmd.change = "user", demo.user, demo.change()
+	}
+	fmt.Fprintln(out, "No credentials in the environment: this is a fake tenant.")
+	demo.print(out, "before")
+	err = cmd.send(ctx, demo.tenant.Client(), out)
+	demo.tenant.Process() // what Graph does in its own time after a change to a group
+	demo.printRequests(out)
+	demo.print(out, "after")
+	return err
+}
+
+// send makes the call that the flags ask for.
+func (c *command) send(ctx context.Context, client *licensing.Client, out io.Writer) error {
+	var user *licensing.User
+	var err error
+	switch {
+	case c.target == "":
+		return fmt.Errorf("nothing to do: name a target with -user, -me or -group")
+	case c.target == "group":
+		group, err := client.AssignGroupLicense(ctx, c.name, c.change)
+		if err == nil {
+			fmt.Fprintf(out, "accepted for group %s; Graph applies it to the members later\n", group.ID)
+		}
+		return err
+	case c.target == "me" && c.reprocess:
+		user, err = client.ReprocessMyLicense(ctx)
+	case c.target == "me":
+		user, err = client.AssignMyLicense(ctx, c.change)
+	case c.reprocess:
+		user, err = client.ReprocessUserLicense(ctx, c.name)
+	default:
+		user, err = client.AssignUserLicense(ctx, c.name, c.change)
+	}
+	if err == nil {
+		fmt.Fprintf(out, "done for user %s\n", user.ID)
+	}
+	return err
+}

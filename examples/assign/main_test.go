@@ -1,0 +1,112 @@
+package main
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+)
+
+// tool runs the tool on the fake tenant.
+func tool(t *testing.T, args ...string) (string, error) {
+	t.Helper()
+	for _, name := range []string{"GRAPH_TOKEN", "AZURE_TENANT_ID", "AZURE_CLIENT_ID"} {
+		t.Setenv(name, "")
+	}
+	var out bytes.Buffer
+	err := run(t.Context(), args, &out, &out)
+	return out.String(), err
+}
+
+func TestMainJob(t *testing.T) {
+	got, err := tool(t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = `No credentials in the environment: this is a fake tenant.
+
+before                 SKU      from    without  state
+adele@contoso.example  M365_F1  direct  -        Active
+ben@contoso.example    M365_F1  direct  -        Active
+done for user 00000003-0000-4000-8000-000000000001
+
+POST /v1.0/users/adele@contoso.example/assignLicense -> 200
+  {"addLicenses":[{"disabledPlans":["7547a3fe-08ee-4ccb-b430-5077c5041653"],"skuId":"6fd2c87f-b296-42f0-b197-1e91e994b900"}],"removeLicenses":["50f60901-3181-4b75-8a2c-4c8e4c1d5a72"]}
+
+after                  SKU             from    without            state
+adele@contoso.example  ENTERPRISEPACK  direct  YAMMER_ENTERPRISE  Active
+ben@contoso.example    M365_F1         direct  -                  Active
+`
+	if got != want {
+		t.Errorf("printed\n%s\nwant\n%s", got, want)
+	}
+}
+
+func TestTargets(t *testing.T) {
+	const (
+		e3 = "6fd2c87f-b296-42f0-b197-1e91e994b900"
+		f1 = "50f60901-3181-4b75-8a2c-4c8e4c1d5a72"
+	)
+	tests := []struct {
+		name string
+		args string
+		want string // a line of the output
+	}{
+		{"user", "-user ben@contoso.example -remove " + f1, "POST /v1.0/users/ben@contoso.example/assignLicense -> 200"},
+		{"me", "-me -add " + e3, "POST /v1.0/me/assignLicense -> 200"},
+		{"group", "-group " + sales + " -add " + e3, "ben@contoso.example    ENTERPRISEPACK  group Sales  -        Active"},
+		{"reprocess user", "-user ben@contoso.example -reprocess", "POST /v1.0/users/ben@contoso.example/reprocessLicenseAssignment -> 200"},
+		{"reprocess me", "-me -reprocess", "POST /v1.0/me/reprocessLicenseAssignment -> 200"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			got, err := tool(t, strings.Fields(test.args)...)
+			if err != nil || !strings.Contains(got, test.want+"\n") {
+				t.Errorf("got %v and\n%s\nwant a line\n%s", err, got, test.want)
+			}
+		})
+	}
+}
+
+func TestErrors(t *testing.T) {
+	const sku = "6fd2c87f-b296-42f0-b197-1e91e994b900"
+	tests := []struct {
+		name string
+		args string
+		want string // how the line starts
+	}{
+		{"nothing to remove", "-me -remove " + sku, "there is nothing to remove: assign my license: 400 Request_BadRequest: "},
+		{"no such user", "-user x@contoso.example -add " + sku, "there is no such user or group: assign user license: 404 Request_ResourceNotFound: "},
+		{"no such SKU", "-me -add " + sales, "the tenant has no such product: assign my license: 400 Request_BadRequest: "},
+		{"not a group id", "-group Sales -add " + sku, "assign group license: invalid argument: groupID must be a GUID"},
+		{"not a SKU", "-me -add E3", `invalid value "E3" for flag -add: "E3" is not a GUID`},
+		{"no target", "-add " + sku, "name a target with -user, -me or -group"},
+		{"two targets", "-me -user x -add " + sku, "-user, -me and -group exclude each other"},
+		{"no change", "-me", "say what to do with -add, -remove or -reprocess"},
+		{"reprocess and change", "-me -reprocess -add " + sku, "-reprocess goes without -add and -remove"},
+		{"reprocess a group", "-group x -reprocess", "-reprocess is for users"},
+		{"argument", "adele", `unexpected argument "adele"`},
+		{"unknown flag", "-x", "flag provided but not defined: -x"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			_, err := tool(t, strings.Fields(test.args)...)
+			if err == nil || !strings.HasPrefix(explain(err), test.want) || strings.Contains(explain(err), "\n") {
+				t.Errorf("got %v, want one line that starts with %q", err, test.want)
+			}
+		})
+	}
+}
+
+const sales = "1132b215-826f-42a9-8cfe-1643d19d17fd"
+
+func TestRealTenantWhereThereAreCredentials(t *testing.T) {
+	t.Setenv("GRAPH_TOKEN", "token")
+	var out bytes.Buffer
+	err := run(t.Context(), []string{"-cloud", "mars"}, &out, &out)
+	if err == nil || !strings.HasPrefix(err.Error(), `unknown cloud "mars"`) {
+		t.Errorf("got %v", err)
+	}
+	if err := run(t.Context(), nil, &out, &out); err == nil || out.Len() > 0 {
+		t.Errorf("without a target got %v and %q", err, out.String())
+	}
+}

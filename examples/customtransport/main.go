@@ -1,0 +1,80 @@
+// Customtransport shows a client over an HTTP client of one's own, signed in
+// with client credentials by golang.org/x/oauth2, with its attempts logged by
+// log/slog and a retry policy for an interactive tool.
+//
+//	AZURE_TENANT_ID=… AZURE_CLIENT_ID=… AZURE_CLIENT_SECRET=… go run ./customtransport adele@contoso.com
+//
+// Without credentials it runs against a fake tenant on this machine.
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"time"
+
+	"golang.org/x/oauth2/clientcredentials"
+
+	"github.com/graphlicensing/licensing"
+)
+
+func main() {
+	if err := run(context.Background(), os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "customtransport:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string) error {
+	logger := slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	opts := []licensing.Option{
+		licensing.WithLogger(logger),
+		licensing.WithRetryPolicy(licensing.RetryPolicy{MaxWait: 20 * time.Second, MaxElapsed: time.Minute}),
+		licensing.WithUserAgent("customtransport-example/1.0"),
+	}
+	cloud := licensing.CloudGlobal
+	config := clientcredentials.Config{
+		ClientID:     os.Getenv("AZURE_CLIENT_ID"),
+		ClientSecret: os.Getenv("AZURE_CLIENT_SECRET"),
+		TokenURL:     cloud.LoginURL + "/" + os.Getenv("AZURE_TENANT_ID") + "/oauth2/v2.0/token",
+		Scopes:       []string{cloud.Scope()},
+	}
+	if config.ClientSecret == "" {
+		fake := startFake()
+		defer fake.Close()
+		config.ClientID, config.ClientSecret, config.TokenURL = "client", "secret", fake.URL+"/token"
+		opts = append(opts, licensing.WithBaseURL(fake.URL))
+		args = []string{fakeUser}
+	}
+	if len(args) != 1 {
+		return fmt.Errorf("usage: customtransport USER")
+	}
+
+	// The pings find connections that died silently, as the default transport's do.
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.HTTP2 = &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 15 * time.Second}
+	hc := &http.Client{Transport: transport}
+
+	// As a token source, a failure to sign in is told from a failed request,
+	// which it is not as an oauth2.Transport in hc.
+	source := config.TokenSource(ctx)
+	tokens := func(context.Context) (string, error) {
+		token, err := source.Token()
+		if err != nil {
+			return "", err
+		}
+		return token.AccessToken, nil
+	}
+	client, err := licensing.NewClient(tokens, append(opts, licensing.WithHTTPClient(hc))...)
+	if err != nil {
+		return err
+	}
+	user, err := client.ReprocessUserLicense(ctx, args[0])
+	if err != nil {
+		return err
+	}
+	fmt.Println("reprocessed", user.ID)
+	return nil
+}

@@ -1,0 +1,66 @@
+// Package connect chooses what the examples run against: a real tenant where
+// there are credentials in the environment, else the fake one.
+package connect
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/cloud"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
+
+	"github.com/graphlicensing/licensing"
+)
+
+// HasCredentials reports whether the environment says how to sign in to a real
+// tenant: by GRAPH_TOKEN, or by what azidentity's DefaultAzureCredential reads.
+func HasCredentials() bool {
+	for _, name := range []string{"GRAPH_TOKEN", "AZURE_TENANT_ID", "AZURE_CLIENT_ID"} {
+		if os.Getenv(name) != "" {
+			return true
+		}
+	}
+	return false
+}
+
+var clouds = map[string]licensing.Cloud{
+	"global":   licensing.CloudGlobal,
+	"usgov-l4": licensing.CloudUSGovL4,
+	"usgov-l5": licensing.CloudUSGovL5,
+	"china":    licensing.CloudChina,
+	"bleu":     licensing.CloudBleu,
+	"delos":    licensing.CloudDelos,
+	"govsg":    licensing.CloudGovSG,
+}
+
+// CloudNames are what RealTenant takes, for a flag's usage.
+const CloudNames = "global, usgov-l4, usgov-l5, china, bleu, delos or govsg"
+
+// RealTenant returns a client that is signed in by the environment's
+// credentials.
+func RealTenant(cloudName string, opts ...licensing.Option) (*licensing.Client, error) {
+	c, ok := clouds[strings.ToLower(cloudName)]
+	if !ok {
+		return nil, fmt.Errorf("unknown cloud %q: use %s", cloudName, CloudNames)
+	}
+	opts = append(opts, licensing.WithCloud(c))
+	if token := os.Getenv("GRAPH_TOKEN"); token != "" {
+		return licensing.NewClient(licensing.StaticToken(token), opts...)
+	}
+	credential, err := azidentity.NewDefaultAzureCredential(&azidentity.DefaultAzureCredentialOptions{
+		ClientOptions: policy.ClientOptions{Cloud: cloud.Configuration{ActiveDirectoryAuthorityHost: c.LoginURL}},
+		// The sovereign clouds are not in the directory of clouds that is asked otherwise.
+		DisableInstanceDiscovery: c != licensing.CloudGlobal,
+	})
+	if err != nil {
+		return nil, err
+	}
+	tokens := func(ctx context.Context) (string, error) {
+		token, err := credential.GetToken(ctx, policy.TokenRequestOptions{Scopes: []string{c.Scope()}})
+		return token.Token, err
+	}
+	return licensing.NewClient(tokens, opts...)
+}
