@@ -5,7 +5,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log"
 	"os"
@@ -43,14 +42,7 @@ func main() {
 	updated, err := client.AssignUserLicense(context.Background(), user, licensing.AssignLicenseRequest{
 		AddLicenses: []licensing.AssignedLicense{{SKUID: sku}},
 	})
-	switch {
-	case errors.Is(err, licensing.ErrNoAvailableLicenses):
-		log.Fatal("all seats are taken: ", err)
-	case errors.Is(err, licensing.ErrUsageLocation):
-		log.Fatal("set the user's usage location first: ", err)
-	case errors.Is(err, licensing.ErrOutcomeUnknown):
-		log.Fatal("perhaps done, run it again to make sure: ", err)
-	case err != nil:
+	if err != nil {
 		log.Fatal(err)
 	}
 	fmt.Println("licensed", updated.ID)

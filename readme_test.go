@@ -1,0 +1,146 @@
+package licensing_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/graphlicensing/licensing"
+	"github.com/graphlicensing/licensing/licensingtest"
+)
+
+// The Go blocks of README.md are parts of compiled files. The two that are
+// parts of this one run here.
+
+func TestReadmeErrors(t *testing.T) {
+	tenant := licensingtest.NewTenant()
+	tenant.AddUser(licensingtest.User{UserPrincipalName: "adele@contoso.example"})
+	client, ctx, change := tenant.Client(), t.Context(), remove(tenant.AddSKU(licensingtest.SKU{}).ID)
+
+	_, err := client.AssignUserLicense(ctx, "adele@contoso.example", change)
+	switch {
+	case errors.Is(err, licensing.ErrNoAvailableLicenses):
+		fmt.Println("buy seats")
+	case errors.Is(err, licensing.ErrInherited):
+		fmt.Println("change it on the group")
+	case errors.Is(err, licensing.ErrOutcomeUnknown):
+		fmt.Println("perhaps done: send it again")
+	case errors.Is(err, licensing.ErrThrottled):
+		e, _ := errors.AsType[*licensing.Error](err)
+		fmt.Println("come back in", e.RetryAfter)
+	case err != nil:
+		fmt.Println(err)
+	}
+	if !errors.Is(err, licensing.ErrNotAssigned) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestReadmeTesting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx := t.Context()
+		tenant := licensingtest.NewTenant()
+		sku := tenant.AddSKU(licensingtest.SKU{PartNumber: "ENTERPRISEPACK", Seats: 1})
+		tenant.AddUser(licensingtest.User{UserPrincipalName: "adele@contoso.example", UsageLocation: "DE"})
+		tenant.Fail(licensingtest.Fault{Drop: true, Apply: true}) // the answer is lost
+
+		user, err := tenant.Client().AssignUserLicense(ctx, "adele@contoso.example", licensing.AssignLicenseRequest{
+			AddLicenses: []licensing.AssignedLicense{{SKUID: sku.ID}},
+		})
+		fmt.Println(user.DisplayName, err)
+		fmt.Println(len(tenant.Requests()), "requests")
+		if err != nil || len(tenant.Requests()) != 2 {
+			t.Errorf("got %v after %d requests", err, len(tenant.Requests()))
+		}
+	})
+}
+
+func TestReadmeBlocksAreCompiled(t *testing.T) {
+	t.Parallel()
+	blocks := regexp.MustCompile("(?s)(?:<!-- (\\S+) -->\n)?```go\n(.*?)```").FindAllStringSubmatch(readFile(t, "README.md"), -1)
+	if len(blocks) < 4 {
+		t.Fatalf("found %d Go blocks", len(blocks))
+	}
+	for _, block := range blocks {
+		file, text := block[1], strings.TrimRight(block[2], "\n")
+		if file == "" {
+			t.Errorf("a block does not say which file it is from:\n%s", text)
+			continue
+		}
+		if !containsIndented(readFile(t, file), text) {
+			t.Errorf("%s does not have this block of README.md:\n%s", file, text)
+		}
+	}
+}
+
+// containsIndented reports whether text stands in file at any one indentation.
+func containsIndented(file, text string) bool {
+	for range 4 {
+		if strings.Contains("\n"+file+"\n", "\n"+text+"\n") {
+			return true
+		}
+		text = regexp.MustCompile(`(?m)^(.)`).ReplaceAllString(text, "\t$1")
+	}
+	return false
+}
+
+// TestReadmeInstall follows the instructions in a module of its own and looks
+// at what is compiled into it.
+func TestReadmeInstall(t *testing.T) {
+	t.Parallel()
+	block := regexp.MustCompile("(?s)```sh\n(go mod edit .*?)```").FindStringSubmatch(readFile(t, "README.md"))
+	if block == nil {
+		t.Fatal("no install instructions found")
+	}
+	here, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	program := "package main\n\nimport \"github.com/graphlicensing/licensing\"\n\nfunc main() { _, _ = licensing.NewClient(nil) }\n"
+	if err := os.WriteFile(filepath.Join(dir, "main.go"), []byte(program), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	run := func(line string) string {
+		fields := strings.Fields(line)
+		cmd := exec.CommandContext(t.Context(), fields[0], fields[1:]...)
+		cmd.Dir = dir
+		cmd.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=")
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("%s: %v\n%s", line, err, out)
+		}
+		return string(out)
+	}
+	run("go mod init bot.example")
+	for line := range strings.Lines(block[1]) {
+		run(strings.Replace(strings.TrimSpace(line), "=../licensing", "="+here, 1))
+	}
+	run("go build ./...")
+
+	modules := strings.Fields(run("go list -deps -f {{with.Module}}{{.Path}}{{end}} ."))
+	slices.Sort(modules)
+	want := []string{
+		"bot.example", "github.com/google/uuid", "github.com/graphlicensing/licensing",
+		"github.com/hashicorp/go-cleanhttp", "github.com/hashicorp/go-retryablehttp",
+	}
+	if got := slices.Compact(modules); !slices.Equal(got, want) {
+		t.Errorf("compiled modules are %q, want %q", got, want)
+	}
+}
+
+func readFile(t testing.TB, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
