@@ -144,7 +144,7 @@ func (c *call) send(ctx context.Context) error {
 	if err != nil {
 		return invalid(c.op, "%s makes no URL", c.object.kind)
 	}
-	plain.Header = c.header()
+	c.setHeader(plain.Header)
 	req := &retryablehttp.Request{Request: plain}
 	if c.body != nil {
 		if err := req.SetBody(c.body); err != nil {
@@ -168,18 +168,15 @@ func (c *call) send(ctx context.Context) error {
 	return nil
 }
 
-// header returns a new header: the loop's copies of a request would share one.
-func (c *call) header() http.Header {
+// setHeader sets all headers but the token's.
+func (c *call) setHeader(h http.Header) {
 	values := []string{"application/json", c.id, c.client.userAgent}
-	h := http.Header{
-		"Accept":            values[0:1:1],
-		"Client-Request-Id": values[1:2:2],
-		"User-Agent":        values[2:3:3],
-	}
+	h["Accept"] = values[0:1:1]
+	h["Client-Request-Id"] = values[1:2:2]
+	h["User-Agent"] = values[2:3:3]
 	if c.body != nil {
 		h["Content-Type"] = values[0:1:1]
 	}
-	return h
 }
 
 // startAttempt returns the context of an attempt, which ends with the time it
@@ -192,16 +189,22 @@ func (c *call) startAttempt(ctx context.Context) context.Context {
 		GotConn: func(httptrace.GotConnInfo) { c.connected.Store(true) },
 	})
 	c.limit = min(c.client.policy.AttemptTimeout, c.left(ctx))
-	c.limited, c.cancel = context.WithTimeout(ctx, c.limit)
+	// An instant later, so that the caller's own deadline comes first.
+	c.limited, c.cancel = context.WithDeadline(ctx, time.Now().Add(c.limit).Add(1))
 	return c.limited
+}
+
+// allowed is the time that the policy still allows the call.
+func (c *call) allowed() time.Duration {
+	if c.client.policy.MaxElapsed == forever {
+		return forever
+	}
+	return c.client.policy.MaxElapsed - time.Since(c.started)
 }
 
 // left is the time that the call may still take.
 func (c *call) left(ctx context.Context) time.Duration {
-	left := c.client.policy.MaxElapsed
-	if left != forever {
-		left -= time.Since(c.started)
-	}
+	left := c.allowed()
 	if deadline, ok := ctx.Deadline(); ok {
 		left = min(left, time.Until(deadline))
 	}
@@ -261,13 +264,15 @@ func (c *call) continues(ctx context.Context) bool {
 	return c.wait >= shortestWait
 }
 
-// prepare waits and makes the next attempt's request its own.
+// prepare waits and gives the next attempt a header of its own: the loop's
+// copies of a request share one, and a cookie jar adds to it.
 func (c *call) prepare(req *http.Request) error {
 	if err := sleep(req.Context(), c.wait); err != nil {
 		return err
 	}
 	c.pending = false
-	req.Header = c.header()
+	req.Header = make(http.Header)
+	c.setHeader(req.Header)
 	return nil
 }
 
@@ -357,9 +362,15 @@ func (c *call) notAnswered(a *answer) error {
 		if errors.As(err, &syntax) {
 			return fmt.Errorf("%w: not a complete JSON object", errNotGraph)
 		}
-		var frame struct{ ID, Error json.RawMessage }
+		var frame struct {
+			ID    any
+			Error json.RawMessage
+		}
 		_ = json.Unmarshal(a.body, &frame) // which is good JSON
-		id, failed, a.unread = strings.Trim(string(frame.ID), `"`), frame.Error != nil, err
+		id, failed, a.unread = "", frame.Error != nil, err
+		if frame.ID != nil {
+			id = fmt.Sprint(frame.ID)
+		}
 	}
 	if failed {
 		return fmt.Errorf("%w: an error with status %d", errNotGraph, a.status)
@@ -497,7 +508,9 @@ func (c *call) failure() *Error {
 	case ended:
 	case errors.As(a.err, &token):
 		e.kinds = append(e.kinds, ErrUnauthorized)
-	case a.outcome == doubtful, a.outcome == refused && a.status == 0:
+	case a.outcome == refused && a.status == http.StatusConflict:
+		e.kinds = append(e.kinds, ErrConcurrentChange)
+	case a.outcome == doubtful, a.outcome == refused:
 		e.kinds = append(e.kinds, ErrUnavailable)
 	}
 	if c.doubted && (c.altered || !decided) {

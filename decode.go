@@ -222,7 +222,9 @@ func (m *moment) UnmarshalJSON(data []byte) error {
 
 func parseTime(text string) (time.Time, error) {
 	t, err := time.Parse(time.RFC3339, text)
-	if err != nil {
+	if err == nil {
+		_, err = t.MarshalText() // an offset of 24 hours can be read, but not written
+	} else {
 		if local, err := time.Parse("2006-01-02T15:04:05", text); err == nil {
 			return local, nil
 		}
@@ -253,7 +255,7 @@ func unreadable(body []byte, fails func(part []byte) bool) string {
 	narrow = func(part json.RawMessage, wrap func([]byte) []byte) string {
 		var object map[string]json.RawMessage
 		var array []json.RawMessage
-		if json.Unmarshal(part, &object) == nil {
+		if json.Unmarshal(part, &object) == nil && !fails(wrap([]byte("{}"))) {
 			for _, name := range slices.Sorted(maps.Keys(object)) {
 				key, _ := json.Marshal(name)
 				within := func(b []byte) []byte { return wrap(slices.Concat([]byte("{"), key, []byte(":"), b, []byte("}"))) }
@@ -261,7 +263,7 @@ func unreadable(body []byte, fails func(part []byte) bool) string {
 					return "." + name + narrow(object[name], within)
 				}
 			}
-		} else if json.Unmarshal(part, &array) == nil {
+		} else if json.Unmarshal(part, &array) == nil && !fails(wrap([]byte("[]"))) {
 			within := func(b []byte) []byte { return wrap(slices.Concat([]byte("["), b, []byte("]"))) }
 			for i, item := range array {
 				if fails(within(item)) {

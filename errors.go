@@ -38,13 +38,13 @@ var (
 	// The licence change. Failures of group members are of the same kinds.
 	ErrNoAvailableLicenses  = errors.New("no available licenses")                     // all seats are taken
 	ErrUsageLocation        = errors.New("usage location not set or not allowed")     // set it, or the product is not sold there
-	ErrPlanDependency       = errors.New("service plan depends on another")           // which is not on, or still needed
-	ErrPlanConflict         = errors.New("service plans exclude each other")          //
-	ErrUnknownSKU           = errors.New("SKU is not one of the tenant's")            //
-	ErrNotAssigned          = errors.New("license is not assigned")                   // nothing to remove
+	ErrPlanDependency       = errors.New("service plan depends on another")           // which is not on, or is to be removed
+	ErrPlanConflict         = errors.New("service plans exclude each other")          // within a SKU, or with another one
+	ErrUnknownSKU           = errors.New("SKU is not one of the tenant's")            // no subscription has it
+	ErrNotAssigned          = errors.New("license is not assigned")                   // so it cannot be removed
 	ErrInherited            = errors.New("license is inherited from a group")         // change it on the group
-	ErrNoChanges            = errors.New("nothing to add and nothing to remove")      //
-	ErrProxyAddressConflict = errors.New("proxy address is in use by another object") // of another user or group
+	ErrNoChanges            = errors.New("nothing to add and nothing to remove")      // both lists are empty
+	ErrProxyAddressConflict = errors.New("proxy address is in use by another object") // a mail address of the user's
 )
 
 // An Error is a failed call. It is always used as *Error. Use [errors.Is] with
@@ -188,11 +188,23 @@ func (e *DecodeError) Error() string {
 	if e == nil {
 		return "<nil>"
 	}
-	cause := "unknown cause"
-	if e.Err != nil {
-		cause = oneLine(e.Err.Error())
+	line := "answer cannot be read"
+	if e.StatusCode != 0 {
+		line = fmt.Sprintf("%d %s", e.StatusCode, line)
 	}
-	return fmt.Sprintf("%s: %d answer cannot be read: property %q: %s (request-id %s)", e.Op, e.StatusCode, e.Property, cause, e.RequestID)
+	if e.Op != "" {
+		line = e.Op + ": " + line
+	}
+	if e.Property != "" {
+		line += fmt.Sprintf(": property %q", oneLine(e.Property))
+	}
+	if e.Err != nil {
+		line += ": " + oneLine(e.Err.Error())
+	}
+	if e.RequestID != "" {
+		line += " (request-id " + oneLine(e.RequestID) + ")"
+	}
+	return line
 }
 
 // Unwrap returns the cause.
@@ -289,7 +301,7 @@ func kindsOf(status int, code, message string) []error {
 		kinds = append(kinds, ErrConcurrentChange)
 	case code == "Directory_ExpiredPageToken":
 		kinds = append(kinds, ErrListingExpired)
-	case status == http.StatusBadRequest && strings.Contains(message, "/me request is only valid with delegated"):
+	case status == http.StatusBadRequest && strings.Contains(strings.ToLower(message), "/me request is only valid with delegated"):
 		kinds = append(kinds, ErrDelegatedOnly)
 	case again(status):
 		kinds = append(kinds, ErrUnavailable)

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -96,10 +97,10 @@ func (s *signer) sign(req *http.Request, call *call) error {
 			return errSameToken
 		}
 		call.token = token
-		// The loop's copies of the request share one header, which HTTP/2 may
-		// still be reading for the attempt before.
-		req.Header = req.Header.Clone()
-		req.Header.Set("Authorization", "Bearer "+token)
+		// A transport must not change its request: HTTP/2 may still be reading
+		// the header for the attempt before.
+		req.Header = maps.Clone(req.Header)
+		req.Header["Authorization"] = []string{"Bearer " + token}
 	}
 	if err := req.Context().Err(); err != nil {
 		return &unsentError{err, false}
@@ -154,10 +155,10 @@ func (e *tokenError) Unwrap() error { return e.err }
 func (c *call) unsent(err error) bool {
 	var known *unsentError
 	var token *tokenError
-	var dial *net.OpError
 	var dns *net.DNSError
+	var dial *net.OpError
 	switch {
-	case errors.As(err, &known), errors.As(err, &token), errors.As(err, &dns), badPeer(err):
+	case errors.As(err, &known), errors.As(err, &token), errors.As(err, &dns), wrongPeer(err):
 		return true
 	case errors.As(err, &dial) && (dial.Op == "dial" || dial.Op == "proxyconnect"):
 		return true
@@ -166,23 +167,23 @@ func (c *call) unsent(err error) bool {
 	return c.dialing.Load() && !c.connected.Load()
 }
 
-// hopeless reports whether sending again would fail in the same way.
+// hopeless reports whether a request that was not sent would fail in the same
+// way again.
 func hopeless(err error) bool {
 	var known *unsentError
 	var token *tokenError
 	var dns *net.DNSError
+	var record tls.RecordHeaderError
 	return errors.As(err, &known) && known.permanent || errors.As(err, &token) ||
-		errors.As(err, &dns) && dns.IsNotFound || badPeer(err)
+		errors.As(err, &dns) && dns.IsNotFound || wrongPeer(err) ||
+		errors.As(err, &record) || errors.Is(err, http.ErrSchemeMismatch) // no TLS at all
 }
 
-// badPeer reports whether the TLS handshake showed the wrong peer: another
-// certificate, or none.
-func badPeer(err error) bool {
-	var certificate *tls.CertificateVerificationError
+// wrongPeer reports whether the server's certificate was refused.
+func wrongPeer(err error) bool {
+	var verification *tls.CertificateVerificationError
 	var authority x509.UnknownAuthorityError
 	var host x509.HostnameError
 	var invalid x509.CertificateInvalidError
-	var record tls.RecordHeaderError
-	return errors.As(err, &certificate) || errors.As(err, &authority) || errors.As(err, &host) ||
-		errors.As(err, &invalid) || errors.As(err, &record) || errors.Is(err, http.ErrSchemeMismatch)
+	return errors.As(err, &verification) || errors.As(err, &authority) || errors.As(err, &host) || errors.As(err, &invalid)
 }

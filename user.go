@@ -3,23 +3,21 @@ package licensing
 import "context"
 
 // AssignUserLicense adds and removes licences of a user in one request and
-// returns the user as Graph answers the write. Only the properties that Graph
-// sends are set; the id is.
+// returns the user as Graph answers it, which is with few of the properties.
 //
-// The user is an object id or a user principal name. The disabled plans of an
-// added SKU replace those it had, and none means that all plans are on. The
-// user needs a usage location. Licences inherited from a group cannot be
-// removed here. Removing Exchange starts the 30 days after which the mailbox
-// is deleted. Reads lag behind: trust what this returns.
+// The user is an object id or a user principal name, and needs a usage
+// location. The disabled plans of an added SKU replace those it had; without
+// any all plans are on. What is inherited from a group is removed on the group.
+// Removing Exchange starts the 30 days after which the mailbox is deleted.
+// Reads lag behind: trust what this returns.
 //
 // Permission: LicenseAssignment.ReadWrite.All, delegated or application.
 //
-// Errors: [ErrInvalidArgument] before anything is sent, [ErrNoAvailableLicenses]
-// (no seat left), [ErrUsageLocation] (none set, or not sold there),
-// [ErrUnknownSKU] (not one of the tenant's), [ErrPlanDependency] and
-// [ErrPlanConflict] (plans that need or exclude others), [ErrNotAssigned] and
-// [ErrInherited] (nothing to remove here), [ErrNotFound], [ErrForbidden],
-// [ErrThrottled], [ErrOutcomeUnknown] (ended in doubt: send it again).
+// Errors: [ErrInvalidArgument] (nothing was sent), [ErrNoAvailableLicenses]
+// (no seat left), [ErrUsageLocation] (none, or not sold there), [ErrUnknownSKU]
+// (not the tenant's), [ErrPlanDependency], [ErrPlanConflict] (plans need or
+// exclude others), [ErrNotAssigned], [ErrInherited] (nothing to remove here),
+// [ErrNotFound], [ErrForbidden], [ErrThrottled], [ErrOutcomeUnknown] (in doubt).
 //
 // Graph: https://learn.microsoft.com/graph/api/user-assignlicense
 func (c *Client) AssignUserLicense(ctx context.Context, user string, req AssignLicenseRequest) (*User, error) {
