@@ -45,9 +45,9 @@ type call struct {
 	attempts int  // requests made
 	used     int  // requests that count against tries
 	waits    int  // waits for which the server gave no time
-	delayed  bool // a request was throttled
+	unsure   bool // since send began, a request was in doubt or throttled
 	doubted  bool // a request may have been carried out
-	altered  bool // a part of the change was made by itself
+	altered  bool // a part of the change was made by itself, or may have been
 	renewed  bool // the token source was asked again
 	pending  bool // another request was decided on
 	wait     time.Duration
@@ -135,7 +135,7 @@ func (c *call) reads() bool { return c.method == http.MethodGet }
 // send makes requests until one is answered definitely or no more may be made.
 // What became of them is in c.last; the error says why that is no success.
 func (c *call) send(ctx context.Context) error {
-	c.used, c.waits, c.renewed, c.rejected = 0, 0, false, ""
+	c.used, c.waits, c.unsure, c.renewed, c.rejected = 0, 0, false, false, ""
 	if ctx.Err() != nil {
 		c.last = answer{outcome: refused, err: &unsentError{contextError(ctx), true}}
 		return c.failure()
@@ -189,8 +189,11 @@ func (c *call) startAttempt(ctx context.Context) context.Context {
 		GotConn: func(httptrace.GotConnInfo) { c.connected.Store(true) },
 	})
 	c.limit = min(c.client.policy.AttemptTimeout, c.left(ctx))
-	// An instant later, so that the caller's own deadline comes first.
-	c.limited, c.cancel = context.WithDeadline(ctx, time.Now().Add(c.limit).Add(1))
+	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= c.limit {
+		c.limited, c.cancel = context.WithCancel(ctx) // a timer of ours might win the race
+	} else {
+		c.limited, c.cancel = context.WithTimeout(ctx, c.limit)
+	}
 	return c.limited
 }
 
@@ -230,8 +233,9 @@ func (c *call) continues(ctx context.Context) bool {
 	a := &c.last
 	switch a.outcome {
 	case delayed:
-		c.delayed = true
+		c.unsure = true
 	case doubtful:
+		c.unsure = true
 		c.doubted = c.doubted || !c.reads()
 		fallthrough
 	default:
@@ -251,10 +255,10 @@ func (c *call) continues(ctx context.Context) bool {
 	}
 	left := c.left(ctx)
 	if a.timed {
-		if a.after > c.client.policy.MaxWait || a.after >= left {
+		c.wait = max(a.after, shortestWait)
+		if a.after > c.client.policy.MaxWait || c.wait >= left {
 			return false
 		}
-		c.wait = max(a.after, shortestWait)
 		c.wait += randomUpTo(min(c.wait/8+shortestWait, time.Second, (left-c.wait)/2))
 		return true
 	}

@@ -222,13 +222,13 @@ func (m *moment) UnmarshalJSON(data []byte) error {
 
 func parseTime(text string) (time.Time, error) {
 	t, err := time.Parse(time.RFC3339, text)
-	if err == nil {
-		_, err = t.MarshalText() // an offset of 24 hours can be read, but not written
-	} else {
+	if err != nil {
 		if local, err := time.Parse("2006-01-02T15:04:05", text); err == nil {
 			return local, nil
 		}
+		return t, err
 	}
+	_, err = t.MarshalText() // an offset of 24 hours can be read, but not written
 	return t, err
 }
 

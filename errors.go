@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/google/uuid"
 )
@@ -146,7 +147,8 @@ func cleaned(err error) string { return urls.ReplaceAllString(oneLine(err.Error(
 // page into an error's message.
 func oneLine(s string) string {
 	const most = 300
-	s = strings.Join(strings.Fields(strings.ToValidUTF8(s, "\uFFFD")), " ")
+	blank := func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }
+	s = strings.Join(strings.FieldsFunc(strings.ToValidUTF8(s, "\uFFFD"), blank), " ")
 	if runes := []rune(s); len(runes) > most {
 		s = string(runes[:most]) + "…"
 	}
@@ -198,7 +200,9 @@ func (e *DecodeError) Error() string {
 	if e.Property != "" {
 		line += fmt.Sprintf(": property %q", oneLine(e.Property))
 	}
-	if e.Err != nil {
+	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](e.Err); ok {
+		line += fmt.Sprintf(": %s in place of %v", wrong.Value, wrong.Type)
+	} else if e.Err != nil {
 		line += ": " + oneLine(e.Err.Error())
 	}
 	if e.RequestID != "" {

@@ -67,7 +67,7 @@ func write[R resource](ctx context.Context, c *Client, op string, obj object, ac
 // write makes a call that changes its object, when it is its turn.
 func (c *call) write(ctx context.Context, change *AssignLicenseRequest) error {
 	objects, key := c.client.objects, c.object.key()
-	turn, err := objects.acquire(ctx, key, c.left(ctx))
+	turn, err := objects.acquire(ctx, key, c.allowed())
 	if err != nil {
 		c.last = answer{outcome: refused, err: err}
 		return c.failure()
@@ -77,7 +77,7 @@ func (c *call) write(ctx context.Context, change *AssignLicenseRequest) error {
 		return err
 	}
 	err = c.send(ctx)
-	if change != nil && len(change.RemoveLicenses) > 0 && gone(err) && (c.doubted || c.delayed) {
+	if change != nil && len(change.RemoveLicenses) > 0 && gone(err) && c.unsure {
 		err = c.settle(ctx, *change)
 	}
 	turn.stalled(c.action, c.body, c.late)
@@ -145,7 +145,9 @@ func (c *call) settleRemovals(ctx context.Context, skus []uuid.UUID) error {
 				c.altered = true
 			case errors.Is(err, ErrPlanDependency):
 				kept, dependency = append(kept, sku), err
-			case !gone(err):
+			case gone(err):
+				c.altered = c.altered || c.unsure
+			default:
 				return err
 			}
 		}
