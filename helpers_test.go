@@ -1,10 +1,13 @@
 package licensing_test
 
 import (
+	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
@@ -135,7 +138,11 @@ func (s *script) RoundTrip(req *http.Request) (*http.Response, error) {
 	s.steps = s.steps[1:]
 	s.mu.Unlock()
 
-	resp, err := next(req)
+	received := req.WithContext(req.Context())
+	if req.Body != nil {
+		received.Body = io.NopCloser(strings.NewReader(body))
+	}
+	resp, err := next(received)
 	if resp != nil {
 		s.mu.Lock()
 		s.open++
@@ -199,4 +206,125 @@ func asError(t testing.TB, err error) *licensing.Error {
 		t.Fatalf("got error %v of type %T, want an *Error", err, err)
 	}
 	return e
+}
+
+// An operation is one of the client's calls, with arguments that are in order.
+type operation struct {
+	op     string // as errors and log lines name it
+	route  string // the path as log lines show it
+	path   string
+	body   string // of the request
+	status int    // of Graph's own answer
+	id     string // that the answer has to have, if one was asked for
+	call   func(context.Context, *licensing.Client) (any, error)
+}
+
+const addsA = `{"addLicenses":[{"disabledPlans":[],"skuId":"aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa"}],"removeLicenses":[]}`
+
+var operations = []operation{
+	{"assign user license", "/users/{id}/assignLicense", "/users/" + userID + "/assignLicense", addsA, 200, userID,
+		func(ctx context.Context, c *licensing.Client) (any, error) {
+			return result(c.AssignUserLicense(ctx, userID, add(skuA)))
+		}},
+	{"assign my license", "/me/assignLicense", "/me/assignLicense", addsA, 200, "",
+		func(ctx context.Context, c *licensing.Client) (any, error) {
+			return result(c.AssignMyLicense(ctx, add(skuA)))
+		}},
+	{"assign group license", "/groups/{id}/assignLicense", "/groups/" + groupID + "/assignLicense", addsA, 202, groupID,
+		func(ctx context.Context, c *licensing.Client) (any, error) {
+			return result(c.AssignGroupLicense(ctx, groupID, add(skuA)))
+		}},
+	{"reprocess user license", "/users/{id}/reprocessLicenseAssignment", "/users/" + userID + "/reprocessLicenseAssignment", "", 200, userID,
+		func(ctx context.Context, c *licensing.Client) (any, error) {
+			return result(c.ReprocessUserLicense(ctx, userID))
+		}},
+	{"reprocess my license", "/me/reprocessLicenseAssignment", "/me/reprocessLicenseAssignment", "", 200, "",
+		func(ctx context.Context, c *licensing.Client) (any, error) {
+			return result(c.ReprocessMyLicense(ctx))
+		}},
+}
+
+// result makes a call's nil result a plain nil.
+func result[T any](r *T, err error) (any, error) {
+	if r == nil {
+		return nil, err
+	}
+	return r, err
+}
+
+// once lets a call make one request only.
+var once = licensing.WithRetryPolicy(licensing.RetryPolicy{MaxAttempts: 1})
+
+// same compares got with want by every field.
+func same(t testing.TB, what string, got, want any) {
+	t.Helper()
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("%s:\ngot  %s\nwant %s", what, show(got), show(want))
+	}
+}
+
+// show prints v with what its pointers point to.
+func show(v any) string {
+	text, err := json.Marshal(v)
+	if err != nil || reflect.ValueOf(v).Kind() == reflect.String {
+		return fmt.Sprintf("%+v", v)
+	}
+	return fmt.Sprintf("%T %s", v, text)
+}
+
+// wantSent compares a request as a whole, but for its client-request-id, which
+// must be some UUID. The URL is under the base of newClient.
+func wantSent(t testing.TB, got sent, method, path, body string) {
+	t.Helper()
+	got.Header = got.Header.Clone()
+	if id, err := uuid.Parse(got.Header.Get("Client-Request-Id")); err != nil || id == uuid.Nil {
+		t.Errorf("client-request-id is %q, want a UUID", got.Header["Client-Request-Id"])
+	}
+	got.Header.Del("Client-Request-Id")
+	want := sent{method, "https://graph.test/base/v1.0" + path, http.Header{
+		"Accept":        {"application/json"},
+		"Authorization": {"Bearer secret-token"},
+		"User-Agent":    {"graphlicensing/0.1.0"},
+	}, body}
+	if body != "" {
+		want.Header.Set("Content-Type", "application/json")
+	}
+	same(t, "request", got, want)
+}
+
+// kinds names the sentinels that err is, in the order of their declaration.
+func kinds(err error) string {
+	var names []string
+	for _, s := range sentinels {
+		if errors.Is(err, s.err) {
+			names = append(names, s.name)
+		}
+	}
+	return strings.Join(names, " ")
+}
+
+var sentinels = []struct {
+	name string
+	err  error
+}{
+	{"InvalidArgument", licensing.ErrInvalidArgument},
+	{"Unauthorized", licensing.ErrUnauthorized},
+	{"Forbidden", licensing.ErrForbidden},
+	{"NotFound", licensing.ErrNotFound},
+	{"ConcurrentChange", licensing.ErrConcurrentChange},
+	{"Throttled", licensing.ErrThrottled},
+	{"Unavailable", licensing.ErrUnavailable},
+	{"OutcomeUnknown", licensing.ErrOutcomeUnknown},
+	{"DelegatedOnly", licensing.ErrDelegatedOnly},
+	{"ListingExpired", licensing.ErrListingExpired},
+	{"UnsafeLink", licensing.ErrUnsafeLink},
+	{"NoAvailableLicenses", licensing.ErrNoAvailableLicenses},
+	{"UsageLocation", licensing.ErrUsageLocation},
+	{"PlanDependency", licensing.ErrPlanDependency},
+	{"PlanConflict", licensing.ErrPlanConflict},
+	{"UnknownSKU", licensing.ErrUnknownSKU},
+	{"NotAssigned", licensing.ErrNotAssigned},
+	{"Inherited", licensing.ErrInherited},
+	{"NoChanges", licensing.ErrNoChanges},
+	{"ProxyAddressConflict", licensing.ErrProxyAddressConflict},
 }

@@ -1,0 +1,301 @@
+package licensing_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/graphlicensing/licensing"
+	"github.com/graphlicensing/licensing/licensingtest"
+)
+
+// The examples run against a tenant in memory. A real program gets its client
+// from NewClient, as the first example shows.
+
+func ExampleNewClient() {
+	client, err := licensing.NewClient(licensing.StaticToken(os.Getenv("GRAPH_TOKEN")))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer client.CloseIdleConnections()
+
+	fmt.Println("ready")
+	// Output: ready
+}
+
+func ExampleStaticToken() {
+	token, err := licensing.StaticToken("eyJ0eXAi")(context.Background())
+	fmt.Println(token, err)
+	// Output: eyJ0eXAi <nil>
+}
+
+func ExampleClient_AssignUserLicense() {
+	tenant := licensingtest.NewTenant()
+	e3 := tenant.AddSKU(licensingtest.SKU{PartNumber: "ENTERPRISEPACK", Seats: 25, Plans: []licensingtest.Plan{{Name: "SWAY"}, {Name: "TEAMS1"}}})
+	e1 := tenant.AddSKU(licensingtest.SKU{PartNumber: "STANDARDPACK", Seats: 25})
+	tenant.AddUser(licensingtest.User{
+		UserPrincipalName: "adele@contoso.example",
+		UsageLocation:     "DE",
+		Licenses:          []licensingtest.License{{SKUID: e1.ID}},
+	})
+	client := tenant.Client()
+
+	// From E1 to E3 without Sway, in one step.
+	user, err := client.AssignUserLicense(context.Background(), "adele@contoso.example", licensing.AssignLicenseRequest{
+		AddLicenses:    []licensing.AssignedLicense{{SKUID: e3.ID, DisabledPlans: []uuid.UUID{e3.Plans[0].ID}}},
+		RemoveLicenses: []uuid.UUID{e1.ID},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, license := range user.AssignedLicenses {
+		fmt.Println("E3:", license.SKUID == e3.ID, "- plans that are off:", len(license.DisabledPlans))
+	}
+	// Output: E3: true - plans that are off: 1
+}
+
+func ExampleClient_AssignMyLicense() {
+	tenant := licensingtest.NewTenant()
+	visio := tenant.AddSKU(licensingtest.SKU{PartNumber: "VISIOCLIENT", Seats: 5})
+	tenant.AddUser(licensingtest.User{UserPrincipalName: "adele@contoso.example", UsageLocation: "DE"})
+	tenant.SignIn("adele@contoso.example")
+	client := tenant.Client()
+
+	user, err := client.AssignMyLicense(context.Background(), licensing.AssignLicenseRequest{
+		AddLicenses: []licensing.AssignedLicense{{SKUID: visio.ID}},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(user.UserPrincipalName, "has", len(user.AssignedLicenses), "licence")
+	// Output: adele@contoso.example has 1 licence
+}
+
+func ExampleClient_AssignGroupLicense() {
+	tenant := licensingtest.NewTenant()
+	e3 := tenant.AddSKU(licensingtest.SKU{PartNumber: "ENTERPRISEPACK", Seats: 25})
+	adele := tenant.AddUser(licensingtest.User{UsageLocation: "DE"})
+	sales := tenant.AddGroup(licensingtest.Group{DisplayName: "Sales"}, adele.ID)
+	client := tenant.Client()
+
+	group, err := client.AssignGroupLicense(context.Background(), sales.ID, licensing.AssignLicenseRequest{
+		AddLicenses: []licensing.AssignedLicense{{SKUID: e3.ID}},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("accepted:", group.ID == sales.ID)
+
+	// The members get it later.
+	tenant.Process()
+	adele, _ = tenant.User(adele.ID)
+	fmt.Println(len(adele.States), "licence,", adele.States[0].State)
+	// Output:
+	// accepted: true
+	// 1 licence, Active
+}
+
+func ExampleClient_ReprocessUserLicense() {
+	tenant := licensingtest.NewTenant()
+	e3 := tenant.AddSKU(licensingtest.SKU{PartNumber: "ENTERPRISEPACK", Seats: 0})
+	tenant.AddUser(licensingtest.User{UserPrincipalName: "adele@contoso.example", UsageLocation: "DE"})
+	tenant.AddGroup(licensingtest.Group{Licenses: []licensingtest.License{{SKUID: e3.ID}}}, "adele@contoso.example")
+	client := tenant.Client()
+
+	_, err := client.ReprocessUserLicense(context.Background(), "adele@contoso.example")
+	if errors.Is(err, licensing.ErrNoAvailableLicenses) {
+		fmt.Println("buy seats, then reprocess again")
+	}
+	// Output: buy seats, then reprocess again
+}
+
+func ExampleClient_ReprocessMyLicense() {
+	tenant := licensingtest.NewTenant()
+	tenant.AddUser(licensingtest.User{UserPrincipalName: "adele@contoso.example"})
+	tenant.SignIn("adele@contoso.example")
+	client := tenant.Client()
+
+	user, err := client.ReprocessMyLicense(context.Background())
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(user.UserPrincipalName, "is in order")
+	// Output: adele@contoso.example is in order
+}
+
+func ExampleClient_CloseIdleConnections() {
+	client := licensingtest.NewTenant().Client()
+	// … the program's last call …
+	client.CloseIdleConnections()
+	fmt.Println("done")
+	// Output: done
+}
+
+func ExampleWithCloud() {
+	client, err := licensing.NewClient(licensing.StaticToken("token"), licensing.WithCloud(licensing.CloudUSGovL4))
+	fmt.Println(client != nil, err)
+	// Output: true <nil>
+}
+
+func ExampleCloud_Scope() {
+	fmt.Println(licensing.CloudGlobal.Scope())
+	fmt.Println(licensing.CloudChina.Scope())
+	// Output:
+	// https://graph.microsoft.com/.default
+	// https://microsoftgraph.chinacloudapi.cn/.default
+}
+
+func ExampleWithBaseURL() {
+	tenant := licensingtest.NewTenant()
+	tenant.AddUser(licensingtest.User{UserPrincipalName: "adele@contoso.example"})
+	proxy := httptest.NewServer(tenant)
+	defer proxy.Close()
+
+	client, err := licensing.NewClient(licensing.StaticToken("token"), licensing.WithBaseURL(proxy.URL+"/graph"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	if _, err := client.ReprocessUserLicense(context.Background(), "adele@contoso.example"); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(tenant.Requests()[0].Path)
+	// Output: /graph/v1.0/users/adele@contoso.example/reprocessLicenseAssignment
+}
+
+func ExampleWithHTTPClient() {
+	transport := &http.Transport{
+		Proxy: http.ProxyFromEnvironment,
+		HTTP2: &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 15 * time.Second},
+	}
+	client, err := licensing.NewClient(licensing.StaticToken("token"), licensing.WithHTTPClient(&http.Client{Transport: transport}))
+	fmt.Println(client != nil, err)
+	// Output: true <nil>
+}
+
+func ExampleWithRetryPolicy() {
+	tenant := licensingtest.NewTenant()
+	tenant.AddUser(licensingtest.User{UserPrincipalName: "adele@contoso.example"})
+	tenant.Fail(licensingtest.Fault{
+		Status: http.StatusTooManyRequests,
+		Code:   "TooManyRequests",
+		Header: http.Header{"Retry-After": {"150"}},
+	})
+
+	// Rather give up than wait for longer than ten seconds.
+	client := tenant.Client(licensing.WithRetryPolicy(licensing.RetryPolicy{MaxWait: 10 * time.Second}))
+	_, err := client.ReprocessUserLicense(context.Background(), "adele@contoso.example")
+	if e, ok := errors.AsType[*licensing.Error](err); ok && errors.Is(err, licensing.ErrThrottled) {
+		fmt.Println("come back in", e.RetryAfter)
+	}
+	// Output: come back in 2m30s
+}
+
+func ExampleWithLogger() {
+	tenant := licensingtest.NewTenant()
+	tenant.AddUser(licensingtest.User{UserPrincipalName: "adele@contoso.example"})
+	logger := slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{
+		Level: slog.LevelDebug,
+		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+			if a.Key == slog.TimeKey || a.Key == "client-request-id" { // of this example's run alone
+				return slog.Attr{}
+			}
+			return a
+		},
+	}))
+
+	client := tenant.Client(licensing.WithLogger(logger))
+	if _, err := client.ReprocessUserLicense(context.Background(), "adele@contoso.example"); err != nil {
+		log.Fatal(err)
+	}
+	// Output: level=DEBUG msg="graph request" op="reprocess user license" method=POST route=/users/{id}/reprocessLicenseAssignment status=200 attempt=1 request-id=00000005-0000-4000-8000-000000000001
+}
+
+func ExampleWithUserAgent() {
+	tenant := licensingtest.NewTenant()
+	tenant.AddUser(licensingtest.User{UserPrincipalName: "adele@contoso.example"})
+	client := tenant.Client(licensing.WithUserAgent("joiner-bot/2.1"))
+	if _, err := client.ReprocessUserLicense(context.Background(), "adele@contoso.example"); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(tenant.Requests()[0].Header.Get("User-Agent"))
+	// Output: joiner-bot/2.1 graphlicensing/0.1.0
+}
+
+func ExampleContextWithRequestID() {
+	tenant := licensingtest.NewTenant()
+	tenant.AddUser(licensingtest.User{UserPrincipalName: "adele@contoso.example"})
+	client := tenant.Client()
+
+	ctx := licensing.ContextWithRequestID(context.Background(), uuid.MustParse("5f7a8e0c-7c39-4ae5-a8a3-2b8c0f3f4e11"))
+	if _, err := client.ReprocessUserLicense(ctx, "adele@contoso.example"); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(tenant.Requests()[0].ClientRequestID)
+	// Output: 5f7a8e0c-7c39-4ae5-a8a3-2b8c0f3f4e11
+}
+
+func ExampleError() {
+	tenant := licensingtest.NewTenant()
+	e3 := tenant.AddSKU(licensingtest.SKU{PartNumber: "ENTERPRISEPACK", Seats: 0})
+	tenant.AddUser(licensingtest.User{UserPrincipalName: "adele@contoso.example", UsageLocation: "DE"})
+	client := tenant.Client()
+
+	_, err := client.AssignUserLicense(context.Background(), "adele@contoso.example", licensing.AssignLicenseRequest{
+		AddLicenses: []licensing.AssignedLicense{{SKUID: e3.ID}},
+	})
+	if errors.Is(err, licensing.ErrNoAvailableLicenses) {
+		fmt.Println("no seat left")
+	}
+	if e, ok := errors.AsType[*licensing.Error](err); ok {
+		fmt.Println(e.StatusCode, e.Code, "of E3:", e.SKUIDs[0] == e3.ID)
+	}
+	// Output:
+	// no seat left
+	// 400 Request_BadRequest of E3: true
+}
+
+func ExampleDecodeError() {
+	tenant := licensingtest.NewTenant()
+	tenant.AddUser(licensingtest.User{UserPrincipalName: "adele@contoso.example"})
+	tenant.Fail(licensingtest.Fault{
+		Apply:  true,
+		Status: http.StatusOK,
+		Body:   `{"assignedLicenses":[{"skuId":"skuId-value"}]}`,
+		Header: http.Header{"Content-Type": {"application/json"}},
+	})
+	client := tenant.Client()
+
+	_, err := client.ReprocessUserLicense(context.Background(), "adele@contoso.example")
+	if e, ok := errors.AsType[*licensing.DecodeError](err); ok {
+		fmt.Println("done, but the answer is odd:", e.Property)
+	}
+	// Output: done, but the answer is odd: assignedLicenses[0].skuId
+}
+
+func ExampleLicenseAssignmentState_Err() {
+	states := []licensing.LicenseAssignmentState{
+		{State: licensing.AssignmentStateActive, Error: licensing.AssignmentErrorNone},
+		{State: licensing.AssignmentStateError, Error: licensing.AssignmentErrorCountViolation},
+	}
+	for _, state := range states {
+		switch err := state.Err(); {
+		case err == nil:
+			fmt.Println("healthy")
+		case errors.Is(err, licensing.ErrNoAvailableLicenses):
+			fmt.Println("no seat left")
+		default:
+			fmt.Println(err)
+		}
+	}
+	// Output:
+	// healthy
+	// no seat left
+}

@@ -1,0 +1,342 @@
+package licensing_test
+
+import (
+	"encoding/json"
+	"errors"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/graphlicensing/licensing"
+)
+
+// graphProperties are the properties of Graph's types that the models carry,
+// in the spelling of Graph's metadata.
+var graphProperties = map[reflect.Type]string{
+	reflect.TypeFor[licensing.AssignLicenseRequest](): "addLicenses removeLicenses",
+	reflect.TypeFor[licensing.AssignedLicense]():      "disabledPlans skuId",
+	reflect.TypeFor[licensing.AssignedPlan]():         "assignedDateTime capabilityStatus service servicePlanId",
+	reflect.TypeFor[licensing.ProvisionedPlan]():      "capabilityStatus provisioningStatus service",
+	reflect.TypeFor[licensing.LicenseAssignmentState](): "assignedByGroup disabledPlans error lastUpdatedDateTime " +
+		"skuId state",
+	reflect.TypeFor[licensing.LicenseProcessingState](): "state",
+	reflect.TypeFor[licensing.User](): "accountEnabled assignedLicenses assignedPlans businessPhones city companyName " +
+		"country department displayName givenName id jobTitle licenseAssignmentStates mail mobilePhone officeLocation " +
+		"onPremisesSyncEnabled otherMails preferredLanguage provisionedPlans proxyAddresses surname usageLocation " +
+		"userPrincipalName userType",
+	reflect.TypeFor[licensing.Group](): "assignedLicenses classification createdDateTime deletedDateTime description " +
+		"displayName expirationDateTime groupTypes id isAssignableToRole licenseProcessingState mail mailEnabled " +
+		"mailNickname membershipRule membershipRuleProcessingState onPremisesDomainName onPremisesLastSyncDateTime " +
+		"onPremisesNetBiosName onPremisesSamAccountName onPremisesSecurityIdentifier onPremisesSyncEnabled " +
+		"preferredDataLocation preferredLanguage proxyAddresses renewedDateTime resourceBehaviorOptions " +
+		"resourceProvisioningOptions securityEnabled securityIdentifier theme visibility",
+}
+
+// TestTheTagsAreGraphsNames walks through the models from those that the
+// methods take and return.
+func TestTheTagsAreGraphsNames(t *testing.T) {
+	t.Parallel()
+	seen := map[reflect.Type]bool{}
+	var walk func(reflect.Type)
+	walk = func(model reflect.Type) {
+		switch model.Kind() {
+		case reflect.Pointer, reflect.Slice:
+			walk(model.Elem())
+			return
+		case reflect.Struct:
+		default:
+			return
+		}
+		if model == reflect.TypeFor[time.Time]() || seen[model] {
+			return
+		}
+		seen[model] = true
+		var names []string
+		for i := range model.NumField() {
+			field := model.Field(i)
+			if !field.IsExported() {
+				t.Errorf("%v.%s is not exported", model, field.Name)
+			}
+			name, option, _ := strings.Cut(field.Tag.Get("json"), ",")
+			if name == "" {
+				t.Errorf("%v.%s has no JSON name", model, field.Name)
+			}
+			if !strings.EqualFold(name, field.Name) {
+				t.Errorf("%v.%s is named %q in JSON", model, field.Name, name)
+			}
+			sent := model == reflect.TypeFor[licensing.AssignLicenseRequest]() || model == reflect.TypeFor[licensing.AssignedLicense]()
+			if want := map[bool]string{true: "", false: "omitzero"}[sent]; option != want {
+				t.Errorf("%v.%s has the JSON option %q, want %q", model, field.Name, option, want)
+			}
+			names = append(names, name)
+			walk(field.Type)
+		}
+		slices.Sort(names)
+		if got := strings.Join(names, " "); got != graphProperties[model] {
+			t.Errorf("%v has the properties\n%s\nwant\n%s", model, got, graphProperties[model])
+		}
+	}
+	client := reflect.TypeFor[*licensing.Client]()
+	for i := range client.NumMethod() {
+		method := client.Method(i).Type
+		for i := range method.NumIn() {
+			if in := method.In(i); in.Kind() == reflect.Struct {
+				walk(in)
+			}
+		}
+		if method.NumOut() > 0 {
+			walk(method.Out(0))
+		}
+	}
+	for model := range graphProperties {
+		if !seen[model] {
+			t.Errorf("%v is not in what the client takes or returns", model)
+		}
+	}
+}
+
+func TestRequestsAreNeverNull(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name  string
+		value any
+		want  string
+	}{
+		{"nothing", licensing.AssignLicenseRequest{}, `{"addLicenses":[],"removeLicenses":[]}`},
+		{"empty lists", &licensing.AssignLicenseRequest{AddLicenses: []licensing.AssignedLicense{}, RemoveLicenses: []uuid.UUID{}}, `{"addLicenses":[],"removeLicenses":[]}`},
+		{"an addition", add(skuA), addsA},
+		{"two of everything", licensing.AssignLicenseRequest{
+			AddLicenses:    []licensing.AssignedLicense{{SKUID: skuA, DisabledPlans: []uuid.UUID{planA, planB}}, {SKUID: skuB}},
+			RemoveLicenses: []uuid.UUID{skuC, uuid.Max},
+		}, `{"addLicenses":[{"disabledPlans":["` + planA.String() + `","` + planB.String() + `"],"skuId":"` + skuA.String() + `"},` +
+			`{"disabledPlans":[],"skuId":"` + skuB.String() + `"}],` +
+			`"removeLicenses":["` + skuC.String() + `","ffffffff-ffff-ffff-ffff-ffffffffffff"]}`},
+		{"a licence", licensing.AssignedLicense{}, `{"disabledPlans":[],"skuId":"00000000-0000-0000-0000-000000000000"}`},
+		{"a licence by pointer", &licensing.AssignedLicense{SKUID: skuA, DisabledPlans: []uuid.UUID{planA}}, `{"disabledPlans":["` + planA.String() + `"],"skuId":"` + skuA.String() + `"}`},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			got, err := json.Marshal(test.value)
+			if err != nil || string(got) != test.want {
+				t.Errorf("got  %s, %v\nwant %s", got, err, test.want)
+			}
+			back := reflect.New(reflect.Indirect(reflect.ValueOf(test.value)).Type()).Interface()
+			if err := json.Unmarshal(got, back); err != nil {
+				t.Fatal(err)
+			}
+			if again, err := json.Marshal(back); err != nil || string(again) != test.want {
+				t.Errorf("read back it is %s, %v", again, err)
+			}
+		})
+	}
+}
+
+const (
+	wholeUser = `{
+		"@odata.context": "https://graph.microsoft.com/v1.0/$metadata#users/$entity",
+		"id": "11111111-1111-4111-8111-111111111111",
+		"accountEnabled": false,
+		"assignedLicenses": [{"disabledPlans": ["a0000000-0000-4000-8000-000000000001"], "skuId": "aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa"}, {"disabledPlans": [], "skuId": "BBBBBBBB-BBBB-4BBB-8BBB-BBBBBBBBBBBB"}],
+		"assignedPlans": [{"assignedDateTime": "2026-01-02T03:04:05Z", "capabilityStatus": "Enabled", "service": "exchange", "servicePlanId": "b0000000-0000-4000-8000-000000000002"}],
+		"businessPhones": ["+47 1", "+47 2"],
+		"city": "Oslo",
+		"companyName": "Contoso",
+		"country": "Norway",
+		"department": "Sales",
+		"displayName": "Adele Vance",
+		"givenName": "Adele",
+		"jobTitle": "Manager",
+		"licenseAssignmentStates": [{"assignedByGroup": "22222222-2222-4222-8222-222222222222", "disabledPlans": ["a0000000-0000-4000-8000-000000000001"], "error": "CountViolation", "lastUpdatedDateTime": "2026-01-02T03:04:05.678Z", "skuId": "aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa", "state": "Error"}],
+		"mail": "adele@contoso.com",
+		"mobilePhone": "+47 3",
+		"officeLocation": "7th",
+		"onPremisesSyncEnabled": true,
+		"otherMails": ["adele@example.com"],
+		"preferredLanguage": "nb-NO",
+		"provisionedPlans": [{"capabilityStatus": "Deleted", "provisioningStatus": "Success", "service": "SharePoint"}],
+		"proxyAddresses": ["SMTP:adele@contoso.com"],
+		"surname": "Vance",
+		"usageLocation": "NO",
+		"userPrincipalName": "adele@contoso.com",
+		"userType": "Member"
+	}`
+	wholeGroup = `{
+		"id": "22222222-2222-4222-8222-222222222222",
+		"assignedLicenses": [{"disabledPlans": [], "skuId": "aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa"}],
+		"classification": "Low",
+		"createdDateTime": "2021-03-12T11:15:03Z",
+		"deletedDateTime": "2022-03-12T11:15:03Z",
+		"description": "Everybody",
+		"displayName": "All",
+		"expirationDateTime": "2023-03-12T11:15:03Z",
+		"groupTypes": ["Unified"],
+		"isAssignableToRole": false,
+		"licenseProcessingState": {"state": "ProcessingComplete"},
+		"mail": "all@contoso.com",
+		"mailEnabled": true,
+		"mailNickname": "all",
+		"membershipRule": "user.country -eq \"Norway\"",
+		"membershipRuleProcessingState": "On",
+		"onPremisesDomainName": "contoso.local",
+		"onPremisesLastSyncDateTime": "2024-03-12T11:15:03Z",
+		"onPremisesNetBiosName": "CONTOSO",
+		"onPremisesSamAccountName": "all",
+		"onPremisesSecurityIdentifier": "S-1-5-21-1",
+		"onPremisesSyncEnabled": true,
+		"preferredDataLocation": "EUR",
+		"preferredLanguage": "nb-NO",
+		"proxyAddresses": ["SMTP:all@contoso.com"],
+		"renewedDateTime": "2025-03-12T11:15:03Z",
+		"resourceBehaviorOptions": ["WelcomeEmailDisabled"],
+		"resourceProvisioningOptions": ["Team"],
+		"securityEnabled": true,
+		"securityIdentifier": "S-1-12-1-1",
+		"theme": "Teal",
+		"visibility": "Public"
+	}`
+)
+
+func TestEveryPropertyIsRead(t *testing.T) {
+	t.Parallel()
+	t.Run("user", func(t *testing.T) {
+		t.Parallel()
+		s := newScript(t, reply(200, wholeUser))
+		got, err := newClient(t, s).ReprocessUserLicense(t.Context(), userID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := &licensing.User{
+			ID:               userID,
+			AccountEnabled:   new(false),
+			AssignedLicenses: []licensing.AssignedLicense{{SKUID: skuA, DisabledPlans: []uuid.UUID{planA}}, {SKUID: skuB, DisabledPlans: []uuid.UUID{}}},
+			AssignedPlans: []licensing.AssignedPlan{{
+				AssignedDateTime: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), CapabilityStatus: licensing.CapabilityStatusEnabled, Service: "exchange", ServicePlanID: planB,
+			}},
+			BusinessPhones: []string{"+47 1", "+47 2"},
+			City:           "Oslo", CompanyName: "Contoso", Country: "Norway", Department: "Sales",
+			DisplayName: "Adele Vance", GivenName: "Adele", JobTitle: "Manager",
+			LicenseAssignmentStates: []licensing.LicenseAssignmentState{{
+				AssignedByGroup: groupID, DisabledPlans: []uuid.UUID{planA}, Error: licensing.AssignmentErrorCountViolation,
+				LastUpdatedDateTime: time.Date(2026, 1, 2, 3, 4, 5, 678e6, time.UTC), SKUID: skuA, State: licensing.AssignmentStateError,
+			}},
+			Mail: "adele@contoso.com", MobilePhone: "+47 3", OfficeLocation: "7th",
+			OnPremisesSyncEnabled: new(true),
+			OtherMails:            []string{"adele@example.com"},
+			PreferredLanguage:     "nb-NO",
+			ProvisionedPlans: []licensing.ProvisionedPlan{{
+				CapabilityStatus: licensing.CapabilityStatusDeleted, ProvisioningStatus: licensing.ProvisioningStatusSuccess, Service: "SharePoint",
+			}},
+			ProxyAddresses: []string{"SMTP:adele@contoso.com"},
+			Surname:        "Vance", UsageLocation: "NO", UserPrincipalName: "adele@contoso.com", UserType: "Member",
+		}
+		same(t, "user", got, want)
+		roundTrip(t, *got)
+	})
+	t.Run("group", func(t *testing.T) {
+		t.Parallel()
+		s := newScript(t, reply(202, wholeGroup))
+		got, err := newClient(t, s).AssignGroupLicense(t.Context(), groupID, add(skuA))
+		if err != nil {
+			t.Fatal(err)
+		}
+		at := func(year int) time.Time { return time.Date(year, 3, 12, 11, 15, 3, 0, time.UTC) }
+		want := &licensing.Group{
+			ID:               groupID,
+			AssignedLicenses: []licensing.AssignedLicense{{SKUID: skuA, DisabledPlans: []uuid.UUID{}}},
+			Classification:   "Low", CreatedDateTime: at(2021), DeletedDateTime: at(2022),
+			Description: "Everybody", DisplayName: "All", ExpirationDateTime: at(2023),
+			GroupTypes: []string{"Unified"}, IsAssignableToRole: new(false),
+			LicenseProcessingState: &licensing.LicenseProcessingState{State: licensing.ProcessingStateComplete},
+			Mail:                   "all@contoso.com", MailEnabled: new(true), MailNickname: "all",
+			MembershipRule: `user.country -eq "Norway"`, MembershipRuleProcessingState: "On",
+			OnPremisesDomainName: "contoso.local", OnPremisesLastSyncDateTime: at(2024), OnPremisesNetBIOSName: "CONTOSO",
+			OnPremisesSAMAccountName: "all", OnPremisesSecurityIdentifier: "S-1-5-21-1", OnPremisesSyncEnabled: new(true),
+			PreferredDataLocation: "EUR", PreferredLanguage: "nb-NO", ProxyAddresses: []string{"SMTP:all@contoso.com"},
+			RenewedDateTime: at(2025), ResourceBehaviorOptions: []string{"WelcomeEmailDisabled"}, ResourceProvisioningOptions: []string{"Team"},
+			SecurityEnabled: new(true), SecurityIdentifier: "S-1-12-1-1", Theme: "Teal", Visibility: "Public",
+		}
+		same(t, "group", got, want)
+		roundTrip(t, *got)
+	})
+	t.Run("no property is left untested", func(t *testing.T) {
+		t.Parallel()
+		for model, text := range map[reflect.Type]string{reflect.TypeFor[licensing.User](): wholeUser, reflect.TypeFor[licensing.Group](): wholeGroup} {
+			var properties map[string]any
+			if err := json.Unmarshal([]byte(text), &properties); err != nil {
+				t.Fatal(err)
+			}
+			for name := range strings.FieldsSeq(graphProperties[model]) {
+				if properties[name] == nil {
+					t.Errorf("%v: %s is not in the example", model, name)
+				}
+			}
+		}
+	})
+}
+
+// roundTrip writes a model as JSON and reads it back.
+func roundTrip[T any](t *testing.T, model T) {
+	t.Helper()
+	text, err := json.Marshal(model)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var back T
+	if err := json.Unmarshal(text, &back); err != nil {
+		t.Fatal(err)
+	}
+	same(t, "read back", back, model)
+}
+
+func TestWhatWasNotReturnedIsNotWritten(t *testing.T) {
+	t.Parallel()
+	for _, v := range []any{licensing.User{}, licensing.Group{}, licensing.AssignedPlan{}, licensing.ProvisionedPlan{}, licensing.LicenseAssignmentState{}, licensing.LicenseProcessingState{}} {
+		if got, err := json.Marshal(v); err != nil || string(got) != "{}" {
+			t.Errorf("%T: got %s, %v, want {}", v, got, err)
+		}
+	}
+	roundTrip(t, licensing.User{AssignedLicenses: []licensing.AssignedLicense{}, AccountEnabled: new(false)})
+	roundTrip(t, licensing.Group{LicenseProcessingState: new(licensing.LicenseProcessingState)})
+}
+
+func TestAModelThatIsReadAgainKeepsNothing(t *testing.T) {
+	t.Parallel()
+	user := licensing.User{ID: "old", City: "old", AssignedLicenses: []licensing.AssignedLicense{{SKUID: skuA}}, LicenseAssignmentStates: []licensing.LicenseAssignmentState{{}}}
+	group := licensing.Group{ID: "old", Theme: "old", AssignedLicenses: []licensing.AssignedLicense{{SKUID: skuA}}, CreatedDateTime: time.Now()}
+	if err := errors.Join(json.Unmarshal([]byte(`{"id":"new"}`), &user), json.Unmarshal([]byte(`{"id":"new"}`), &group)); err != nil {
+		t.Fatal(err)
+	}
+	same(t, "user", user, licensing.User{ID: "new"})
+	same(t, "group", group, licensing.Group{ID: "new"})
+}
+
+func TestEnumerations(t *testing.T) {
+	t.Parallel()
+	want := map[string][]string{
+		"CapabilityStatus":   {"Enabled", "Warning", "Suspended", "LockedOut", "Deleted"},
+		"ProvisioningStatus": {"Success", "Disabled", "Error", "PendingInput", "PendingActivation", "PendingProvisioning"},
+		"AssignmentState":    {"Active", "ActiveWithError", "Disabled", "Error"},
+		"AssignmentError": {"None", "CountViolation", "MutuallyExclusiveViolation", "DependencyViolation", "ProhibitedInUsageLocationViolation",
+			"UniquenessViolation", "Other"},
+		"ProcessingState": {"QueuedForProcessing", "ProcessingInProgress", "ProcessingComplete"},
+	}
+	got := map[string][]string{}
+	for _, v := range []any{
+		licensing.CapabilityStatusEnabled, licensing.CapabilityStatusWarning, licensing.CapabilityStatusSuspended, licensing.CapabilityStatusLockedOut, licensing.CapabilityStatusDeleted,
+		licensing.ProvisioningStatusSuccess, licensing.ProvisioningStatusDisabled, licensing.ProvisioningStatusError,
+		licensing.ProvisioningStatusPendingInput, licensing.ProvisioningStatusPendingActivation, licensing.ProvisioningStatusPendingProvisioning,
+		licensing.AssignmentStateActive, licensing.AssignmentStateActiveWithError, licensing.AssignmentStateDisabled, licensing.AssignmentStateError,
+		licensing.AssignmentErrorNone, licensing.AssignmentErrorCountViolation, licensing.AssignmentErrorMutuallyExclusiveViolation, licensing.AssignmentErrorDependencyViolation,
+		licensing.AssignmentErrorProhibitedInUsageLocationViolation, licensing.AssignmentErrorUniquenessViolation, licensing.AssignmentErrorOther,
+		licensing.ProcessingStateQueued, licensing.ProcessingStateInProgress, licensing.ProcessingStateComplete,
+	} {
+		value := reflect.ValueOf(v)
+		got[value.Type().Name()] = append(got[value.Type().Name()], value.String())
+	}
+	same(t, "values", got, want)
+}

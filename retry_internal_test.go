@@ -1,0 +1,86 @@
+package licensing
+
+import (
+	"math"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestRetryAfter(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	const hour = time.Hour
+	tests := []struct {
+		text, date string
+		want       time.Duration
+		ok         bool
+	}{
+		{"", "", 0, false},
+		{"  ", "", 0, false},
+		{"0", "", 0, true},
+		{"7", "", 7 * time.Second, true},
+		{" 7 ", "", 7 * time.Second, true},
+		{"2.128", "", 2128 * time.Millisecond, true},
+		{"0.249", "", 249 * time.Millisecond, true},
+		{".5", "", 500 * time.Millisecond, true},
+		{"0.0000000001", "", 1, true},
+		{"-1", "", 0, true},
+		{"-0.5", "", 0, true},
+		{"99999999999999999999", "", math.MaxInt64, true},
+		{"1e999", "", math.MaxInt64, true},
+		{"-1e999", "", 0, true},
+		{"9223372036", "", 9223372036 * time.Second, true},
+		{"9223372037", "", math.MaxInt64, true},
+		{"NaN", "", 0, false},
+		{"Inf", "", 0, false},
+		{"-Infinity", "", 0, false},
+		{"soon", "", 0, false},
+		{"7 seconds", "", 0, false},
+		{"1,5", "", 0, false},
+		{"Fri, 02 Jan 2026 04:04:05 GMT", "", hour, true},
+		{"Fri, 02 Jan 2026 02:04:05 GMT", "", 0, true},
+		{"Friday, 02-Jan-26 04:04:05 GMT", "", hour, true},
+		{"Fri Jan  2 04:04:05 2026", "", hour, true},
+		{"Fri, 02 Jan 2026 04:04:05 GMT", "Fri, 02 Jan 2026 04:04:00 GMT", 5 * time.Second, true},
+		{"Fri, 02 Jan 2026 04:04:05 GMT", "Fri, 02 Jan 2026 05:04:00 GMT", 0, true},
+		{"Fri, 02 Jan 2026 04:04:05 GMT", "today", hour, true},
+		{"Fri, 31 Dec 9999 23:59:59 GMT", "Mon, 01 Jan 0001 00:00:00 GMT", math.MaxInt64, true},
+	}
+	for _, test := range tests {
+		h := http.Header{"Retry-After": {test.text}, "Date": {test.date}}
+		if got, ok := retryAfter(h, now); got != test.want || ok != test.ok {
+			t.Errorf("retryAfter(%q, Date %q) = %v, %v, want %v, %v", test.text, test.date, got, ok, test.want, test.ok)
+		}
+	}
+	if got, ok := retryAfter(nil, now); got != 0 || ok {
+		t.Errorf("without a header: %v, %v", got, ok)
+	}
+}
+
+// FuzzRetryAfterDate takes a date relative to the server's own clock.
+func FuzzRetryAfterDate(f *testing.F) {
+	for _, date := range []string{"", "today", "Fri, 02 Jan 2026 03:04:05 GMT", "Mon, 01 Jan 0001 00:00:00 GMT", "Fri, 31 Dec 9999 23:59:59 GMT"} {
+		f.Add("7", date)
+		f.Add("Fri, 02 Jan 2026 04:04:05 GMT", date)
+		f.Add("Fri Jan  2 04:04:05 2026", date)
+	}
+	f.Fuzz(func(t *testing.T, text, date string) {
+		now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+		got, ok := retryAfter(http.Header{"Retry-After": {text}, "Date": {date}}, now)
+		if got < 0 || !ok && got != 0 {
+			t.Errorf("retryAfter(%q, Date %q) = %v, %v", text, date, got, ok)
+		}
+		until, err := http.ParseTime(strings.TrimSpace(text))
+		if err != nil {
+			return
+		}
+		if server, err := http.ParseTime(date); err == nil {
+			now = server
+		}
+		if want := max(0, until.Sub(now)); got != want || !ok {
+			t.Errorf("retryAfter(%q, Date %q) = %v, %v, want %v", text, date, got, ok, want)
+		}
+	})
+}
