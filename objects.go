@@ -79,14 +79,12 @@ func (o *objects) release(key string, t *turn) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	t.callers--
-	switch {
-	case len(t.waiting) > 0:
-		close(t.waiting[0])
-		t.waiting = slices.Delete(t.waiting, 0, 1)
-	case t.callers > 0: // somebody who is giving up
-	default:
+	if len(t.waiting) == 0 {
 		o.drop(key, t)
+		return
 	}
+	close(t.waiting[0])
+	t.waiting = slices.Delete(t.waiting, 0, 1)
 }
 
 // drop forgets an object that nobody needs, now or when its fence is over.
