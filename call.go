@@ -9,9 +9,11 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -52,15 +54,18 @@ type call struct {
 	pending  bool // another request was decided on
 	wait     time.Duration
 	late     time.Time // until when a stalled request may land
+	rejected string    // the token that a 401 refused
+	latest   *attempt
+}
 
-	// Of the latest attempt.
-	token     string
-	rejected  string // the token that a 401 refused
-	limited   context.Context
-	limit     time.Duration
-	cancel    context.CancelFunc
-	dialing   atomic.Bool
-	connected atomic.Bool
+// An attempt is a request on its way.
+type attempt struct {
+	token  string
+	limit  time.Duration
+	ctx    context.Context // ends with the limit
+	cancel context.CancelFunc
+	dials  atomic.Bool  // the transport, one of net/http's, asked for a connection
+	conns  atomic.Int32 // and got so many
 }
 
 // An answer is what an attempt brought.
@@ -170,31 +175,34 @@ func (c *call) send(ctx context.Context) error {
 
 // setHeader sets all headers but the token's.
 func (c *call) setHeader(h http.Header) {
-	values := []string{"application/json", c.id, c.client.userAgent}
+	values := []string{"application/json", c.id, c.client.userAgent, "application/json"}
 	h["Accept"] = values[0:1:1]
 	h["Client-Request-Id"] = values[1:2:2]
 	h["User-Agent"] = values[2:3:3]
 	if c.body != nil {
-		h["Content-Type"] = values[0:1:1]
+		h["Content-Type"] = values[3:4:4]
 	}
 }
 
 // startAttempt returns the context of an attempt, which ends with the time it
-// may take, and by which its connection is watched.
+// may take.
 func (c *call) startAttempt(ctx context.Context) context.Context {
-	c.dialing.Store(false)
-	c.connected.Store(false)
-	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		GetConn: func(string) { c.dialing.Store(true) },
-		GotConn: func(httptrace.GotConnInfo) { c.connected.Store(true) },
-	})
-	c.limit = min(c.client.policy.AttemptTimeout, c.left(ctx))
-	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= c.limit {
-		c.limited, c.cancel = context.WithCancel(ctx) // a timer of ours might win the race
+	a := &attempt{limit: min(c.client.policy.AttemptTimeout, c.left(ctx))}
+	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= a.limit {
+		a.ctx, a.cancel = context.WithCancel(ctx) // a timer of ours might win the race
 	} else {
-		c.limited, c.cancel = context.WithTimeout(ctx, c.limit)
+		a.ctx, a.cancel = context.WithTimeout(ctx, a.limit)
 	}
-	return c.limited
+	c.latest = a
+	return a.ctx
+}
+
+// watched returns the attempt's context with hooks that see its connections.
+func (a *attempt) watched() context.Context {
+	return httptrace.WithClientTrace(a.ctx, &httptrace.ClientTrace{
+		GetConn: func(string) { a.dials.Store(true) },
+		GotConn: func(httptrace.GotConnInfo) { a.conns.Add(1) },
+	})
 }
 
 // allowed is the time that the policy still allows the call.
@@ -217,8 +225,14 @@ func (c *call) left(ctx context.Context) time.Duration {
 // attempted takes in what an attempt brought and decides whether to make
 // another, and when.
 func (c *call) attempted(ctx context.Context, resp *http.Response, err error) bool {
-	if errors.Is(err, errSameToken) { // nothing was sent, and the 401 stands
-		c.cancel()
+	var token *tokenError
+	switch {
+	case errors.Is(err, errSameToken): // nothing was sent, and the 401 stands
+		c.latest.cancel()
+		return false
+	case c.renewed && c.last.outcome == unsigned && errors.As(err, &token):
+		c.latest.cancel()
+		c.last.err = c.blame(ctx, err)
 		return false
 	}
 	c.last = c.receive(ctx, resp, err)
@@ -231,14 +245,14 @@ func (c *call) attempted(ctx context.Context, resp *http.Response, err error) bo
 // continues decides whether to make another attempt, and sets the wait.
 func (c *call) continues(ctx context.Context) bool {
 	a := &c.last
-	switch a.outcome {
-	case delayed:
-		c.unsure = true
-	case doubtful:
+	// Several connections are a request that net/http sent again by itself.
+	if a.outcome == doubtful || c.latest.conns.Load() > 1 {
 		c.unsure = true
 		c.doubted = c.doubted || !c.reads()
-		fallthrough
-	default:
+	}
+	if a.outcome == delayed {
+		c.unsure = true
+	} else {
 		c.used++
 	}
 	if a.outcome == applied || a.outcome == permanent || c.tries == 1 || c.used >= c.tries {
@@ -246,7 +260,7 @@ func (c *call) continues(ctx context.Context) bool {
 	}
 	if a.outcome == unsigned {
 		first := !c.renewed && c.client.signs
-		c.renewed, c.rejected, c.wait = true, c.token, 0
+		c.renewed, c.rejected, c.wait = true, c.latest.token, 0
 		return first
 	}
 	if ctx.Err() != nil {
@@ -254,7 +268,7 @@ func (c *call) continues(ctx context.Context) bool {
 		return false
 	}
 	left := c.left(ctx)
-	if a.timed {
+	if a.timed && a.after > 0 { // 0 is no advice
 		c.wait = max(a.after, shortestWait)
 		if a.after > c.client.policy.MaxWait || c.wait >= left {
 			return false
@@ -282,9 +296,7 @@ func (c *call) prepare(req *http.Request) error {
 
 // receive reads an attempt's answer to its end.
 func (c *call) receive(ctx context.Context, resp *http.Response, err error) answer {
-	if c.cancel != nil {
-		defer c.cancel()
-	}
+	defer c.latest.cancel()
 	a := answer{err: err}
 	if resp != nil && err == nil {
 		a.status, a.header = resp.StatusCode, resp.Header
@@ -293,8 +305,8 @@ func (c *call) receive(ctx context.Context, resp *http.Response, err error) answ
 		resp.Body.Close()
 	}
 	unsent := a.status == 0 && c.unsent(a.err)
-	stalled := !unsent && (a.status == http.StatusGatewayTimeout || a.err != nil && (ctx.Err() != nil || isTimeout(a.err)))
-	if stalled && !c.reads() {
+	stalled := a.status == http.StatusGatewayTimeout || a.err != nil && (ctx.Err() != nil || isTimeout(a.err) || lostByPing(a.err))
+	if stalled && !unsent && !c.reads() {
 		c.late = time.Now().Add(c.client.policy.Fence)
 	}
 	a.outcome = c.judge(&a, unsent)
@@ -433,14 +445,27 @@ func (c *call) blame(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return contextError(ctx)
 	}
-	if c.limited != nil && c.limited.Err() != nil && !errors.Is(err, errTooLarge) && isTimeout(err) {
-		return attemptTimeout{c.limit}
+	if c.latest.ctx.Err() != nil && !errors.Is(err, errTooLarge) && isTimeout(err) {
+		return attemptTimeout{c.latest.limit}
 	}
 	var wrapped *url.Error // names the user
 	if errors.As(err, &wrapped) {
 		err = wrapped.Err
 	}
-	return transportError{err}
+	text := err.Error()
+	if strings.HasPrefix(text, "failed to parse Location header") { // and quotes it
+		return fmt.Errorf("%w: a redirect", errNotGraph)
+	}
+	if len(c.object.name) > 3 {
+		text = strings.NewReplacer(c.object.path(), c.object.route(), c.object.name, "{id}").Replace(text)
+	}
+	return transportError{err, text}
+}
+
+// lostByPing reports whether pings found that a connection was dead, which
+// leaves open what was done with its requests. net/http has no name for it.
+func lostByPing(err error) bool {
+	return strings.Contains(err.Error(), "http2: client connection lost")
 }
 
 func isTimeout(err error) bool {
@@ -459,10 +484,14 @@ func contextError(ctx context.Context) error {
 }
 
 // A transportError does not pass for the end of the caller's context, though
-// timeouts of the net package and of http.Client say they are one.
-type transportError struct{ err error }
+// timeouts of the net package and of http.Client say they are one, and does not
+// show whom the call is about.
+type transportError struct {
+	err  error
+	text string
+}
 
-func (e transportError) Error() string { return e.err.Error() }
+func (e transportError) Error() string { return e.text }
 func (e transportError) As(t any) bool { return errors.As(e.err, t) }
 func (e transportError) Is(t error) bool {
 	return t != context.DeadlineExceeded && t != context.Canceled && errors.Is(e.err, t)
@@ -471,8 +500,17 @@ func (e transportError) Is(t error) bool {
 // An attemptTimeout is an attempt that took too long by our policy.
 type attemptTimeout struct{ limit time.Duration }
 
-func (e attemptTimeout) Error() string { return fmt.Sprintf("no complete answer within %v", e.limit) }
+func (e attemptTimeout) Error() string {
+	if e.limit <= 0 {
+		return "no time was left for a request"
+	}
+	return fmt.Sprintf("no complete answer within %v", e.limit.Round(time.Millisecond))
+}
+
 func (e attemptTimeout) Timeout() bool { return true }
+
+// secret are the headers that an error does not keep.
+var secret = []string{"set-cookie", "set-cookie2", "cookie", "authorization", "authentication-info", "proxy-authorization"}
 
 // failure returns the error of a call that ended without success.
 func (c *call) failure() *Error {
@@ -498,9 +536,7 @@ func (c *call) failure() *Error {
 	}
 	if a.status != 0 {
 		e.Header = a.header.Clone()
-		for _, name := range []string{"Set-Cookie", "Set-Cookie2", "Cookie", "Authorization", "Authentication-Info", "Proxy-Authorization"} {
-			e.Header.Del(name)
-		}
+		maps.DeleteFunc(e.Header, func(name string, _ []string) bool { return slices.Contains(secret, strings.ToLower(name)) })
 	}
 	_, decided := judged(a.status, e.Message)
 	if decided {

@@ -203,8 +203,11 @@ func (g *guid) UnmarshalJSON(data []byte) error {
 		return err
 	}
 	id, err := uuid.ParseBytes(text)
+	if err != nil {
+		return errors.New("not a GUID")
+	}
 	*g = guid(id)
-	return err
+	return nil
 }
 
 // A moment is a time whose zone may be missing, which then is UTC.
@@ -216,8 +219,11 @@ func (m *moment) UnmarshalJSON(data []byte) error {
 		return err
 	}
 	t, err := parseTime(string(text))
+	if err != nil {
+		return errors.New("not a time")
+	}
 	*m = moment(t)
-	return err
+	return nil
 }
 
 func parseTime(text string) (time.Time, error) {

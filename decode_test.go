@@ -127,8 +127,8 @@ func TestDecodeErrorNamesTheProperty(t *testing.T) {
 	t.Parallel()
 	type want struct{ property, cause string }
 	users := map[string]want{
-		`{"assignedLicenses":[{"skuId":"skuId-value"}]}`:                                                               {"assignedLicenses[0].skuId", "invalid UUID length: 11"},
-		`{"assignedLicenses":[{"skuId":"aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa"},{"disabledPlans":["", "plan", null]}]}`: {"assignedLicenses[1].disabledPlans[1]", "invalid UUID length: 4"},
+		`{"assignedLicenses":[{"skuId":"skuId-value"}]}`:                                                               {"assignedLicenses[0].skuId", "not a GUID"},
+		`{"assignedLicenses":[{"skuId":"aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa"},{"disabledPlans":["", "plan", null]}]}`: {"assignedLicenses[1].disabledPlans[1]", "not a GUID"},
 		`{"assignedLicenses":[{"skuId":7}]}`:                                                                           {"assignedLicenses[0].skuId", "not a string"},
 		`{"assignedLicenses":[{"skuId":{}}]}`:                                                                          {"assignedLicenses[0].skuId", "not a string"},
 		`{"assignedLicenses":["aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa"]}`:                                                {"assignedLicenses[0]", ""},
@@ -136,7 +136,7 @@ func TestDecodeErrorNamesTheProperty(t *testing.T) {
 		`{"assignedPlans":[{"assignedDateTime":"soon"}]}`:                                                              {"assignedPlans[0].assignedDateTime", ""},
 		`{"assignedPlans":[{"assignedDateTime":1767323045}]}`:                                                          {"assignedPlans[0].assignedDateTime", "not a string"},
 		`{"assignedPlans":[{"servicePlanId":true}]}`:                                                                   {"assignedPlans[0].servicePlanId", "not a string"},
-		`{"licenseAssignmentStates":[{},{"skuId":"x"}]}`:                                                               {"licenseAssignmentStates[1].skuId", "invalid UUID length: 1"},
+		`{"licenseAssignmentStates":[{},{"skuId":"x"}]}`:                                                               {"licenseAssignmentStates[1].skuId", "not a GUID"},
 		`{"licenseAssignmentStates":[{"lastUpdatedDateTime":"2026-13-01T00:00:00"}]}`:                                  {"licenseAssignmentStates[0].lastUpdatedDateTime", ""},
 		`{"licenseAssignmentStates":[{"state":1}]}`:                                                                    {"licenseAssignmentStates[0].state", ""},
 		`{"accountEnabled":"yes"}`:                                                                                     {"accountEnabled", ""},
@@ -159,7 +159,7 @@ func TestDecodeErrorNamesTheProperty(t *testing.T) {
 		})
 	}
 	groups := map[string]want{
-		`{"assignedLicenses":[{"skuId":"skuId-value"}]}`:  {"assignedLicenses[0].skuId", "invalid UUID length: 11"},
+		`{"assignedLicenses":[{"skuId":"skuId-value"}]}`:  {"assignedLicenses[0].skuId", "not a GUID"},
 		`{"createdDateTime":"yesterday"}`:                 {"createdDateTime", ""},
 		`{"deletedDateTime":0}`:                           {"deletedDateTime", "not a string"},
 		`{"licenseProcessingState":"ProcessingComplete"}`: {"licenseProcessingState", ""},
@@ -218,8 +218,8 @@ func TestDecodeErrorText(t *testing.T) {
 		{none, "<nil>"},
 		{&licensing.DecodeError{}, "answer cannot be read"},
 		{&licensing.DecodeError{Err: errors.New("odd\nthing")}, "answer cannot be read: odd thing"},
-		{&licensing.DecodeError{Op: "assign user license", StatusCode: 200, Property: "assignedLicenses[0].skuId", Err: errors.New("invalid UUID length: 11"), RequestID: "r1"},
-			`assign user license: 200 answer cannot be read: property "assignedLicenses[0].skuId": invalid UUID length: 11 (request-id r1)`},
+		{&licensing.DecodeError{Op: "assign user license", StatusCode: 200, Property: "assignedLicenses[0].skuId", Err: errors.New("not a GUID"), RequestID: "r1"},
+			`assign user license: 200 answer cannot be read: property "assignedLicenses[0].skuId": not a GUID (request-id r1)`},
 	}
 	for _, test := range tests {
 		if got := test.err.Error(); got != test.want {

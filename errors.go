@@ -30,8 +30,8 @@ var (
 	ErrNotFound         = errors.New("not found")                                       // 404: no such user or group, or not visible yet
 	ErrConcurrentChange = errors.New("changed by another request at the same time")     // 409
 	ErrThrottled        = errors.New("throttled")                                       // 429 or 509; see Error.RetryAfter
-	ErrUnavailable      = errors.New("service unavailable")                             // no answer of Graph's, a 5xx, or a stalled write must be waited for
-	ErrOutcomeUnknown   = errors.New("outcome unknown")                                 // the change may or may not have been made
+	ErrUnavailable      = errors.New("service unavailable")                             // no answer of Graph's, most of 5xx, or a stalled write must be waited for
+	ErrOutcomeUnknown   = errors.New("outcome unknown")                                 // the change may have been made, in full or in part
 	ErrDelegatedOnly    = errors.New("only for a signed-in user")                       // "me" with a token of an application
 	ErrListingExpired   = errors.New("listing expired")                                 // the page token; start again
 	ErrUnsafeLink       = errors.New("next link is not one to follow with credentials") // foreign, repeated or not https
@@ -137,7 +137,7 @@ func (e *Error) Error() string {
 	return line
 }
 
-var urls = regexp.MustCompile(`[[:alpha:]][[:alnum:]+.-]*://[^\s"']+`)
+var urls = regexp.MustCompile(`[[:alpha:]][[:alnum:]+.-]*://[^\s"]+`)
 
 // cleaned is an error's text without the URLs that it may hold, and with them
 // user names.
@@ -147,7 +147,7 @@ func cleaned(err error) string { return urls.ReplaceAllString(oneLine(err.Error(
 // page into an error's message.
 func oneLine(s string) string {
 	const most = 300
-	blank := func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }
+	blank := func(r rune) bool { return unicode.IsSpace(r) || unicode.In(r, unicode.Cc, unicode.Cf) }
 	s = strings.Join(strings.FieldsFunc(strings.ToValidUTF8(s, "\uFFFD"), blank), " ")
 	if runes := []rune(s); len(runes) > most {
 		s = string(runes[:most]) + "…"

@@ -33,9 +33,9 @@
 //
 // A client sends one write at a time for one user or group, because parallel
 // ones end in a 409 for a user and in silently lost changes for a group. A
-// user addressed by id here and by user principal name there counts as two,
-// and several processes need an order of their own. Different objects never
-// wait for each other.
+// user addressed by id, by user principal name and as "me" counts as three, and
+// several processes need an order of their own. Different objects never wait
+// for each other.
 //
 // Reads of Entra lag behind its writes: trust what a write returned.
 //
@@ -54,7 +54,7 @@
 //
 //	switch {
 //	case errors.Is(err, licensing.ErrOutcomeUnknown):
-//		// The change may or may not have been made. Sending it again is safe.
+//		// The change may have been made, in full or in part. Send it again.
 //	case errors.Is(err, licensing.ErrNoAvailableLicenses):
 //		// Buy seats.
 //	}
@@ -89,6 +89,8 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"path"
+	"strconv"
 	"strings"
 
 	"github.com/google/uuid"
@@ -121,7 +123,7 @@ var (
 
 // A TokenSource returns an access token for Graph. It is asked before each
 // request, and once more after a 401; it should cache, must be safe for
-// concurrent use, and should give up when ctx ends. An error from it is not
+// concurrent use, and has to give up when ctx ends. An error from it is not
 // retried.
 type TokenSource func(ctx context.Context) (string, error)
 
@@ -137,8 +139,8 @@ func StaticToken(token string) TokenSource {
 type Client struct {
 	root      string // scheme, host, path prefix and version, without a final slash
 	http      *retryablehttp.Client
-	transport http.RoundTripper // below the one that signs
-	signs     bool              // tokens come from a TokenSource
+	pool      *http.Client // the transport without the signer
+	signs     bool         // tokens come from a TokenSource
 	policy    RetryPolicy
 	objects   *objects
 	logger    *slog.Logger
@@ -174,7 +176,6 @@ func NewClient(tokens TokenSource, opts ...Option) (*Client, error) {
 
 	c := &Client{
 		root:      strings.TrimRight(s.baseURL.String(), "/") + "/v1.0",
-		transport: defaultTransport(),
 		signs:     tokens != nil,
 		policy:    s.policy.withDefaults(),
 		objects:   new(objects),
@@ -184,11 +185,12 @@ func NewClient(tokens TokenSource, opts ...Option) (*Client, error) {
 	var hc http.Client
 	if s.httpClient != nil {
 		hc = *s.httpClient
-		if hc.Transport != nil {
-			c.transport = hc.Transport
-		}
 	}
-	hc.Transport = &signer{next: c.transport, tokens: tokens, base: s.baseURL}
+	if hc.Transport == nil {
+		hc.Transport = defaultTransport()
+	}
+	c.pool = &http.Client{Transport: hc.Transport}
+	hc.Transport = &signer{next: hc.Transport, tokens: tokens, base: s.baseURL}
 	c.http = newRetryClient(&hc)
 	return c, nil
 }
@@ -199,10 +201,9 @@ const version = "0.1.0"
 // CloseIdleConnections closes the connections that no call is using. Clients
 // without a transport of their own share one, so it closes theirs too.
 func (c *Client) CloseIdleConnections() {
-	if c == nil || c.transport == nil {
-		return
+	if c != nil && c.pool != nil {
+		c.pool.CloseIdleConnections()
 	}
-	(&http.Client{Transport: c.transport}).CloseIdleConnections()
 }
 
 // An Option changes what [NewClient] makes. Options may come in any order; of
@@ -241,7 +242,8 @@ func WithBaseURL(rawURL string) Option {
 // WithHTTPClient uses a copy of hc, with its Transport, Jar and Timeout, which
 // applies to each attempt. Redirects are never followed, whatever hc says.
 //
-// A Transport is used as it is. Without one the client has its own, which
+// A Transport is used as it is, and has to end with its request's context.
+// Without one the client has its own, which
 // finds dead HTTP/2 connections by pings; give yours the same:
 //
 //	transport.HTTP2 = &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 15 * time.Second}
@@ -306,12 +308,24 @@ func parseBaseURL(name, raw string) (*url.URL, error) {
 		reason = "must be absolute, with a host"
 	case u.Scheme != "https" && !(u.Scheme == "http" && loopback(u.Hostname())):
 		reason = "must be https, or http on a loopback address"
-	case strings.HasSuffix(strings.TrimRight(u.Path, "/"), "/v1.0"):
-		reason = "must not end in /v1.0, which is appended"
+	case !validPort(u):
+		reason = "has no valid port"
+	case endsInVersion(u.Path):
+		reason = "must not end in a version: /v1.0 is appended"
 	default:
 		return u, nil
 	}
 	return nil, fmt.Errorf("%s %s", name, reason)
+}
+
+func validPort(u *url.URL) bool {
+	_, err := strconv.ParseUint(port(u), 10, 16)
+	return err == nil && !strings.HasSuffix(u.Host, ":")
+}
+
+func endsInVersion(p string) bool {
+	last := path.Base(p)
+	return strings.EqualFold(last, "v1.0") || strings.EqualFold(last, "beta")
 }
 
 func loopback(host string) bool {

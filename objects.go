@@ -30,7 +30,7 @@ type fence struct {
 }
 
 // acquire waits for the turn to write to the object of key, until ctx ends or
-// expired fires.
+// no time is left.
 func (o *objects) acquire(ctx context.Context, key string, left time.Duration) (*turn, error) {
 	o.mu.Lock()
 	t := o.byKey[key]

@@ -26,12 +26,12 @@ func TestReadmeErrors(t *testing.T) {
 
 	_, err := client.AssignUserLicense(ctx, "adele@contoso.example", change)
 	switch {
+	case errors.Is(err, licensing.ErrOutcomeUnknown):
+		fmt.Println("perhaps done, in full or in part: send it again")
 	case errors.Is(err, licensing.ErrNoAvailableLicenses):
 		fmt.Println("buy seats")
 	case errors.Is(err, licensing.ErrInherited):
 		fmt.Println("change it on the group")
-	case errors.Is(err, licensing.ErrOutcomeUnknown):
-		fmt.Println("perhaps done: send it again")
 	case errors.Is(err, licensing.ErrThrottled):
 		e, _ := errors.AsType[*licensing.Error](err)
 		fmt.Println("come back in", e.RetryAfter)
@@ -54,10 +54,12 @@ func TestReadmeTesting(t *testing.T) {
 		user, err := tenant.Client().AssignUserLicense(ctx, "adele@contoso.example", licensing.AssignLicenseRequest{
 			AddLicenses: []licensing.AssignedLicense{{SKUID: sku.ID}},
 		})
-		fmt.Println(user.DisplayName, err)
-		fmt.Println(len(tenant.Requests()), "requests")
-		if err != nil || len(tenant.Requests()) != 2 {
-			t.Errorf("got %v after %d requests", err, len(tenant.Requests()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Println(user.UserPrincipalName, len(tenant.Requests()))
+		if len(tenant.Requests()) != 2 {
+			t.Errorf("%d requests were made, want 2", len(tenant.Requests()))
 		}
 	})
 }

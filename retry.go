@@ -17,7 +17,8 @@ import (
 // and attempts whose outcome is in doubt, which the same operation settles.
 type RetryPolicy struct {
 	// MaxAttempts is how many requests a call makes, throttled ones not
-	// counted; by default 5. With 1 nothing is sent again for any reason, and
+	// counted, and again for each part of a change that has to be settled by
+	// itself; by default 5. With 1 nothing is sent again for any reason, and
 	// a write that is answered with a 503 or 504 is ErrOutcomeUnknown.
 	MaxAttempts int
 	// MinWait is the first wait where the server asks for none; by default
@@ -31,7 +32,7 @@ type RetryPolicy struct {
 	// MaxElapsed bounds the whole call with its waits; by default 10 min.
 	MaxElapsed time.Duration
 	// Fence is how long a write that stalled may still land; by default 2 min.
-	// So long other writes to the same object are kept back.
+	// Until then different writes to the same object are kept back.
 	Fence time.Duration
 }
 
@@ -66,7 +67,7 @@ const (
 // jitter, so that callers who failed together do not return together.
 func (p RetryPolicy) backoff(n int) time.Duration {
 	most := max(longestWait, p.MinWait)
-	if n < 16 {
+	if p.MinWait < longestWait && n < 16 {
 		most = min(most, p.MinWait<<n)
 	}
 	most = min(most, p.MaxWait)

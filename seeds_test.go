@@ -373,7 +373,7 @@ func TestThePlaceholderOfTheReprocessPageIsADecodeError(t *testing.T) {
 	if !ok || e.Property != "assignedLicenses[0].skuId" || e.StatusCode != 200 {
 		t.Fatalf("got %#v", err)
 	}
-	if got, want := err.Error(), `reprocess user license: 200 answer cannot be read: property "assignedLicenses[0].skuId": invalid UUID length: 11 (request-id r1)`; got != want {
+	if got, want := err.Error(), `reprocess user license: 200 answer cannot be read: property "assignedLicenses[0].skuId": not a GUID (request-id r1)`; got != want {
 		t.Errorf("got error  %s\nwant error %s", got, want)
 	}
 }

@@ -69,43 +69,45 @@ type signer struct {
 func (s *signer) RoundTrip(req *http.Request) (*http.Response, error) {
 	call := callFrom(req.Context())
 	ctx := call.startAttempt(req.Context())
-	signed := req.WithContext(ctx)
-	if err := s.sign(signed, call); err != nil {
+	header, err := s.sign(ctx, req, call)
+	if err != nil {
 		if req.Body != nil {
 			req.Body.Close()
 		}
 		return nil, err
 	}
+	// Watched only now: the token source may make connections of its own.
+	signed := req.WithContext(call.latest.watched())
+	signed.Header = header
 	return s.next.RoundTrip(signed)
 }
 
-// sign gives req a header of its own with the token, or returns why it must
-// not be sent.
-func (s *signer) sign(req *http.Request, call *call) error {
+// sign returns the header of req with the token, or why it must not be sent.
+func (s *signer) sign(ctx context.Context, req *http.Request, call *call) (http.Header, error) {
 	if !sameOrigin(req.URL, s.base) {
-		return &unsentError{errors.New("request is for another host than the client's"), true}
+		return nil, &unsentError{errors.New("request is for another host than the client's"), true}
 	}
+	// A transport must not change its request: HTTP/2 may still be reading the
+	// header for the attempt before.
+	header := maps.Clone(req.Header)
 	if s.tokens != nil {
-		token, err := s.tokens(req.Context())
+		token, err := s.tokens(ctx)
 		if err == nil {
 			token, err = checkToken(token)
 		}
 		if err != nil {
-			return &tokenError{err}
+			return nil, &tokenError{err}
 		}
 		if call.rejected != "" && token == call.rejected {
-			return errSameToken
+			return nil, errSameToken
 		}
-		call.token = token
-		// A transport must not change its request: HTTP/2 may still be reading
-		// the header for the attempt before.
-		req.Header = maps.Clone(req.Header)
-		req.Header["Authorization"] = []string{"Bearer " + token}
+		call.latest.token = token
+		header["Authorization"] = []string{"Bearer " + token}
 	}
-	if err := req.Context().Err(); err != nil {
-		return &unsentError{err, false}
+	if err := ctx.Err(); err != nil {
+		return nil, &unsentError{err, false}
 	}
-	return nil
+	return header, nil
 }
 
 func checkToken(token string) (string, error) {
@@ -114,7 +116,7 @@ func checkToken(token string) (string, error) {
 		return "", errors.New("token is empty")
 	}
 	if strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return "", errors.New("token has a character that a header cannot carry")
+		return "", errors.New("token has a blank or a character that a header cannot carry; it stands without \"Bearer\"")
 	}
 	return token, nil
 }
@@ -158,13 +160,16 @@ func (c *call) unsent(err error) bool {
 	var dns *net.DNSError
 	var dial *net.OpError
 	switch {
-	case errors.As(err, &known), errors.As(err, &token), errors.As(err, &dns), wrongPeer(err):
+	case errors.As(err, &known), errors.As(err, &token):
+		return true
+	case c.latest.conns.Load() > 0: // then the failure may be of a second try
+		return false
+	case errors.As(err, &dns), wrongPeer(err):
 		return true
 	case errors.As(err, &dial) && (dial.Op == "dial" || dial.Op == "proxyconnect"):
 		return true
 	}
-	// One of net/http's transports asked for a connection and never got one.
-	return c.dialing.Load() && !c.connected.Load()
+	return c.latest.dials.Load() // for a connection that never was
 }
 
 // hopeless reports whether a request that was not sent would fail in the same

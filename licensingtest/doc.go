@@ -12,8 +12,8 @@
 // [Tenant.User], [Tenant.Group] and [Tenant.SKU] give the true state of the
 // directory, [Tenant.Requests] what came in, [Tenant.Writes] each effect in the
 // order in which it was applied. [Tenant.Fail] makes calls fail, stall or break
-// off, before or after their effect. What is set up by hand is checked when it
-// is added, and nonsense panics.
+// off, before or after their effect. Mistakes in what is set up by hand panic
+// where they are found.
 //
 // # What is served
 //
