@@ -456,10 +456,7 @@ func (c *call) blame(ctx context.Context, err error) error {
 	if strings.HasPrefix(text, "failed to parse Location header") { // and quotes it
 		return fmt.Errorf("%w: a redirect", errNotGraph)
 	}
-	if len(c.object.name) > 3 {
-		text = strings.NewReplacer(c.object.path(), c.object.route(), c.object.name, "{id}").Replace(text)
-	}
-	return transportError{err, text}
+	return transportError{err, c.object.hide(text)}
 }
 
 // lostByPing reports whether pings found that a connection was dead, which
@@ -504,7 +501,7 @@ func (e attemptTimeout) Error() string {
 	if e.limit <= 0 {
 		return "no time was left for a request"
 	}
-	return fmt.Sprintf("no complete answer within %v", e.limit.Round(time.Millisecond))
+	return fmt.Sprintf("no complete answer within %v", e.limit.Round(min(e.limit, time.Millisecond)))
 }
 
 func (e attemptTimeout) Timeout() bool { return true }

@@ -139,8 +139,8 @@ func StaticToken(token string) TokenSource {
 type Client struct {
 	root      string // scheme, host, path prefix and version, without a final slash
 	http      *retryablehttp.Client
-	pool      *http.Client // the transport without the signer
-	signs     bool         // tokens come from a TokenSource
+	closeIdle func() // not the transport, which %s would print with what it holds
+	signs     bool   // tokens come from a TokenSource
 	policy    RetryPolicy
 	objects   *objects
 	logger    *slog.Logger
@@ -189,7 +189,7 @@ func NewClient(tokens TokenSource, opts ...Option) (*Client, error) {
 	if hc.Transport == nil {
 		hc.Transport = defaultTransport()
 	}
-	c.pool = &http.Client{Transport: hc.Transport}
+	c.closeIdle = (&http.Client{Transport: hc.Transport}).CloseIdleConnections
 	hc.Transport = &signer{next: hc.Transport, tokens: tokens, base: s.baseURL}
 	c.http = newRetryClient(&hc)
 	return c, nil
@@ -201,8 +201,8 @@ const version = "0.1.0"
 // CloseIdleConnections closes the connections that no call is using. Clients
 // without a transport of their own share one, so it closes theirs too.
 func (c *Client) CloseIdleConnections() {
-	if c != nil && c.pool != nil {
-		c.pool.CloseIdleConnections()
+	if c != nil && c.closeIdle != nil {
+		c.closeIdle()
 	}
 }
 

@@ -62,6 +62,16 @@ func (o object) route() string {
 	return "/users/{id}"
 }
 
+// hide returns a text without the object's name, whichever way it has the path.
+func (o object) hide(text string) string {
+	plain, _ := url.PathUnescape(o.path())
+	pairs := []string{o.path(), o.route(), plain, o.route(), (&url.URL{Path: plain}).EscapedPath(), o.route()}
+	if len(o.name) > 3 { // or it may be a part of any word
+		pairs = append(pairs, o.name, "{id}")
+	}
+	return strings.NewReplacer(pairs...).Replace(text)
+}
+
 // selection is the query that reads all of the object that is about licences.
 // Graph returns none of that unasked.
 func (o object) selection() string {

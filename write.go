@@ -115,6 +115,10 @@ func gone(err error) bool {
 // several each is sent alone. The additions follow by themselves.
 func (c *call) settle(ctx context.Context, change AssignLicenseRequest) error {
 	c.doubted = true
+	if c.tries == 1 && len(change.RemoveLicenses)+len(change.AddLicenses) > 1 { // net/http sent it again, and we may not
+		c.altered = true
+		return c.failure()
+	}
 	whole := c.body
 	defer func() { c.body = whole }()
 
