@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
+	"net/url"
 	"os"
 	"strings"
 	"testing"
@@ -383,6 +385,123 @@ func TestErrorsOfTheTransport(t *testing.T) {
 	if e.Unwrap() == nil {
 		t.Error("nothing is wrapped")
 	}
+}
+
+// Neither errors nor log lines name the user that a call was about, whatever
+// the transport says.
+func TestErrorsDoNotNameTheUser(t *testing.T) {
+	t.Parallel()
+	users := map[string]string{
+		"plain":                "xyzzy@contoso.com",
+		"operator":             "$xyzzy@contoso.com",
+		"apostrophe":           "o'xyzzy@contoso.com",
+		"operator, apostrophe": "$o'xyzzy@contoso.com",
+		"guest":                "xyzzy_fabrikam.com#EXT#@contoso.com",
+		"slash":                "contoso/xyzzy",
+		"percent":              "100%xyzzy",
+		"short":                "xy",
+		"short operator":       "$xy",
+	}
+	breaks := func(text func(*url.URL) string) step {
+		return func(req *http.Request) (*http.Response, error) {
+			return nil, fmt.Errorf("no responder for %s %s", req.Method, text(req.URL))
+		}
+	}
+	transports := map[string]struct {
+		answer step
+		want   string
+	}{
+		"URL":          {breaks((*url.URL).String), "no responder for POST [url]"},
+		"path":         {breaks(func(u *url.URL) string { return u.Path }), "no responder for POST "},
+		"escaped path": {breaks((*url.URL).EscapedPath), "no responder for POST "},
+		"own escapes":  {breaks(func(u *url.URL) string { return (&url.URL{Path: u.Path}).String() }), "no responder for POST "},
+		"redirect that cannot be parsed": {func(req *http.Request) (*http.Response, error) {
+			return reply(302, "", "Location", req.URL.Path+"?%zz\x7f")(req)
+		}, "not an answer of Microsoft Graph: a redirect"},
+	}
+	for kind, user := range users {
+		for name, test := range transports {
+			t.Run(kind+", "+name, func(t *testing.T) {
+				t.Parallel()
+				logger, out := lines(slog.LevelDebug)
+				_, err := newClient(t, newScript(t, test.answer), once, licensing.WithLogger(logger)).AssignUserLicense(t.Context(), user, add(skuA))
+				wantFailed(t, err, 0, 1, licensing.ErrUnavailable, licensing.ErrOutcomeUnknown)
+				for _, text := range []string{err.Error(), fmt.Sprintf("%+v", asError(t, err).Unwrap()), out.String()} {
+					if strings.Contains(text, "xy") {
+						t.Errorf("the user is in: %s", text)
+					}
+				}
+				if !strings.Contains(err.Error(), test.want) || !strings.Contains(out.String(), test.want) {
+					t.Errorf("got error %s\nand line %s\nwant both with %s", err, out, test.want)
+				}
+			})
+		}
+	}
+}
+
+// What others wrote cannot steer a terminal, or turn a line around.
+func TestErrorsHaveNoControlCharacters(t *testing.T) {
+	t.Parallel()
+	const (
+		foreign = "a\x1b[2Jb\x00c\u202ed\u200be\u0085f\u2028g\x07h\ufeffi"
+		want    = "a [2Jb c d e f g h i"
+	)
+	body, err := json.Marshal(map[string]any{"error": map[string]any{"code": foreign, "message": foreign, "innerError": map[string]any{"request-id": foreign}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	said := refusedWith(t, reply(403, string(body)))
+	if said.Code != foreign || said.Message != foreign || said.RequestID != foreign {
+		t.Error("what was sent is not kept as it was")
+	}
+	for _, test := range []struct {
+		err  error
+		want string
+	}{
+		{said, "assign user license: 403 " + want + ": " + want + " (request-id " + want + ", 1 attempt)"},
+		{refusedWith(t, fails(errors.New(foreign))), "assign user license: outcome unknown: " + want + " (1 attempt)"},
+		{&licensing.DecodeError{Property: foreign, Err: errors.New(foreign), RequestID: foreign}, `answer cannot be read: property "` + want + `": ` + want + " (request-id " + want + ")"},
+	} {
+		if got := test.err.Error(); got != test.want {
+			t.Errorf("got error  %q\nwant error %q", got, test.want)
+		}
+	}
+}
+
+// A property that cannot be read may be anything, and somebody's name.
+func TestADecodeErrorDoesNotShowTheValue(t *testing.T) {
+	t.Parallel()
+	for property, body := range map[string]string{
+		"assignedPlans[0].assignedDateTime":              `{"assignedPlans":[{"assignedDateTime":"adele@contoso.com"}]}`,
+		"licenseAssignmentStates[0].lastUpdatedDateTime": `{"licenseAssignmentStates":[{"lastUpdatedDateTime":"adele@contoso.com"}]}`,
+		"assignedLicenses[0].skuId":                      `{"assignedLicenses":[{"skuId":"adele@contoso.com"}]}`,
+		"accountEnabled":                                 `{"accountEnabled":"adele@contoso.com"}`,
+	} {
+		_, err := answerUser(t, body)
+		e, ok := errors.AsType[*licensing.DecodeError](err)
+		if !ok || e.Property != property {
+			t.Errorf("%s: got error %v", property, err)
+			continue
+		}
+		for _, text := range []string{err.Error(), fmt.Sprintf("%+v", e.Err)} {
+			if strings.Contains(text, "adele") {
+				t.Errorf("the value is in: %s", text)
+			}
+		}
+	}
+}
+
+// A transport need not write names as net/http does.
+func TestTheAnswersHeaderInOtherLetters(t *testing.T) {
+	t.Parallel()
+	e := refusedWith(t, func(req *http.Request) (*http.Response, error) {
+		resp, err := graphError(403, "x", "")(req)
+		resp.Header["set-cookie"] = []string{"session=secret"}
+		resp.Header["AUTHORIZATION"] = []string{"secret"}
+		resp.Header["x-own"] = []string{"kept"}
+		return resp, err
+	})
+	same(t, "header", e.Header, http.Header{"Content-Type": {"application/json"}, "x-own": {"kept"}})
 }
 
 func TestTheAnswersHeader(t *testing.T) {

@@ -2,18 +2,24 @@ package licensing_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/binary"
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"slices"
-	"strings"
+	"strconv"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
+
+	"github.com/google/uuid"
 
 	"github.com/graphlicensing/licensing"
 	"github.com/graphlicensing/licensing/licensingtest"
@@ -58,10 +64,10 @@ func (c *http2Conn) write(kind, flags byte, stream uint32, payload ...byte) {
 	c.conn.Write(append(binary.BigEndian.AppendUint32(head, stream), payload...)) // an error shows at the next read
 }
 
-// answer ends a stream with a 200.
-func (c *http2Conn) answer(stream uint32, body []byte) {
+// answer ends a stream with a status and a body.
+func (c *http2Conn) answer(stream uint32, status int, body []byte) {
 	const name, value = "content-type", "application/json"
-	headers := "\x88" + "\x00" + string(rune(len(name))) + name + string(rune(len(value))) + value // :status 200, and a literal
+	headers := "\x08\x03" + strconv.Itoa(status) + "\x00" + string(rune(len(name))) + name + string(rune(len(value))) + value // :status, and a literal
 	c.write(frameHeaders, flagEndHeaders, stream, []byte(headers)...)
 	c.write(frameData, flagEndStream, stream, body...)
 }
@@ -108,62 +114,82 @@ func serveHTTP2(conn net.Conn, respond func(c *http2Conn, stream uint32, body []
 	}
 }
 
-// assigned has Graph carry out a change of the user's licences, and returns
-// the body of its answer.
-func assigned(t *testing.T, graph step, body []byte) []byte {
+// askGraph has Graph carry out a change of the user's licences, or read the
+// user where there is no body, and returns its answer.
+func askGraph(t *testing.T, graph step, body []byte) (status int, answer []byte) {
 	t.Helper()
-	req, err := http.NewRequest(http.MethodPost, "https://graph.test/v1.0/users/"+userID+"/assignLicense", strings.NewReader(string(body)))
+	method, path := http.MethodPost, "/assignLicense"
+	if len(body) == 0 {
+		method, path = http.MethodGet, ""
+	}
+	req, err := http.NewRequest(method, "https://graph.test/v1.0/users/"+userID+path, bytes.NewReader(body))
 	if err != nil {
 		t.Error(err)
-		return nil
+		return 500, nil
 	}
 	req.Header = http.Header{"Authorization": {"Bearer t"}, "Content-Type": {"application/json"}}
 	resp, err := graph(req)
 	if err != nil {
 		t.Error(err)
-		return nil
+		return 500, nil
 	}
 	defer resp.Body.Close()
-	answer, err := io.ReadAll(resp.Body)
-	if err != nil || resp.StatusCode != 200 {
-		t.Errorf("%d %s, %v", resp.StatusCode, answer, err)
+	answer, err = io.ReadAll(resp.Body)
+	if err != nil {
+		t.Error(err)
 	}
-	return answer
+	return resp.StatusCode, answer
+}
+
+// pass answers a request as Graph does.
+func (c *http2Conn) pass(t *testing.T, graph step, stream uint32, body []byte) {
+	status, answer := askGraph(t, graph, body)
+	c.answer(stream, status, answer)
 }
 
 // overHTTP2 makes a call whose first request meets a fault, and later ones a
 // good server. The call has to succeed with one effect, after so many attempts
-// of ours and requests that Graph carried out.
-func overHTTP2(t *testing.T, attempts []int, executed int, fault func(c *http2Conn, stream uint32, apply func()) (more bool)) {
+// of ours and requests that reached Graph. A removal is then read back.
+func overHTTP2(t *testing.T, change licensing.AssignLicenseRequest, attempts []int, executed int, fault func(c *http2Conn, stream uint32, apply func()) (more bool)) {
 	t.Helper()
 	onSockets(t)
-	tenant, graph := newTenant()
+	tenant, graph := newTenant(change.RemoveLicenses...)
 	var requests atomic.Int32
 	var hears atomic.Bool
 	addr := listen(t, func(_ int, conn net.Conn) {
 		secure := tls.Server(conn, serverTLS("h2"))
 		serveHTTP2(secure, func(c *http2Conn, stream uint32, body []byte) bool {
 			if requests.Add(1) == 1 {
-				return fault(c, stream, func() { assigned(t, graph, body) })
+				return fault(c, stream, func() { askGraph(t, graph, body) })
 			}
-			c.answer(stream, assigned(t, graph, body))
+			c.pass(t, graph, stream, body)
 			return true
 		}, &hears)
 	})
 	asked := 0
 	tokens := func(context.Context) (string, error) { asked++; return "token", nil }
 	client := tokenClient(t, tokens, newTransport(t), licensing.WithBaseURL("https://"+addr), policy(hasty))
-	user, err := client.AssignUserLicense(t.Context(), userID, add(skuA))
+	user, err := client.AssignUserLicense(t.Context(), userID, change)
 	wantDone(t, user, err)
-	wantState(t, tenant, 1, skuA)
-	if n := len(tenant.Requests()); requests.Load() != 2 || n != executed || !slices.Contains(attempts, asked) {
+	wantState(t, tenant, 1, added(change)...)
+	reads := len(change.RemoveLicenses)
+	if n := len(tenant.Requests()); int(requests.Load()) != 2+reads || n != executed+reads || !slices.Contains(attempts, asked-reads) {
 		t.Errorf("%d attempts made %d requests, of which %d were carried out", asked, requests.Load(), n)
 	}
 }
 
+// added returns the SKUs that a change adds.
+func added(change licensing.AssignLicenseRequest) []uuid.UUID {
+	var skus []uuid.UUID
+	for _, l := range change.AddLicenses {
+		skus = append(skus, l.SKUID)
+	}
+	return skus
+}
+
 // net/http sends again by itself what was surely not carried out.
 func TestF46_RefusedStream(t *testing.T) {
-	overHTTP2(t, []int{1}, 1, func(c *http2Conn, stream uint32, _ func()) bool {
+	overHTTP2(t, add(skuA), []int{1}, 1, func(c *http2Conn, stream uint32, _ func()) bool {
 		c.reset(stream, codeRefused)
 		return true
 	})
@@ -172,13 +198,13 @@ func TestF46_RefusedStream(t *testing.T) {
 func TestF47_GoAway(t *testing.T) {
 	t.Parallel()
 	t.Run("below our stream", func(t *testing.T) {
-		overHTTP2(t, []int{1}, 1, func(c *http2Conn, stream uint32, _ func()) bool {
+		overHTTP2(t, add(skuA), []int{1}, 1, func(c *http2Conn, stream uint32, _ func()) bool {
 			c.goAway(stream-1, codeNone)
 			return false
 		})
 	})
 	t.Run("covering our stream", func(t *testing.T) {
-		overHTTP2(t, []int{2}, 2, func(c *http2Conn, stream uint32, apply func()) bool {
+		overHTTP2(t, add(skuA), []int{2}, 2, func(c *http2Conn, stream uint32, apply func()) bool {
 			apply()
 			c.goAway(stream, codeInternal)
 			return false
@@ -197,10 +223,118 @@ func TestF48_StreamReset(t *testing.T) {
 		"CANCEL":         {codeCancel, []int{2}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			overHTTP2(t, test.attempts, 2, func(c *http2Conn, stream uint32, apply func()) bool {
-				apply()
-				c.reset(stream, test.code)
+			for kind, change := range map[string]licensing.AssignLicenseRequest{"addition": add(skuA), "removal": remove(skuA)} {
+				t.Run(kind, func(t *testing.T) {
+					overHTTP2(t, change, test.attempts, 2, func(c *http2Conn, stream uint32, apply func()) bool {
+						apply()
+						c.reset(stream, test.code)
+						return true
+					})
+				})
+			}
+		})
+	}
+}
+
+// replayed returns a transport whose first request on HTTP/2 is carried out,
+// and its stream reset by a code after which net/http dials once more and sends
+// it again by itself. The requests on the later connections are left to again.
+func replayed(t *testing.T, graph step, again func(c *http2Conn, stream uint32, body []byte)) *http.Transport {
+	var hears atomic.Bool
+	transport := pipes(t, func(n int, conn net.Conn) {
+		serveHTTP2(tls.Server(conn, serverTLS("h2")), func(c *http2Conn, stream uint32, body []byte) bool {
+			if n > 1 {
+				again(c, stream, body)
 				return true
+			}
+			askGraph(t, graph, body)
+			c.reset(stream, codeProtocol)
+			return true
+		}, &hears)
+	})
+	transport.TLSClientConfig.RootCAs, _ = authority()
+	return transport
+}
+
+// An answer to what net/http sent again by itself does not say what became of
+// the request before.
+func TestHiddenReplay(t *testing.T) {
+	t.Parallel()
+	const denied = `{"error":{"code":"Authorization_RequestDenied","message":"Insufficient privileges to complete the operation."}}`
+	swap := licensing.AssignLicenseRequest{AddLicenses: add(skuA).AddLicenses, RemoveLicenses: []uuid.UUID{skuB}}
+	forbidden := []error{licensing.ErrForbidden, licensing.ErrOutcomeUnknown}
+	absent := []error{licensing.ErrNotAssigned, licensing.ErrOutcomeUnknown}
+	for name, test := range map[string]struct {
+		change licensing.AssignLicenseRequest
+		status int     // of the answer to the replay
+		kinds  []error // of the error; nil: success
+	}{
+		"addition":          {add(skuA), 200, nil},
+		"addition, denied":  {add(skuA), 403, forbidden},
+		"removal":           {remove(skuA), 400, nil},
+		"removal, denied":   {remove(skuA), 403, forbidden},
+		"two removals":      {remove(skuA, skuB), 400, absent}, // of which each had to be sent alone
+		"swap":              {swap, 400, absent},
+		"swap, then denied": {swap, 403, forbidden},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				tenant, graph := newTenant(test.change.RemoveLicenses...)
+				writes := 0
+				transport := replayed(t, graph, func(c *http2Conn, stream uint32, body []byte) {
+					if len(body) > 0 {
+						writes++
+					}
+					if test.status == 403 {
+						c.answer(stream, 403, []byte(denied))
+						return
+					}
+					c.pass(t, graph, stream, body)
+				})
+				defer transport.CloseIdleConnections()
+				user, err := newClient(t, transport, once).AssignUserLicense(t.Context(), userID, test.change)
+				if test.kinds == nil {
+					wantDone(t, user, err)
+				} else {
+					wantFailed(t, err, test.status, 1, test.kinds...)
+				}
+				wantState(t, tenant, 1, added(test.change)...)
+				if writes != 1 {
+					t.Errorf("net/http sent the request again %d times, want once", writes)
+				}
+			})
+		})
+	}
+}
+
+// Where a connection was had, a failure to get another proves nothing.
+func TestNoConnectionForTheHiddenReplay(t *testing.T) {
+	t.Parallel()
+	for name, failure := range map[string]error{
+		"refused":           &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)},
+		"no proxy":          &net.OpError{Op: "proxyconnect", Net: "tcp", Err: os.ErrDeadlineExceeded},
+		"no such host":      &net.OpError{Op: "dial", Net: "tcp", Err: &net.DNSError{Err: "no such host", Name: "graph.test", IsNotFound: true}},
+		"wrong certificate": x509.UnknownAuthorityError{},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				tenant, graph := newTenant()
+				transport := replayed(t, graph, func(*http2Conn, uint32, []byte) { t.Error("there was another connection") })
+				defer transport.CloseIdleConnections()
+				var dials atomic.Int32
+				first := transport.DialContext
+				transport.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+					if dials.Add(1) > 1 {
+						return nil, failure
+					}
+					return first(ctx, network, addr)
+				}
+				_, err := newClient(t, transport, once).AssignUserLicense(t.Context(), userID, add(skuA))
+				wantFailed(t, err, 0, 1, licensing.ErrUnavailable, licensing.ErrOutcomeUnknown)
+				wantState(t, tenant, 1, skuA)
+				if n := dials.Load(); n != 2 {
+					t.Errorf("%d dials, want 2", n)
+				}
 			})
 		})
 	}
@@ -210,21 +344,9 @@ func TestF48_StreamReset(t *testing.T) {
 func TestF49_BlackHole(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		tenant, graph := newTenant()
-		var dead, alive atomic.Bool
-		var conns atomic.Int32
-		transport := pipes(t, func(n int, conn net.Conn) {
-			conns.Store(int32(n))
-			gone := &alive
-			if n == 1 {
-				gone = &dead
-			}
-			serveHTTP2(tls.Server(conn, serverTLS("h2")), func(c *http2Conn, stream uint32, body []byte) bool {
-				c.answer(stream, assigned(t, graph, body))
-				return true
-			}, gone)
-		})
+		var dead atomic.Bool
+		transport, conns := blackHole(t, graph, &dead)
 		defer transport.CloseIdleConnections()
-		transport.TLSClientConfig.RootCAs, _ = authority()
 		client := newClient(t, transport)
 		user, err := client.AssignUserLicense(t.Context(), userID, add(skuA))
 		wantDone(t, user, err)
@@ -238,6 +360,59 @@ func TestF49_BlackHole(t *testing.T) {
 			t.Errorf("took %v on %d connections", took, conns.Load())
 		}
 	})
+}
+
+// blackHole returns a transport whose first connection can die without a word,
+// and how many connections it has made.
+func blackHole(t *testing.T, graph step, dead *atomic.Bool) (*http.Transport, *atomic.Int32) {
+	var alive atomic.Bool
+	conns := new(atomic.Int32)
+	transport := pipes(t, func(n int, conn net.Conn) {
+		conns.Store(int32(n))
+		gone := &alive
+		if n == 1 {
+			gone = dead
+		}
+		serveHTTP2(tls.Server(conn, serverTLS("h2")), func(c *http2Conn, stream uint32, body []byte) bool {
+			c.pass(t, graph, stream, body)
+			return true
+		}, gone)
+	})
+	transport.TLSClientConfig.RootCAs, _ = authority()
+	return transport, conns
+}
+
+// What went into a connection that died may still come out of it.
+func TestABlackHoleFences(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		change licensing.AssignLicenseRequest
+		wait   time.Duration
+	}{
+		"a different write": {remove(skuA), 2 * time.Minute},
+		"the same write":    {add(skuB), 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				_, graph := newTenant(skuA)
+				var dead atomic.Bool
+				transport, _ := blackHole(t, graph, &dead)
+				defer transport.CloseIdleConnections()
+				client := newClient(t, transport, once)
+				user, err := client.AssignUserLicense(t.Context(), userID, add(skuC))
+				wantDone(t, user, err)
+				dead.Store(true)
+				_, err = client.AssignUserLicense(t.Context(), userID, add(skuB))
+				wantFailed(t, err, 0, 1, licensing.ErrUnavailable, licensing.ErrOutcomeUnknown)
+				start := time.Now()
+				user, err = client.AssignUserLicense(t.Context(), userID, test.change)
+				wantDone(t, user, err)
+				if took := time.Since(start); took != test.wait {
+					t.Errorf("waited %v, want %v", took, test.wait)
+				}
+			})
+		})
+	}
 }
 
 // Sixty-four callers have their token refused while others refresh it.

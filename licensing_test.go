@@ -113,8 +113,16 @@ func TestNewClientRefuses(t *testing.T) {
 		{"an opaque URL", tokens, base("https:graph.test"), "base URL must be absolute, with a host"},
 		{"the version", tokens, base("https://graph.test/v1.0"), "base URL must not end in a version: /v1.0 is appended"},
 		{"the version and a slash", tokens, base("https://graph.test/base/v1.0/"), "base URL must not end in a version: /v1.0 is appended"},
+		{"the version in other letters", tokens, base("https://graph.test/V1.0"), "base URL must not end in a version: /v1.0 is appended"},
+		{"another version", tokens, base("https://graph.test/beta"), "base URL must not end in a version: /v1.0 is appended"},
+		{"another version and a slash", tokens, base("https://graph.test/Beta/"), "base URL must not end in a version: /v1.0 is appended"},
+		{"a port too large", tokens, base("https://graph.test:99999"), "base URL has no valid port"},
+		{"an empty port", tokens, base("https://graph.test:"), "base URL has no valid port"},
+		{"an empty port and a path", tokens, base("https://graph.test:/base"), "base URL has no valid port"},
+		{"an empty port of an address", tokens, base("http://[::1]:"), "base URL has no valid port"},
 		{"no URL, with a password", tokens, base("https://adele:hunter2@graph.test:port"), "base URL cannot be parsed"},
 		{"a cloud of nothing", tokens, []licensing.Option{licensing.WithCloud(licensing.Cloud{})}, "cloud's Graph URL must be absolute, with a host"},
+		{"a cloud with a version", tokens, []licensing.Option{licensing.WithCloud(licensing.Cloud{GraphURL: "https://graph.test/beta"})}, "cloud's Graph URL must not end in a version: /v1.0 is appended"},
 		{"a cloud without TLS", tokens, []licensing.Option{licensing.WithCloud(licensing.Cloud{GraphURL: "http://graph.test"})}, "cloud's Graph URL must be https, or http on a loopback address"},
 		{"an empty user agent", tokens, []licensing.Option{licensing.WithUserAgent("")}, "user agent must be 1 to 256 printable ASCII characters"},
 		{"a blank user agent", tokens, []licensing.Option{licensing.WithUserAgent("  ")}, "user agent must be 1 to 256 printable ASCII characters"},
@@ -148,6 +156,8 @@ func TestWithBaseURL(t *testing.T) {
 		{"https://graph.test:8443/a/b", "https://graph.test:8443/a/b/v1.0/me/reprocessLicenseAssignment"},
 		{"https://graph.test/a%2Fb//", "https://graph.test/a%2Fb/v1.0/me/reprocessLicenseAssignment"},
 		{"https://graph.test/v1.0/proxy", "https://graph.test/v1.0/proxy/v1.0/me/reprocessLicenseAssignment"},
+		{"https://graph.test/alphabeta", "https://graph.test/alphabeta/v1.0/me/reprocessLicenseAssignment"},
+		{"https://graph.test:65535", "https://graph.test:65535/v1.0/me/reprocessLicenseAssignment"},
 		{"HTTPS://Graph.test", "https://Graph.test/v1.0/me/reprocessLicenseAssignment"},
 		{"http://localhost:8080", "http://localhost:8080/v1.0/me/reprocessLicenseAssignment"},
 		{"http://LOCALHOST", "http://LOCALHOST/v1.0/me/reprocessLicenseAssignment"},
@@ -416,14 +426,20 @@ func TestTheTokenSourceGetsTheCallersValues(t *testing.T) {
 	}
 }
 
+// A keyed transport holds a credential of its own, by value.
+type keyed struct {
+	stub
+	key string
+}
+
 func TestNothingPrintedHasTheToken(t *testing.T) {
 	t.Parallel()
-	client := newClient(t, stub{403, `{"error":{"code":"Authorization_RequestDenied"}}`})
+	client := newClient(t, keyed{stub{403, `{"error":{"code":"Authorization_RequestDenied"}}`}, "secret-key"})
 	_, failed := client.ReprocessMyLicense(t.Context())
 	for _, v := range []any{client, *client, failed, *asError(t, failed)} {
 		for _, format := range []string{"%v", "%+v", "%#v", "%s"} {
-			if got := fmt.Sprintf(format, v); strings.Contains(got, "secret-token") || strings.Contains(got, "Bearer") {
-				t.Errorf("%s of %T has the token: %s", format, v, got)
+			if got := fmt.Sprintf(format, v); strings.Contains(got, "secret-") || strings.Contains(got, "Bearer") {
+				t.Errorf("%s of %T has a secret: %s", format, v, got)
 			}
 		}
 	}

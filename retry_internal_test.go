@@ -59,6 +59,39 @@ func TestRetryAfter(t *testing.T) {
 	}
 }
 
+// The most that a wait can be is never less than the first, and never beyond
+// what a Duration holds.
+func TestBackoff(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		policy RetryPolicy
+		first  time.Duration
+		most   time.Duration
+	}{
+		{RetryPolicy{}, time.Second, 30 * time.Second},
+		{RetryPolicy{MinWait: -1}, shortestWait, 30 * time.Second},
+		{RetryPolicy{MinWait: 20 * time.Second}, 20 * time.Second, 30 * time.Second},
+		{RetryPolicy{MinWait: 100 * time.Hour}, 3 * time.Minute, 3 * time.Minute},
+		{RetryPolicy{MinWait: 100 * time.Hour, MaxWait: -1}, 100 * time.Hour, 100 * time.Hour},
+		{RetryPolicy{MinWait: forever, MaxWait: -1}, forever, forever},
+	} {
+		p := test.policy.withDefaults()
+		for n := range 70 {
+			longest := time.Duration(0)
+			for range 50 {
+				longest = max(longest, p.backoff(n))
+			}
+			most := test.most
+			if n == 0 {
+				most = test.first
+			}
+			if longest > most || longest < min(test.first, most)/2 {
+				t.Errorf("MinWait %v: wait %d is at most %v of 50, want nearly %v", p.MinWait, n, longest, most)
+			}
+		}
+	}
+}
+
 // FuzzRetryAfterDate takes a date relative to the server's own clock.
 func FuzzRetryAfterDate(f *testing.F) {
 	for _, date := range []string{"", "today", "Fri, 02 Jan 2026 03:04:05 GMT", "Mon, 01 Jan 0001 00:00:00 GMT", "Fri, 31 Dec 9999 23:59:59 GMT"} {

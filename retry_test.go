@@ -443,6 +443,81 @@ func TestFenceWithoutRoom(t *testing.T) {
 	})
 }
 
+// dialsInVain is a source of one token that tries to get a better one by a
+// connection of its own, whose hooks are those of the context that it is given.
+func dialsInVain(ctx context.Context) (string, error) {
+	transport := &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) {
+		return nil, errors.New("no route to host")
+	}}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://169.254.169.254/token", nil)
+	if err != nil {
+		return "", err
+	}
+	if _, err := transport.RoundTrip(req); err == nil {
+		return "", errors.New("there was a connection")
+	}
+	return "token", nil
+}
+
+// Connections that a token source makes, or fails to make, say nothing about
+// those of the request.
+func TestATokenSourceWithConnectionsOfItsOwn(t *testing.T) {
+	t.Parallel()
+	t.Run("none, then a lost answer", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			tenant, graph := newTenant()
+			_, err := tokenClient(t, dialsInVain, newScript(t, answerLost(graph)), once).AssignUserLicense(t.Context(), userID, add(skuA))
+			wantFailed(t, err, 0, 1, licensing.ErrUnavailable, licensing.ErrOutcomeUnknown)
+			wantState(t, tenant, 1, skuA)
+		})
+	})
+	t.Run("none, then a lost answer to a removal", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			tenant, graph := newTenant(skuA)
+			user, err := tokenClient(t, dialsInVain, newScript(t, answerLost(graph), graph, graph)).AssignUserLicense(t.Context(), userID, remove(skuA))
+			wantDone(t, user, err)
+			wantState(t, tenant, 1)
+		})
+	})
+	t.Run("none, then cancelled in flight", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			client := tokenClient(t, dialsInVain, newScript(t, silent, okUser))
+			ctx, cancel := context.WithCancel(t.Context())
+			time.AfterFunc(time.Second, cancel)
+			_, err := client.AssignUserLicense(ctx, userID, add(skuA))
+			wantFailed(t, err, 0, 1, licensing.ErrOutcomeUnknown)
+			start := time.Now()
+			user, err := client.AssignUserLicense(t.Context(), userID, remove(skuA))
+			wantDone(t, user, err)
+			if took := time.Since(start); took != 2*time.Minute {
+				t.Errorf("a different write waited %v, want the fence of 2 min", took)
+			}
+		})
+	})
+	t.Run("a good one, then no TLS", func(t *testing.T) {
+		onSockets(t)
+		identity := serve(t, nil, func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "token") })
+		transport := newTransport(t)
+		tokens := func(ctx context.Context) (string, error) {
+			req, err := http.NewRequestWithContext(ctx, http.MethodGet, identity.URL, nil)
+			if err != nil {
+				return "", err
+			}
+			resp, err := transport.RoundTrip(req)
+			if err != nil {
+				return "", err
+			}
+			defer resp.Body.Close()
+			token, err := io.ReadAll(resp.Body)
+			return string(token), err
+		}
+		addr := listen(t, func(_ int, conn net.Conn) { conn.Read(make([]byte, 1)) }) // and ends the handshake
+		_, err := tokenClient(t, tokens, newTransport(t), licensing.WithBaseURL("https://"+addr), once).AssignUserLicense(t.Context(), userID, add(skuA))
+		wantFailed(t, err, 0, 1, licensing.ErrUnavailable)
+		transport.CloseIdleConnections() // before the server waits for them
+	})
+}
+
 func TestSentOnce(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -566,6 +641,42 @@ func TestMaxElapsedBoundsTheCall(t *testing.T) {
 					t.Errorf("took %v: %v", took, err)
 				}
 				time.Sleep(10 * time.Minute)
+			})
+		})
+	}
+}
+
+// A part of a change that the policy leaves no time for is not sent.
+func TestNoTimeLeft(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		slow := func(req *http.Request) (*http.Response, error) {
+			time.Sleep(2 * time.Minute)
+			return okUser(req)
+		}
+		client := newClient(t, newScript(t, lost, absent, slow), policy(licensing.RetryPolicy{MaxElapsed: time.Minute}))
+		_, err := client.AssignUserLicense(t.Context(), userID, remove(skuA, skuB))
+		wantFailed(t, err, 0, 4, licensing.ErrUnavailable, licensing.ErrOutcomeUnknown)
+		if want := "assign user license: outcome unknown: no time was left for a request (4 attempts)"; err.Error() != want {
+			t.Errorf("got error  %s\nwant error %s", err, want)
+		}
+	})
+}
+
+func TestTheLimitOfAnAttemptIsInItsError(t *testing.T) {
+	t.Parallel()
+	for limit, want := range map[time.Duration]string{
+		0:                                    "1m0s",
+		90*time.Second + 400*time.Nanosecond: "1m30s",
+		400 * time.Nanosecond:                "400ns",
+	} {
+		t.Run(want, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				client := newClient(t, newScript(t, silent), policy(licensing.RetryPolicy{MaxAttempts: 1, AttemptTimeout: limit}))
+				_, err := client.AssignUserLicense(t.Context(), userID, add(skuA))
+				wantFailed(t, err, 0, 1, licensing.ErrUnavailable, licensing.ErrOutcomeUnknown)
+				if want := "assign user license: outcome unknown: no complete answer within " + want + " (1 attempt)"; err.Error() != want {
+					t.Errorf("got error  %s\nwant error %s", err, want)
+				}
 			})
 		})
 	}
@@ -795,6 +906,29 @@ func TestRetryAfterOnOtherAnswers(t *testing.T) {
 	}
 }
 
+// A server that asks for no wait is left in peace nevertheless.
+func TestRetryAfterZeroForEverBacksOff(t *testing.T) {
+	t.Parallel()
+	for _, value := range []string{"0", "-1", "Mon, 01 Jan 1990 00:00:00 GMT"} {
+		t.Run(value, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				n := 0
+				client := newClient(t, step(func(req *http.Request) (*http.Response, error) {
+					n++
+					return tooMany("Retry-After", value)(req)
+				}))
+				start := time.Now()
+				_, err := client.AssignUserLicense(t.Context(), userID, add(skuA))
+				wantFailed(t, err, 429, n, licensing.ErrThrottled)
+				// About 50, by waits of up to 30 s at random.
+				if took := time.Since(start); n < 20 || n > 100 || took < 9*time.Minute || took > 10*time.Minute {
+					t.Errorf("%d requests in %v", n, took)
+				}
+			})
+		})
+	}
+}
+
 // A wait that cannot end in time is not begun.
 func TestNoWaitTowardsALostDeadline(t *testing.T) {
 	t.Parallel()
@@ -860,6 +994,57 @@ func TestTokens(t *testing.T) {
 				}
 				if !slices.Equal(sent, test.sent) || asked != test.asked {
 					t.Errorf("sent %q and asked %d times, want %q and %d", sent, asked, test.sent, test.asked)
+				}
+			})
+		})
+	}
+}
+
+// A refresh that fails leaves what the 401 said, and adds why.
+func TestARefreshThatFails(t *testing.T) {
+	t.Parallel()
+	expired := errors.New("the refresh token has expired")
+	stop := errors.New("stop")
+	refused := graphError(401, "InvalidAuthenticationToken", "Access token has expired or is not yet valid.", "Request-Id", "R", "WWW-Authenticate", `Bearer error="invalid_token"`)
+	fails := func(context.Context) (string, error) { return "", expired }
+	for name, test := range map[string]struct {
+		steps   []step
+		refresh licensing.TokenSource
+		causes  []error
+		text    string
+		kinds   []error
+	}{
+		"at once":     {[]step{refused}, fails, []error{expired}, "token source: the refresh token has expired", []error{licensing.ErrUnauthorized}},
+		"after doubt": {[]step{lost, refused}, fails, []error{expired}, "token source: the refresh token has expired", []error{licensing.ErrUnauthorized, licensing.ErrOutcomeUnknown}},
+		"cancelled": {[]step{refused}, func(ctx context.Context) (string, error) {
+			<-ctx.Done()
+			return "", ctx.Err()
+		}, []error{context.Canceled, stop}, "token source: context canceled: stop", []error{licensing.ErrUnauthorized}},
+		"no token": {[]step{refused}, licensing.StaticToken(""), nil, "token source: token is empty", []error{licensing.ErrUnauthorized}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				asked := 0
+				tokens := func(ctx context.Context) (string, error) {
+					if asked++; asked > len(test.steps) {
+						return test.refresh(ctx)
+					}
+					return "token", nil
+				}
+				ctx, cancel := context.WithCancelCause(t.Context())
+				defer time.AfterFunc(30*time.Second, func() { cancel(stop) }).Stop()
+				_, err := tokenClient(t, tokens, newScript(t, test.steps...)).AssignUserLicense(ctx, userID, add(skuA))
+				e := wantFailed(t, err, 401, len(test.steps), test.kinds...)
+				if e.RequestID != "R" || e.Code != "InvalidAuthenticationToken" || e.Header.Get("WWW-Authenticate") != `Bearer error="invalid_token"` {
+					t.Errorf("request-id %q, code %q, header %v", e.RequestID, e.Code, e.Header)
+				}
+				for _, cause := range test.causes {
+					if !errors.Is(err, cause) {
+						t.Errorf("%v is not %v", err, cause)
+					}
+				}
+				if !strings.Contains(err.Error(), test.text) {
+					t.Errorf("got error %v, want one with %q", err, test.text)
 				}
 			})
 		})
