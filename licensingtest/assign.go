@@ -143,8 +143,24 @@ func (t *Tenant) checkLicense(l License) *graphError {
 	return nil
 }
 
+// change returns what the body of c asks for.
+func (c *call) change() (change, *graphError) {
+	if err := c.needJSON(); err != nil {
+		return change{}, err
+	}
+	return parseChange(c.body)
+}
+
 // assignUser is assignLicense for a user.
-func (t *Tenant) assignUser(c *call, u *user, ch change) (result, *graphError) {
+func (t *Tenant) assignUser(c *call) (result, *graphError) {
+	ch, err := c.change()
+	if err != nil {
+		return result{}, err
+	}
+	u, err := t.findUser(c)
+	if err != nil {
+		return result{}, err
+	}
 	held := u.licenses("")
 	next, err := t.revise(held, ch, func(sku uuid.UUID) *graphError {
 		if _, ok := findLicense(u.merged(), sku); ok {
@@ -155,27 +171,36 @@ func (t *Tenant) assignUser(c *call, u *user, ch change) (result, *graphError) {
 	if err != nil {
 		return result{}, err
 	}
-	if problems := t.problems(u, "", next); len(problems) > 0 {
+	now := time.Now()
+	if problems := t.problems(u, "", next, now); len(problems) > 0 {
 		return result{}, problems[0].err
 	}
-	now := time.Now()
 	t.setLicenses(u, "", next, now)
-	t.record(c, u.ID, ch, !sameLicenses(held, next), now)
+	t.record(c, Write{Action: "assignLicense", Target: u.ID, Added: ch.add, Removed: ch.remove, Changed: !sameLicenses(held, next), Time: now})
 	return result{value: changedUser(u)}, nil
 }
 
 // assignGroup is assignLicense for a group.
-func (t *Tenant) assignGroup(c *call, g *group, ch change) (result, *graphError) {
+func (t *Tenant) assignGroup(c *call) (result, *graphError) {
+	ch, err := c.change()
+	if err != nil {
+		return result{}, err
+	}
+	g, err := t.findGroup(c)
+	if err != nil {
+		return result{}, err
+	}
 	next, err := t.revise(g.Licenses, ch, func(uuid.UUID) *graphError { return errGroupNotAssigned })
 	if err != nil {
 		return result{}, err
 	}
 	now := time.Now()
 	changed := !sameLicenses(g.Licenses, next)
+	t.rememberGroup(g, now)
 	g.Licenses = next
 	g.State = stateQueued
 	g.touch(now)
-	t.record(c, g.ID, ch, changed, now)
+	t.record(c, Write{Action: "assignLicense", Target: g.ID, Added: ch.add, Removed: ch.remove, Changed: changed, Time: now})
 	return t.acceptedGroup(g), nil
 }
 

@@ -41,7 +41,11 @@ func TestRefusals(t *testing.T) {
 		{"get of an action", "GET", action, "", nil, 405, "Request_BadRequest", method},
 		{"post to a user", "POST", user, none, nil, 405, "Request_BadRequest", method},
 		{"unknown collection", "GET", "/devices/1", "", nil, 400, "BadRequest", "Resource not found for the segment 'devices'."},
-		{"users without key", "GET", "/users", "", nil, 400, "BadRequest", "Resource not found for the segment 'users'."},
+		{"no key after the slash", "GET", "/users/", "", nil, 400, "BadRequest", "Resource not found for the segment ''."},
+		{"post to users", "POST", "/users", none, nil, 405, "Request_BadRequest", method},
+		{"delete of a user", "DELETE", user, "", nil, 405, "Request_BadRequest", method},
+		{"members with errors of a user", "GET", user + "/membersWithLicenseErrors", "", nil, 400, "BadRequest", "Resource not found for the segment 'membersWithLicenseErrors'."},
+		{"namespace before what is no action", "GET", user + "/microsoft.graph.licenseDetails", "", nil, 400, "BadRequest", "Resource not found for the segment 'microsoft.graph.licenseDetails'."},
 		{"empty key", "POST", "/users//assignLicense", none, nil, 400, "BadRequest", "Resource not found for the segment ''."},
 		{"unknown action", "POST", user + "/assignLicence", none, nil, 400, "BadRequest", "Resource not found for the segment 'assignLicence'."},
 		{"segment after the action", "POST", action + "/x", none, nil, 400, "BadRequest", "Resource not found for the segment 'x'."},
@@ -93,6 +97,7 @@ func TestRefusals(t *testing.T) {
 		{"proxy addresses", "POST", "/users/clash@contoso.example/assignLicense", add(officeID), nil, 400, "Request_BadRequest", "Another object with the same value for property proxyAddresses already exists."},
 
 		{"unknown SKU on a group", "POST", sales + "/assignLicense", add(unknown), nil, 400, "Request_BadRequest", "License " + elsewhere + " does not correspond to a valid company License."},
+		{"empty body for a group", "POST", sales + "/assignLicense", "", nil, 400, "BadRequest", "Empty Payload. JSON content expected."},
 		{"removal of what a group lacks", "POST", sales + "/assignLicense", remove(officeID), nil, 400, "Request_BadRequest", "Group does not have a corresponding license."},
 		{"no changes on a group", "POST", sales + "/assignLicense", none, nil, 400, "Request_BadRequest", "No license changes provided. At least one license to add or remove must be specified."},
 

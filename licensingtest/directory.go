@@ -18,6 +18,13 @@ type SKU struct {
 	BarredIn   []string  // countries where it cannot be used
 	Plans      []Plan
 
+	// Seats that are not paid for, by Graph's stages of decay. Those in Warning
+	// can be used beside Seats, the others cannot.
+	Warning, Suspended, LockedOut int
+
+	CapabilityStatus string   // follows from the seats when empty
+	SubscriptionIDs  []string // one is made up by AddSKU when there is none
+
 	Consumed int // users who have it; set by [Tenant.SKU], ignored by AddSKU
 }
 
@@ -29,6 +36,8 @@ type Plan struct {
 	AppliesTo     string      // "User" (the default) or "Company"
 	DependsOn     []uuid.UUID // plans that must be enabled with it, by the same source
 	ConflictsWith []uuid.UUID // plans that no user can have at the same time
+
+	ProvisioningStatus string // where it is enabled: "Success" (the default), "PendingActivation" and so on
 }
 
 // A License is a SKU that is assigned, without some of its plans.
@@ -91,6 +100,11 @@ type user struct {
 	rows   []Assignment // the direct ones first
 	plans  []planRecord
 	groups []*group
+	past   history[user]
+
+	// Until locationFrom the user's licences go by another usage location.
+	locationBefore string
+	locationFrom   time.Time
 }
 
 // A planRecord is a plan that a user has or has had.
@@ -106,6 +120,7 @@ type group struct {
 	created time.Time
 	pending bool
 	changed time.Time // when pending was last set
+	past    history[group]
 }
 
 // AddSKU adds a SKU and returns it with what was made up for it. It panics when
@@ -122,8 +137,11 @@ func (t *Tenant) AddSKU(s SKU) SKU {
 	if s.PartNumber == "" {
 		s.PartNumber = fmt.Sprintf("SKU_%d", len(t.skus)+1)
 	}
-	if s.Seats < 0 {
-		panicf("AddSKU: SKU %s has %d seats", s.PartNumber, s.Seats)
+	if n := min(s.Seats, s.Warning, s.Suspended, s.LockedOut); n < 0 {
+		panicf("AddSKU: SKU %s has %d seats", s.PartNumber, n)
+	}
+	if len(s.SubscriptionIDs) == 0 {
+		s.SubscriptionIDs = []string{t.newID(kindSubscription).String()}
 	}
 	s.AppliesTo = appliesTo(s.PartNumber, s.AppliesTo)
 	s.Consumed = 0
@@ -142,9 +160,13 @@ func (t *Tenant) AddSKU(s SKU) SKU {
 		if p.Service == "" {
 			p.Service = strings.ToLower(p.Name)
 		}
+		if p.ProvisioningStatus == "" {
+			p.ProvisioningStatus = "Success"
+		}
 		p.AppliesTo = appliesTo(p.Name, p.AppliesTo)
 	}
 	t.skus[s.ID] = &s
+	t.skuList = append(t.skuList, &s)
 	return cloneSKU(s)
 }
 
@@ -188,6 +210,7 @@ func (t *Tenant) AddUser(u User) User {
 	}
 	t.users = append(t.users, added)
 	t.setLicenses(added, "", u.Licenses, time.Now())
+	added.past = nil // there was nothing before
 	return added.snapshot()
 }
 
@@ -229,8 +252,10 @@ func (t *Tenant) AddMember(groupID, userKey string) {
 	t.lock()
 	defer t.mu.Unlock()
 	g := t.mustGroup("AddMember", groupID)
-	t.mustUser("AddMember", userKey).join(g)
-	g.touch(time.Now())
+	u, now := t.mustUser("AddMember", userKey), time.Now()
+	t.rememberUser(u, now)
+	u.join(g)
+	g.touch(now)
 }
 
 // RemoveMember takes a user out of a group. The group's licences leave the user
@@ -239,9 +264,10 @@ func (t *Tenant) RemoveMember(groupID, userKey string) {
 	t.lock()
 	defer t.mu.Unlock()
 	g := t.mustGroup("RemoveMember", groupID)
-	u := t.mustUser("RemoveMember", userKey)
+	u, now := t.mustUser("RemoveMember", userKey), time.Now()
+	t.rememberUser(u, now)
 	u.groups = slices.DeleteFunc(u.groups, func(other *group) bool { return other == g })
-	g.touch(time.Now())
+	g.touch(now)
 }
 
 // SKU returns the SKU with this id as it is now, and whether there is one.
@@ -396,6 +422,7 @@ func cloneLicenses(licenses []License) []License {
 
 func cloneSKU(s SKU) SKU {
 	s.BarredIn = slices.Clone(s.BarredIn)
+	s.SubscriptionIDs = slices.Clone(s.SubscriptionIDs)
 	s.Plans = slices.Clone(s.Plans)
 	for i := range s.Plans {
 		s.Plans[i].DependsOn = slices.Clone(s.Plans[i].DependsOn)

@@ -18,9 +18,9 @@ func TestMadeUp(t *testing.T) {
 	for range 2 {
 		tenant := licensingtest.NewTenant()
 		sku := tenant.AddSKU(licensingtest.SKU{Plans: []licensingtest.Plan{{}, {Name: "EXCHANGE"}}})
-		wantSKU := licensingtest.SKU{ID: uuid.MustParse("00000001-0000-4000-8000-000000000001"), PartNumber: "SKU_1", AppliesTo: "User", Plans: []licensingtest.Plan{
-			{ID: uuid.MustParse("00000002-0000-4000-8000-000000000001"), Name: "SKU_1_PLAN_1", Service: "sku_1_plan_1", AppliesTo: "User"},
-			{ID: uuid.MustParse("00000002-0000-4000-8000-000000000002"), Name: "EXCHANGE", Service: "exchange", AppliesTo: "User"},
+		wantSKU := licensingtest.SKU{ID: uuid.MustParse("00000001-0000-4000-8000-000000000001"), PartNumber: "SKU_1", AppliesTo: "User", SubscriptionIDs: []string{"00000007-0000-4000-8000-000000000001"}, Plans: []licensingtest.Plan{
+			{ID: uuid.MustParse("00000002-0000-4000-8000-000000000001"), Name: "SKU_1_PLAN_1", Service: "sku_1_plan_1", AppliesTo: "User", ProvisioningStatus: "Success"},
+			{ID: uuid.MustParse("00000002-0000-4000-8000-000000000002"), Name: "EXCHANGE", Service: "exchange", AppliesTo: "User", ProvisioningStatus: "Success"},
 		}}
 		if !reflect.DeepEqual(sku, wantSKU) {
 			t.Errorf("SKU %+v, want %+v", sku, wantSKU)
@@ -49,6 +49,7 @@ func TestNonsensePanics(t *testing.T) {
 	}{
 		{"AddSKU: there is a SKU 6fd2c87f-b296-42f0-b197-1e91e994b900 already", func(tn *licensingtest.Tenant) { tn.AddSKU(licensingtest.SKU{ID: officeID}) }},
 		{"AddSKU: SKU X has -1 seats", func(tn *licensingtest.Tenant) { tn.AddSKU(licensingtest.SKU{PartNumber: "X", Seats: -1}) }},
+		{"AddSKU: SKU X has -2 seats", func(tn *licensingtest.Tenant) { tn.AddSKU(licensingtest.SKU{PartNumber: "X", Warning: -2}) }},
 		{`AddSKU: X applies to "Group", want User or Company`, func(tn *licensingtest.Tenant) { tn.AddSKU(licensingtest.SKU{PartNumber: "X", AppliesTo: "Group"}) }},
 		{"AddSKU: SKU X has plan 57ff2da0-773e-42df-b2af-ffb7a2317929 twice", func(tn *licensingtest.Tenant) {
 			tn.AddSKU(licensingtest.SKU{PartNumber: "X", Plans: []licensingtest.Plan{{ID: teamsID}, {ID: teamsID}}})
@@ -65,6 +66,10 @@ func TestNonsensePanics(t *testing.T) {
 		{"AddGroup: License 00000000-1111-2222-3333-444444444444 does not correspond to a valid company License.", func(tn *licensingtest.Tenant) { tn.AddGroup(licensingtest.Group{Licenses: unknown}) }},
 		{`AddMember: no group "sales"`, func(tn *licensingtest.Tenant) { tn.AddMember("sales", adele) }},
 		{`RemoveMember: no user "nobody"`, func(tn *licensingtest.Tenant) { tn.RemoveMember(salesID, "nobody") }},
+		{"SetSeats: no SKU 57ff2da0-773e-42df-b2af-ffb7a2317929", func(tn *licensingtest.Tenant) { tn.SetSeats(teamsID, 1) }},
+		{"SetSeats: SKU ENTERPRISEPACK has -1 seats", func(tn *licensingtest.Tenant) { tn.SetSeats(officeID, -1) }},
+		{`SetUsageLocation: no user "nobody"`, func(tn *licensingtest.Tenant) { tn.SetUsageLocation("nobody", "US") }},
+		{`SetProxyAddressConflict: no user "nobody"`, func(tn *licensingtest.Tenant) { tn.SetProxyAddressConflict("nobody", false) }},
 		{`SignIn: no user "nobody"`, func(tn *licensingtest.Tenant) { tn.SignIn("nobody") }},
 		{"Fail: a fault with a Body or Code needs a Status", func(tn *licensingtest.Tenant) { tn.Fail(licensingtest.Fault{Body: "x"}) }},
 		{"Fail: a fault with a Message needs a Code", func(tn *licensingtest.Tenant) { tn.Fail(licensingtest.Fault{Status: 500, Message: "x"}) }},

@@ -15,15 +15,46 @@
 // off, before or after their effect. Mistakes in what is set up by hand panic
 // where they are found.
 //
+// Other methods stand for what happens around a client. Somebody buys seats
+// ([Tenant.SetSeats]) or mends a user ([Tenant.SetUsageLocation],
+// [Tenant.SetProxyAddressConflict]); reads come from a replica that is behind
+// ([Tenant.SetReadLag]); a usage location takes a while to hold
+// ([Tenant.SetUsageLocationLag]); listings have empty pages, or links that no
+// longer work ([Tenant.SetEmptyPages], [Tenant.ExpirePageTokens]). Nothing runs
+// in the background: the tenant looks at the time when it is asked something.
+//
 // # What is served
 //
 // POST users/{id | userPrincipalName}/assignLicense and
 // reprocessLicenseAssignment, the same two under /me, POST
-// groups/{id}/assignLicense, and GET of a user, of /me and of a group, with
-// $select. A base path before /v1.0/ is ignored. A user key may also be written
-// users('{key}'), and an action with its namespace,
-// microsoft.graph.assignLicense. Calls are applied one at a time, whole or not
-// at all.
+// groups/{id}/assignLicense. PATCH of a user and of /me, for the usage location
+// alone. GET of a user, of /me and of a group, of subscribedSkus and one of
+// them, of licenseDetails of a user and of /me, of users, of groups, and of
+// groups/{id}/membersWithLicenseErrors, all with $select. A base path before
+// /v1.0/ is ignored. A key may also be written users('{key}'), and an action
+// with its namespace, microsoft.graph.assignLicense. Calls are applied one at a
+// time, whole or not at all. A query option or an update that Graph knows and
+// this package does not is answered with 501 and a text that says so.
+//
+// # Listings
+//
+// Users, groups and members with errors come by pages, in the order in which
+// they were added: $top of up to 999, 100 by default, and links to further
+// pages, which keep the query and lead to where the request came in. A link is
+// good for its own query. Each page is read from the tenant as it is then, and
+// no object is there twice. $count is answered on the first page, if the header
+// ConsistencyLevel says eventual.
+//
+// Filters are comparisons with eq, and startswith, joined by and, or, and
+// parentheses. Names, words and texts are compared without case.
+//
+//	users   accountEnabled, displayName, usageLocation, userPrincipalName, userType
+//	groups  displayName, hasMembersWithLicenseErrors
+//	both    assignedLicenses/any(x:x/skuId eq {id}), assignedLicenses/$count eq 0 and ne 0
+//
+// A count of licences, and a lambda joined by and to something else, are
+// answered only with that header and $count=true, on each page. A lambda joined
+// by or is never answered. Everything else is an invalid filter clause.
 //
 // # Groups
 //
@@ -57,6 +88,14 @@
 //     members found out later
 //   - an add that leaves disabledPlans out keeps the disabled plans of a
 //     licence that is there (one report)
+//   - the refusal of a lambda joined by or, of two SKUs joined by or in one
+//     lambda (in parts), of conditions joined by and in one lambda (of another
+//     property), of $skip, of a page of more than 999, of an expired page
+//     token, and, without their codes, of $filter on SKUs and licence details
+//     and of $top and the like on a single object
+//   - filters with names and words in any case, and with a plus for a blank
+//   - an update of the usage location that fails for a clash of proxy
+//     addresses, and a new usage location that does not hold for licences yet
 //   - rows without an error say None; a failed reprocessing answers with the
 //     true cause
 //   - the headers and identifiers of answers, the Content-Type, and a resource
@@ -68,8 +107,13 @@
 // the prerequisites of a group's plan coming from the same group; merged
 // assignedLicenses and one row of licenseAssignmentStates for each source;
 // removed plans that stay in assignedPlans as Deleted;
-// hasMembersWithLicenseErrors never being returned; a user principal name that
-// begins with a dollar sign refused except in parentheses.
+// hasMembersWithLicenseErrors never being returned; what needs an advanced
+// query; sizes of pages, opaque links, empty pages, a count on the first page
+// only, and a header that each page needs; reads that lag; seats in the grace
+// period that can be used; licence details of direct and inherited licences,
+// with the plans that are disabled; a usage location that is not nullable; the
+// costs in resource units; a user principal name that begins with a dollar sign
+// refused except in parentheses.
 //
 // Assumed, so nothing to build upon:
 //   - null for an array is answered as if it was missing; with both missing the
@@ -81,6 +125,25 @@
 //     not have, for a user principal name with a dollar sign, for a token that
 //     is not the required one, and for a path without version or with an empty
 //     segment
+//   - the text of a filter that lacks the header, observed for other
+//     properties; that a lambda joined by and to something else lacks it; a
+//     count that is silently left out without the header
+//   - hasMembersWithLicenseErrors with the header, which is in Microsoft's
+//     example. A report of October 2024 has it refused with the header and
+//     served without. Here it is served with and without
+//   - the texts for a token of another query, for an option without sense, and
+//     for options of SKUs and licence details other than $filter; the answer
+//     to a query with a blank in it, which over a connection does not arrive
+//   - any two letters are a usage location, kept in capitals; null, empty and
+//     longer ones are refused, with a text observed for other properties; until
+//     a new one holds, the one before does
+//   - members with errors are members now, and have a row of the group with an
+//     error, be it in state Error or ActiveWithError; their properties can be
+//     selected as those of users can
+//   - reads that lag are all behind by the same time; seats, and users and
+//     groups that are new, are never behind
+//   - a SKU without any units is Deleted; a capability status that was set does
+//     not change what can be assigned
 //   - the text of an unknown property in $select, observed for other types than
 //     user and group
 //   - codes and final full stops of the answers that are known by their text in

@@ -1,6 +1,7 @@
 package licensingtest
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 
@@ -32,6 +33,17 @@ func badRequest(message string) *graphError {
 	return &graphError{status: http.StatusBadRequest, code: "BadRequest", message: message}
 }
 
+// unsupportedQuery is a query that the directory does not answer.
+func unsupportedQuery(message string) *graphError {
+	return &graphError{status: http.StatusBadRequest, code: "Request_UnsupportedQuery", message: message}
+}
+
+// notServed is about something that Graph may well do, and this tenant does
+// not.
+func notServed(what string) *graphError {
+	return &graphError{status: http.StatusNotImplemented, code: "NotImplemented", message: "licensingtest does not serve " + what + "."}
+}
+
 func unauthorized(message string) *graphError {
 	return &graphError{status: http.StatusUnauthorized, code: "InvalidAuthenticationToken", message: message}
 }
@@ -41,6 +53,7 @@ var (
 	errUnreadable    = badRequest("Unable to read JSON request payload. Please ensure Content-Type header is set and payload is of valid JSON format.")
 	errNoContentType = badRequest("Write requests (excluding DELETE) must contain the Content-Type header declaration.")
 	errSyntax        = badRequest("Bad Request - Error in query syntax.")
+	errURL           = badRequest("Bad Request - Invalid URL")
 	errDelegatedOnly = badRequest("/me request is only valid with delegated authentication flow.")
 
 	errNoToken  = unauthorized("Access token is empty.")
@@ -49,13 +62,26 @@ var (
 
 	errMethod = &graphError{status: http.StatusMethodNotAllowed, code: "Request_BadRequest", message: "Specified HTTP method is not allowed for the request target."}
 
-	errBadGUID          = refusal("Cannot convert a primitive value to the expected type 'Edm.Guid'. See the inner exception for more details.")
-	errNoChanges        = refusal("No license changes provided. At least one license to add or remove must be specified.")
-	errUsageLocation    = refusal("License assignment cannot be done for user with invalid usage location.")
-	errNotAssigned      = refusal("User does not have a corresponding license.")
-	errGroupNotAssigned = refusal("Group does not have a corresponding license.")
-	errInherited        = refusal("User license is inherited from a group membership and it cannot be removed directly from the user.")
-	errProxyAddresses   = &graphError{
+	errSkip             = refusal("'$skip' is not supported by the service.")
+	errFilter           = badRequest("Invalid filter clause")
+	errComplexFilter    = unsupportedQuery("Complex query on property assignedLicenses is not supported.")
+	errNoCollection     = badRequest("The query specified in the URI is not valid. The requested resource is not a collection. Query options $filter, $orderby, $count, $skip, and $top can be applied only on collections.")
+	errFilteredSearch   = unsupportedQuery("Filtered searches against this resource are not supported.")
+	errPageToken        = badRequest("Invalid skip token.")
+	errExpiredPageToken = &graphError{
+		status:  http.StatusBadRequest,
+		code:    "Directory_ExpiredPageToken",
+		message: "The specified page token value has expired and can no longer be included in your request.",
+	}
+
+	errBadGUID            = refusal("Cannot convert a primitive value to the expected type 'Edm.Guid'. See the inner exception for more details.")
+	errNoChanges          = refusal("No license changes provided. At least one license to add or remove must be specified.")
+	errUsageLocation      = refusal("License assignment cannot be done for user with invalid usage location.")
+	errUsageLocationValue = refusal("Invalid value specified for property 'usageLocation' of resource 'User'.")
+	errNotAssigned        = refusal("User does not have a corresponding license.")
+	errGroupNotAssigned   = refusal("Group does not have a corresponding license.")
+	errInherited          = refusal("User license is inherited from a group membership and it cannot be removed directly from the user.")
+	errProxyAddresses     = &graphError{
 		status:  http.StatusBadRequest,
 		code:    "Request_BadRequest",
 		message: "Another object with the same value for property proxyAddresses already exists.",
@@ -86,6 +112,26 @@ func errObjectID(id string) *graphError {
 
 func errProperty(name, kind string) *graphError {
 	return badRequest("Parsing OData Select and Expand failed: Could not find a property named '" + name + "' on type 'microsoft.graph." + kind + "'.")
+}
+
+func errOption(name string) *graphError {
+	return badRequest("The query option '" + name + "' is not supported on this resource.")
+}
+
+func errOptionTwice(name string) *graphError {
+	return badRequest("Query option '" + name + "' was specified more than once, but it must be specified at most once.")
+}
+
+func errOptionValue(name, value string) *graphError {
+	return badRequest("Invalid value '" + value + "' for " + name + " query option found.")
+}
+
+func errPageSize(size int) *graphError {
+	return unsupportedQuery(fmt.Sprintf("Invalid page size specified: '%d'. Must be between 1 and %d inclusive.", size, maxPage))
+}
+
+func errAdvancedFilter(resource string) *graphError {
+	return unsupportedQuery("Unsupported or invalid query filter clause specified for property 'assignedLicenses' of resource '" + resource + "'.")
 }
 
 func errMissing(parameters []string) *graphError {

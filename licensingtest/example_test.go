@@ -85,6 +85,29 @@ func ExampleTenant_Process() {
 	// ProcessingComplete Active Error CountViolation
 }
 
+// A member for whom there was no seat gets the licence when seats are bought
+// and the user is processed again.
+func ExampleTenant_SetSeats() {
+	tenant := licensingtest.NewTenant()
+	sku := tenant.AddSKU(licensingtest.SKU{})
+	adele := tenant.AddUser(licensingtest.User{})
+	tenant.AddGroup(licensingtest.Group{Licenses: []licensingtest.License{{SKUID: sku.ID}}}, adele.ID)
+
+	client := tenant.Client()
+	_, err := client.ReprocessUserLicense(context.Background(), adele.ID)
+	fmt.Println("no seats:", errors.Is(err, licensing.ErrNoAvailableLicenses))
+
+	tenant.SetSeats(sku.ID, 1)
+	if _, err = client.ReprocessUserLicense(context.Background(), adele.ID); err != nil {
+		log.Fatal(err)
+	}
+	adele, _ = tenant.User(adele.ID)
+	fmt.Println(adele.States[0].State)
+	// Output:
+	// no seats: true
+	// Active
+}
+
 // A tenant is an http.Handler, for clients of any kind.
 func ExampleTenant_ServeHTTP() {
 	tenant := licensingtest.NewTenant()

@@ -2,12 +2,21 @@ package licensingtest
 
 import (
 	"net/url"
+	"slices"
 	"strings"
 )
 
-// A target is what a path names: users with a key, groups with a key, or me;
-// and an action, empty for the object itself.
-type target struct{ collection, key, action string }
+// A target is what a path names. Its shape is the path with {id} for the key,
+// such as users/{id}/assignLicense. /me has the shape of a user.
+type target struct {
+	shape, key string
+	me         bool
+}
+
+var (
+	collections = []string{"groups", "subscribedSkus", "users"}
+	actions     = []string{"assignLicense", "reprocessLicenseAssignment"}
+)
 
 // parsePath reads a path from after the version.
 func parsePath(path string) (target, *graphError) {
@@ -20,33 +29,35 @@ func parsePath(path string) (target, *graphError) {
 		segments[i] = plain
 	}
 	first, rest := segments[0], segments[1:]
-	to := target{collection: first}
+	to := target{shape: first}
 	name, key, keyed := strings.Cut(first, "('")
 	if keyed {
 		key, keyed = strings.CutSuffix(key, "')")
 	}
 	switch {
 	case first == "me":
-	case keyed && (name == "users" || name == "groups"):
+		to.shape, to.me = "users/{id}", true
+	case keyed && slices.Contains(collections, name):
 		if key == "" || strings.Contains(strings.ReplaceAll(key, "''", ""), "'") {
 			return target{}, errSyntax
 		}
-		to.collection, to.key = name, strings.ReplaceAll(key, "''", "'")
-	case len(rest) > 0 && (first == "users" || first == "groups"):
+		to.shape, to.key = name+"/{id}", strings.ReplaceAll(key, "''", "'")
+	case !slices.Contains(collections, first):
+		return target{}, errSegment(first)
+	case len(rest) > 0:
 		if strings.HasPrefix(rest[0], "$") {
 			return target{}, errSyntax
 		}
-		to.key, rest = rest[0], rest[1:]
-	default:
-		return target{}, errSegment(first)
+		to.shape, to.key, rest = first+"/{id}", rest[0], rest[1:]
 	}
-	if len(rest) == 0 {
-		return to, nil
-	}
-	to.action = strings.TrimPrefix(rest[0], "microsoft.graph.")
-	known := to.action == "assignLicense" || to.action == "reprocessLicenseAssignment" && to.collection != "groups"
-	if !known {
-		return target{}, errSegment(rest[0])
+	if len(rest) > 0 {
+		next := rest[0]
+		if action := strings.TrimPrefix(next, "microsoft.graph."); slices.Contains(actions, action) {
+			next = action
+		}
+		if to.shape += "/" + next; operations(to.shape) == nil {
+			return target{}, errSegment(rest[0])
+		}
 	}
 	if len(rest) > 1 {
 		return target{}, errSegment(rest[1])

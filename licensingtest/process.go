@@ -41,7 +41,7 @@ func (t *Tenant) processDue(now time.Time) {
 	t.processPending(now, t.processAfter)
 	for _, g := range t.groups {
 		if g.pending && g.State == stateQueued && now.Sub(g.changed) >= t.processAfter/2 {
-			g.State = stateInProgress
+			t.setState(g, stateInProgress, g.changed.Add(t.processAfter/2))
 		}
 	}
 }
@@ -60,9 +60,18 @@ func (t *Tenant) processPending(now time.Time, delay time.Duration) {
 		at := now
 		if delay > 0 {
 			at = g.changed.Add(delay)
+			if g.State == stateQueued {
+				t.setState(g, stateInProgress, g.changed.Add(delay/2)) // which reads that lag may still show
+			}
 		}
 		t.processGroup(g, at)
 	}
+}
+
+// setState changes the state of g at a time.
+func (t *Tenant) setState(g *group, state string, at time.Time) {
+	t.rememberGroup(g, at)
+	g.State = state
 }
 
 // touch makes the group wait for processing.
@@ -74,8 +83,8 @@ func (g *group) touch(now time.Time) {
 // those who are no longer members.
 func (t *Tenant) processGroup(g *group, now time.Time) {
 	g.pending = false
-	if g.State != "" {
-		g.State = stateComplete
+	if g.State != "" && g.State != stateComplete {
+		t.setState(g, stateComplete, now)
 	}
 	for _, u := range t.users {
 		if u.knows(g) {
@@ -93,7 +102,7 @@ func (t *Tenant) reconcile(u *user, g *group, now time.Time) (first *graphError,
 	if slices.Contains(u.groups, g) {
 		next = g.Licenses
 	}
-	problems := t.problems(u, g.ID, next)
+	problems := t.problems(u, g.ID, next, now)
 	if len(problems) == 0 {
 		return nil, t.setLicenses(u, g.ID, next, now)
 	}
@@ -126,7 +135,11 @@ func (t *Tenant) reconcile(u *user, g *group, now time.Time) (first *graphError,
 }
 
 // reprocess is reprocessLicenseAssignment.
-func (t *Tenant) reprocess(c *call, u *user) (result, *graphError) {
+func (t *Tenant) reprocess(c *call) (result, *graphError) {
+	u, err := t.findUser(c)
+	if err != nil {
+		return result{}, err
+	}
 	now := time.Now()
 	var first *graphError
 	changed := false
@@ -139,7 +152,7 @@ func (t *Tenant) reprocess(c *call, u *user) (result, *graphError) {
 		changed = changed || different
 	}
 	if first == nil || changed {
-		t.record(c, u.ID, change{}, changed, now)
+		t.record(c, Write{Action: "reprocessLicenseAssignment", Target: u.ID, Changed: changed, Time: now})
 	}
 	if first != nil {
 		return result{}, first

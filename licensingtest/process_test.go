@@ -164,7 +164,7 @@ func TestDirectAndInherited(t *testing.T) {
 		wantConsumed(t, tenant, officeID, 1)
 
 		staff := "00000004-0000-4000-8000-000000000001"
-		wantJSON(t, call(t, tenant, "GET", "/users/"+adele+"?$select=assignedLicenses, licenseAssignmentStates", ""), 200,
+		wantJSON(t, call(t, tenant, "GET", "/users/"+adele+"?$select=assignedLicenses,%20licenseAssignmentStates", ""), 200,
 			`{"@odata.context":"https://graph.microsoft.com/v1.0/$metadata#users(assignedLicenses,licenseAssignmentStates)/$entity",
 			"assignedLicenses":[{"skuId":"6fd2c87f-b296-42f0-b197-1e91e994b900","disabledPlans":["7547a3fe-08ee-4ccb-b430-5077c5041653"]}],
 			"licenseAssignmentStates":[

@@ -27,9 +27,11 @@ type Write struct {
 	Request         int // its index in [Tenant.Requests]
 	RequestID       string
 	ClientRequestID string
+	Action          string      // "assignLicense", "reprocessLicenseAssignment" or "update"
 	Target          string      // the id of the user or group
 	Added           []License   // as it was asked for
 	Removed         []uuid.UUID // as it was asked for
+	UsageLocation   string      // set by an update
 	Changed         bool        // false when everything was so already
 	Time            time.Time
 }
@@ -70,6 +72,7 @@ func (t *Tenant) admit(r *http.Request, body []byte) *call {
 		path:            r.URL.EscapedPath(),
 		query:           r.URL.RawQuery,
 		header:          r.Header.Clone(),
+		base:            scheme(r) + "://" + r.Host,
 		body:            body,
 		request:         len(t.requests),
 		requestID:       id,
@@ -93,9 +96,18 @@ func (t *Tenant) answered(c *call, status int) {
 }
 
 // record puts an effect into the ledger.
-func (t *Tenant) record(c *call, target string, ch change, changed bool, now time.Time) {
-	t.writes = append(t.writes, Write{
-		Request: c.request, RequestID: c.requestID, ClientRequestID: c.clientRequestID,
-		Target: target, Added: ch.add, Removed: ch.remove, Changed: changed, Time: now,
-	})
+func (t *Tenant) record(c *call, w Write) {
+	w.Request, w.RequestID, w.ClientRequestID = c.request, c.requestID, c.clientRequestID
+	t.writes = append(t.writes, w)
+}
+
+// scheme is how a request came.
+func scheme(r *http.Request) string {
+	switch {
+	case r.URL.Scheme != "":
+		return r.URL.Scheme
+	case r.TLS != nil:
+		return "https"
+	}
+	return "http"
 }

@@ -14,13 +14,13 @@ type problem struct {
 	err   *graphError
 }
 
-// problems tells what keeps u from having exactly the licences next from a
-// source, a group's id or "" for the user itself. There is at most one problem
-// for each SKU.
-func (t *Tenant) problems(u *user, source string, next []License) []problem {
+// problems tells what keeps u at a time from having exactly the licences next
+// from a source, a group's id or "" for the user itself. There is at most one
+// problem for each SKU.
+func (t *Tenant) problems(u *user, source string, next []License, now time.Time) []problem {
 	var found []problem
 	for _, l := range next {
-		if p, ok := t.problem(u, source, next, l); ok {
+		if p, ok := t.problem(u, source, next, l, now); ok {
 			found = append(found, p)
 		}
 	}
@@ -28,20 +28,20 @@ func (t *Tenant) problems(u *user, source string, next []License) []problem {
 }
 
 // problem tells what keeps u from l, which is one of the licences next.
-func (t *Tenant) problem(u *user, source string, next []License, l License) (problem, bool) {
+func (t *Tenant) problem(u *user, source string, next []License, l License, now time.Time) (problem, bool) {
 	sku := t.skus[l.SKUID]
 	fails := func(state string, err *graphError) (problem, bool) { return problem{l.SKUID, state, err}, true }
 
 	isNew := !contains(u.licenses(source), l)
 	if isNew {
-		country := u.UsageLocation
+		country := u.locationAt(now)
 		if country == "" && source != "" {
 			country = t.location
 		}
 		if country == "" || slices.Contains(sku.BarredIn, country) {
 			return fails("ProhibitedInUsageLocationViolation", errUsageLocation)
 		}
-		if _, seated := findLicense(u.merged(), l.SKUID); !seated && sku.Consumed >= sku.Seats {
+		if _, seated := findLicense(u.merged(), l.SKUID); !seated && !sku.free() {
 			return fails("CountViolation", errNoSeats(l.SKUID))
 		}
 	}
@@ -127,6 +127,9 @@ func (t *Tenant) setRows(u *user, source string, rows []Assignment, now time.Tim
 		}
 	}
 
+	if changed {
+		t.rememberUser(u, now)
+	}
 	for _, l := range u.merged() {
 		t.skus[l.SKUID].Consumed--
 	}

@@ -3,6 +3,7 @@ package licensingtest
 import (
 	"encoding/json"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -10,11 +11,16 @@ import (
 // A call is one operation asked for.
 type call struct {
 	method, path, query string // the path as it was sent, from after the version
+	base                string // the URL up to the version, for links
 	header              http.Header
 	body                []byte
 	request             int // the index of the request in the log
 	requestID           string
 	clientRequestID     string
+
+	// What dispatch found out.
+	target  target
+	options options
 }
 
 // An answer is what a call is answered with.
@@ -27,6 +33,7 @@ type answer struct {
 // A result is the outcome of an operation that was carried out.
 type result struct {
 	status int // zero for 200
+	units  int // Graph's resource units
 	header http.Header
 	value  any
 }
@@ -40,11 +47,11 @@ func (t *Tenant) respond(c *call) answer {
 		a.header.Set("WWW-Authenticate", `Bearer realm="", authorization_uri="https://login.microsoftonline.com/common/oauth2/authorize", client_id="00000003-0000-0000-c000-000000000000"`)
 		return a
 	}
-	_, path, ok := strings.Cut(c.path, "/v1.0/")
+	prefix, path, ok := strings.Cut(c.path, "/v1.0/")
 	if !ok {
 		return c.refuse(errVersion(c.path))
 	}
-	c.path = path
+	c.base, c.path = c.base+prefix+"/v1.0", path
 	return t.handle(c)
 }
 
@@ -76,6 +83,7 @@ func (t *Tenant) handle(c *call) answer {
 		return c.refuse(err)
 	}
 	a := c.newAnswer(res.status, res.value)
+	a.header.Set("x-ms-resource-unit", strconv.Itoa(res.units))
 	for name, values := range res.header {
 		a.header[name] = values
 	}
@@ -121,69 +129,15 @@ func (c *call) newAnswer(status int, value any) answer {
 		}
 		a.body = body
 	}
-	a.header.Set("Content-Type", contentType)
+	if status != http.StatusNoContent {
+		a.header.Set("Content-Type", contentType)
+	}
 	a.header.Set("Date", time.Now().UTC().Format(http.TimeFormat))
 	a.header.Set("request-id", c.requestID)
 	a.header.Set("client-request-id", c.clientRequestID)
 	a.header.Set("x-ms-ags-diagnostic", `{"ServerInfo":{"DataCenter":"West Europe","Slice":"E","Ring":"5","ScaleUnit":"000","RoleInstance":"LICENSINGTEST0"}}`)
 	a.header.Set("x-ms-resource-unit", "1")
 	return a
-}
-
-// dispatch finds what a call is about and does it.
-func (t *Tenant) dispatch(c *call) (result, *graphError) {
-	to, err := parsePath(c.path)
-	if err != nil {
-		return result{}, err
-	}
-	want := http.MethodPost
-	if to.action == "" {
-		want = http.MethodGet
-	}
-	if c.method != want {
-		return result{}, errMethod
-	}
-	var ch change
-	if to.action == "assignLicense" {
-		if err := c.needJSON(); err != nil {
-			return result{}, err
-		}
-		if ch, err = parseChange(c.body); err != nil {
-			return result{}, err
-		}
-	}
-
-	t.lock()
-	defer t.mu.Unlock()
-	if to.collection == "groups" {
-		if _, err := parseGUID(to.key); err != nil {
-			return result{}, errObjectID(to.key)
-		}
-		g := t.groupIDs[strings.ToLower(to.key)]
-		switch {
-		case g == nil:
-			return result{}, errNotFound(to.key)
-		case to.action == "assignLicense":
-			return t.assignGroup(c, g, ch)
-		}
-		return c.read("group", groupProperties(g), groupDefaults)
-	}
-	u := t.me
-	switch {
-	case to.collection == "users":
-		if u = t.userKeys[strings.ToLower(to.key)]; u == nil {
-			return result{}, errNotFound(to.key)
-		}
-	case u == nil:
-		return result{}, errDelegatedOnly
-	}
-	switch to.action {
-	case "assignLicense":
-		return t.assignUser(c, u, ch)
-	case "reprocessLicenseAssignment":
-		return t.reprocess(c, u)
-	}
-	return c.read("user", userProperties(u), userDefaults)
 }
 
 // needJSON tells why the body of c cannot be JSON.

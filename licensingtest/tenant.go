@@ -16,10 +16,12 @@ import (
 type Tenant struct {
 	mu       sync.Mutex
 	id       uuid.UUID
+	account  uuid.UUID // that pays for the SKUs
 	location string
 	token    string
 	me       *user
 	skus     map[uuid.UUID]*SKU
+	skuList  []*SKU
 	users    []*user
 	userKeys map[string]*user // by id and by user principal name, in lower case
 	groups   []*group
@@ -28,6 +30,10 @@ type Tenant struct {
 
 	automatic    bool
 	processAfter time.Duration
+	readLag      time.Duration
+	locationLag  time.Duration
+	pageEpoch    int // counts calls of ExpirePageTokens
+	emptyPages   bool
 
 	requests []Request
 	writes   []Write
@@ -46,6 +52,8 @@ const (
 	kindUser
 	kindGroup
 	kindRequest
+	kindAccount
+	kindSubscription
 	kinds
 )
 
@@ -57,7 +65,7 @@ func NewTenant() *Tenant {
 		userKeys: make(map[string]*user),
 		groupIDs: make(map[string]*group),
 	}
-	t.id = t.newID(kindTenant)
+	t.id, t.account = t.newID(kindTenant), t.newID(kindAccount)
 	return t
 }
 

@@ -2,7 +2,6 @@ package licensingtest
 
 import (
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
 
@@ -129,7 +128,7 @@ func groupProperties(g *group) map[string]any {
 
 // changedUser is the user in the answer to a write.
 func changedUser(u *user) any {
-	return pick("#users/$entity", userProperties(u), userChanged)
+	return entity(metadata("#users/$entity", nil), userProperties(u), userChanged)
 }
 
 // acceptedGroup is the answer to a group's assignLicense.
@@ -138,31 +137,74 @@ func (t *Tenant) acceptedGroup(g *group) result {
 	return result{
 		status: http.StatusAccepted,
 		header: http.Header{"Location": {location}},
-		value:  pick("#groups/$entity", groupProperties(g), groupAccepted),
+		value:  entity(metadata("#groups/$entity", nil), groupProperties(g), groupAccepted),
 	}
 }
 
-// read answers with the properties that $select names, or with the default
-// ones.
-func (c *call) read(kind string, properties map[string]any, defaults []string) (result, *graphError) {
-	query, _ := url.ParseQuery(c.query)
-	selected := query.Get("$select")
-	if selected == "" {
-		return result{value: pick("#"+kind+"s/$entity", properties, defaults)}, nil
+// read answers with one object: the properties that $select names, or the
+// default ones.
+func (c *call) read(kind, context string, properties map[string]any, defaults []string) (result, *graphError) {
+	if err := c.options.only(refuseSingle); err != nil {
+		return result{}, err
 	}
-	names := strings.Split(strings.ReplaceAll(selected, " ", ""), ",")
+	names := c.options.selected
+	if err := checkSelect(names, properties, kind); err != nil {
+		return result{}, err
+	}
+	context = metadata(context, names) + "/$entity"
+	if names == nil {
+		names = defaults
+	}
+	return result{value: entity(context, properties, names)}, nil
+}
+
+// collection answers with a collection that has no pages. Known are the
+// properties that its members have.
+func (c *call) collection(context, kind string, known map[string]any, members []map[string]any) (result, *graphError) {
+	names := c.options.selected
+	if err := checkSelect(names, known, kind); err != nil {
+		return result{}, err
+	}
+	value := []map[string]any{}
+	for _, member := range members {
+		if names != nil {
+			member = pick(member, names)
+		}
+		value = append(value, member)
+	}
+	return result{value: map[string]any{"@odata.context": metadata(context, names), "value": value}}, nil
+}
+
+// checkSelect tells which of the names in $select is none.
+func checkSelect(names []string, known map[string]any, kind string) *graphError {
 	for _, name := range names {
 		// A property that exists, for filters, and is in no answer.
-		if _, ok := properties[name]; !ok && !(kind == "group" && name == "hasMembersWithLicenseErrors") {
-			return result{}, errProperty(name, kind)
+		if _, ok := known[name]; !ok && !(kind == "group" && name == "hasMembersWithLicenseErrors") {
+			return errProperty(name, kind)
 		}
 	}
-	return result{value: pick("#"+kind+"s("+strings.Join(names, ",")+")/$entity", properties, names)}, nil
+	return nil
+}
+
+// metadata is the context of an answer with selected properties, nil for the
+// default ones.
+func metadata(context string, selected []string) string {
+	if selected != nil {
+		context += "(" + strings.Join(selected, ",") + ")"
+	}
+	return graphURL + "/v1.0/$metadata" + context
+}
+
+// entity returns an answer with the named ones of properties.
+func entity(context string, properties map[string]any, names []string) map[string]any {
+	object := pick(properties, names)
+	object["@odata.context"] = context
+	return object
 }
 
 // pick returns an object with the named ones of properties.
-func pick(context string, properties map[string]any, names []string) map[string]any {
-	object := map[string]any{"@odata.context": graphURL + "/v1.0/$metadata" + context}
+func pick(properties map[string]any, names []string) map[string]any {
+	object := make(map[string]any)
 	for _, name := range names {
 		if value, ok := properties[name]; ok {
 			object[name] = value

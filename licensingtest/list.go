@@ -1,0 +1,181 @@
+package licensingtest
+
+import (
+	"encoding/base64"
+	"fmt"
+	"hash/fnv"
+	"strings"
+)
+
+// The page sizes of users and groups.
+const (
+	defaultPage = 100
+	maxPage     = 999
+)
+
+// ExpirePageTokens makes the links to further pages that were handed out so far
+// useless: they are answered with Directory_ExpiredPageToken.
+func (t *Tenant) ExpirePageTokens() {
+	t.lock()
+	defer t.mu.Unlock()
+	t.pageEpoch++
+}
+
+// SetEmptyPages makes each page of a listing come after an empty one that only
+// links to it.
+func (t *Tenant) SetEmptyPages(on bool) {
+	t.lock()
+	defer t.mu.Unlock()
+	t.emptyPages = on
+}
+
+// A listing is a collection to read by pages. Its candidates have an order that
+// does not change and are never taken away, so that the place of one is where a
+// page can begin.
+type listing struct {
+	kind       string   // the type of its members, for errors
+	context    string   // "#users"
+	annotate   string   // the @odata.type of each member, if it is sent
+	defaults   []string // the properties sent without $select
+	size       int      // the number of candidates
+	fields     fields   // what filters can be about
+	candidate  func(i int) (it item, belongs bool)
+	properties func(i int) map[string]any
+	known      map[string]any // the properties that there are
+}
+
+// list answers a call with a page of l.
+func (t *Tenant) list(c *call, l listing) (result, *graphError) {
+	o := c.options
+	if err := o.only(refuseListing, "$top", "$filter", "$count"); err != nil {
+		return result{}, err
+	}
+	if err := checkSelect(o.selected, l.known, l.kind); err != nil {
+		return result{}, err
+	}
+	matches := func(item) bool { return true }
+	advanced := strings.EqualFold(c.header.Get("ConsistencyLevel"), "eventual")
+	if o.filter != "" {
+		f, err := parseFilter(o.filter, l.fields)
+		if err != nil {
+			return result{}, err
+		}
+		if err := f.allowed(advanced && o.count, strings.ToUpper(l.kind[:1])+l.kind[1:]); err != nil {
+			return result{}, err
+		}
+		matches = f.match
+	}
+	first, flushed := 0, false
+	if o.skipToken != "" {
+		var err *graphError
+		if first, flushed, err = t.parseToken(c); err != nil {
+			return result{}, err
+		}
+	}
+
+	size := o.top
+	if size == 0 {
+		size = defaultPage
+	}
+	if t.emptyPages && !flushed {
+		size = 0
+	}
+	names := o.selected
+	if names == nil {
+		names = l.defaults
+	}
+	value := []map[string]any{}
+	next, total := -1, 0
+	for i := first; i < l.size; i++ {
+		if it, belongs := l.candidate(i); !belongs || !matches(it) {
+			continue
+		}
+		total++
+		switch {
+		case len(value) < size:
+			object := pick(l.properties(i), names)
+			if l.annotate != "" {
+				object["@odata.type"] = l.annotate
+			}
+			value = append(value, object)
+		case next < 0:
+			next = i
+		}
+		if next >= 0 && o.skipToken != "" {
+			break // only the first page counts them all
+		}
+	}
+
+	page := map[string]any{"@odata.context": metadata(l.context, o.selected), "value": value}
+	if advanced && o.count && o.skipToken == "" {
+		page["@odata.count"] = total
+	}
+	if next >= 0 {
+		page["@odata.nextLink"] = c.nextLink(t.newToken(c, next, size == 0))
+	}
+	return result{value: page}, nil
+}
+
+// nextLink returns the link to another page of what c asks for.
+func (c *call) nextLink(token string) string {
+	return c.base + "/" + c.path + "?" + strings.Join(append(c.options.sent, "$skiptoken="+token), "&")
+}
+
+// newToken returns a page token, which is good for the very same query only.
+func (t *Tenant) newToken(c *call, first int, flushed bool) string {
+	text := fmt.Sprintf("%d %d %t %x", t.pageEpoch, first, flushed, c.fingerprint())
+	return base64.RawURLEncoding.EncodeToString([]byte(text))
+}
+
+func (t *Tenant) parseToken(c *call) (first int, flushed bool, refused *graphError) {
+	text, err := base64.RawURLEncoding.DecodeString(c.options.skipToken)
+	var epoch int
+	var query uint64
+	if err == nil {
+		_, err = fmt.Sscanf(string(text), "%d %d %t %x", &epoch, &first, &flushed, &query)
+	}
+	if err != nil || query != c.fingerprint() {
+		return 0, false, errPageToken
+	}
+	if epoch != t.pageEpoch {
+		return 0, false, errExpiredPageToken
+	}
+	return first, flushed, nil
+}
+
+// fingerprint tells queries apart.
+func (c *call) fingerprint() uint64 {
+	h := fnv.New64a()
+	h.Write([]byte(c.path + "?" + strings.Join(c.options.sent, "&")))
+	return h.Sum64()
+}
+
+func (t *Tenant) listUsers(c *call) (result, *graphError) {
+	return t.list(c, listing{
+		kind: "user", context: "#users", defaults: userDefaults, size: len(t.users), fields: userFields, known: userProperties(new(user)),
+		candidate:  func(i int) (item, bool) { return t.seenUser(t.users[i]).field, true },
+		properties: func(i int) map[string]any { return userProperties(t.seenUser(t.users[i])) },
+	})
+}
+
+func (t *Tenant) listGroups(c *call) (result, *graphError) {
+	return t.list(c, listing{
+		kind: "group", context: "#groups", defaults: groupDefaults, size: len(t.groups), fields: groupFields, known: groupProperties(new(group)),
+		candidate:  func(i int) (item, bool) { return t.groupItem(t.groups[i]), true },
+		properties: func(i int) map[string]any { return groupProperties(t.seenGroup(t.groups[i])) },
+	})
+}
+
+// listMembersWithErrors lists the members of a group who lack one of its
+// licences, or its latest change.
+func (t *Tenant) listMembersWithErrors(c *call) (result, *graphError) {
+	g, err := t.findGroup(c)
+	if err != nil {
+		return result{}, err
+	}
+	return t.list(c, listing{
+		kind: "user", context: "#directoryObjects", annotate: "#microsoft.graph.user", defaults: userDefaults, size: len(t.users), known: userProperties(new(user)),
+		candidate:  func(i int) (item, bool) { return nil, t.seenUser(t.users[i]).failed(g) },
+		properties: func(i int) map[string]any { return userProperties(t.seenUser(t.users[i])) },
+	})
+}

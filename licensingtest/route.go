@@ -1,0 +1,110 @@
+package licensingtest
+
+import (
+	"net/http"
+	"strings"
+)
+
+// An operation is what can be done at a path, and what it costs in Graph's
+// resource units.
+type operation struct {
+	units int
+	do    func(*Tenant, *call) (result, *graphError)
+}
+
+// operations returns what can be done at a path of this shape by method, and
+// nil if there is no such path.
+func operations(shape string) map[string]operation {
+	switch shape {
+	case "subscribedSkus":
+		return map[string]operation{http.MethodGet: {3, (*Tenant).listSKUs}}
+	case "subscribedSkus/{id}":
+		return map[string]operation{http.MethodGet: {1, (*Tenant).readSKU}}
+	case "users":
+		return map[string]operation{http.MethodGet: {2, (*Tenant).listUsers}}
+	case "users/{id}":
+		return map[string]operation{http.MethodGet: {1, (*Tenant).readUser}, http.MethodPatch: {1, (*Tenant).updateUser}}
+	case "users/{id}/licenseDetails":
+		return map[string]operation{http.MethodGet: {2, (*Tenant).listLicenseDetails}}
+	case "users/{id}/assignLicense":
+		return map[string]operation{http.MethodPost: {1, (*Tenant).assignUser}}
+	case "users/{id}/reprocessLicenseAssignment":
+		return map[string]operation{http.MethodPost: {1, (*Tenant).reprocess}}
+	case "groups":
+		return map[string]operation{http.MethodGet: {1, (*Tenant).listGroups}}
+	case "groups/{id}":
+		return map[string]operation{http.MethodGet: {1, (*Tenant).readGroup}}
+	case "groups/{id}/membersWithLicenseErrors":
+		return map[string]operation{http.MethodGet: {1, (*Tenant).listMembersWithErrors}}
+	case "groups/{id}/assignLicense":
+		return map[string]operation{http.MethodPost: {1, (*Tenant).assignGroup}}
+	}
+	return nil
+}
+
+// dispatch finds what a call is about and does it.
+func (t *Tenant) dispatch(c *call) (result, *graphError) {
+	to, err := parsePath(c.path)
+	if err != nil {
+		return result{}, err
+	}
+	op, ok := operations(to.shape)[c.method]
+	if !ok {
+		return result{}, errMethod
+	}
+	c.target = to
+	if c.method == http.MethodGet {
+		if c.options, err = parseQuery(c.query); err != nil {
+			return result{}, err
+		}
+	}
+	t.lock()
+	defer t.mu.Unlock()
+	res, err := op.do(t, c)
+	res.units = c.options.cost(op.units)
+	return res, err
+}
+
+// findUser returns the user that a call is about.
+func (t *Tenant) findUser(c *call) (*user, *graphError) {
+	if c.target.me {
+		if t.me == nil {
+			return nil, errDelegatedOnly
+		}
+		return t.me, nil
+	}
+	u := t.userKeys[strings.ToLower(c.target.key)]
+	if u == nil {
+		return nil, errNotFound(c.target.key)
+	}
+	return u, nil
+}
+
+// findGroup returns the group that a call is about.
+func (t *Tenant) findGroup(c *call) (*group, *graphError) {
+	key := c.target.key
+	if _, err := parseGUID(key); err != nil {
+		return nil, errObjectID(key)
+	}
+	g := t.groupIDs[strings.ToLower(key)]
+	if g == nil {
+		return nil, errNotFound(key)
+	}
+	return g, nil
+}
+
+func (t *Tenant) readUser(c *call) (result, *graphError) {
+	u, err := t.findUser(c)
+	if err != nil {
+		return result{}, err
+	}
+	return c.read("user", "#users", userProperties(t.seenUser(u)), userDefaults)
+}
+
+func (t *Tenant) readGroup(c *call) (result, *graphError) {
+	g, err := t.findGroup(c)
+	if err != nil {
+		return result{}, err
+	}
+	return c.read("group", "#groups", groupProperties(t.seenGroup(g)), groupDefaults)
+}

@@ -1,0 +1,100 @@
+package licensingtest
+
+import (
+	"encoding/json"
+	"maps"
+	"net/http"
+	"regexp"
+	"strings"
+	"time"
+)
+
+var countryCode = regexp.MustCompile(`^[A-Za-z]{2}$`)
+
+// SetUsageLocation sets a user's usage location, empty for none, from now on
+// for every purpose. It panics when there is no such user.
+func (t *Tenant) SetUsageLocation(userKey, country string) {
+	t.lock()
+	defer t.mu.Unlock()
+	u := t.mustUser("SetUsageLocation", userKey)
+	t.locate(u, country, time.Now(), 0)
+}
+
+// SetUsageLocationLag makes usage locations that are set by requests late for
+// the licences: reads show the new one, but for so long the assignment of
+// licences goes by the one before, and fails where there was none.
+func (t *Tenant) SetUsageLocationLag(d time.Duration) {
+	t.lock()
+	defer t.mu.Unlock()
+	t.locationLag = d
+}
+
+// SetProxyAddressConflict sets or clears a user's ProxyAddressConflict. It
+// panics when there is no such user.
+func (t *Tenant) SetProxyAddressConflict(userKey string, conflict bool) {
+	t.lock()
+	defer t.mu.Unlock()
+	t.mustUser("SetProxyAddressConflict", userKey).ProxyAddressConflict = conflict
+}
+
+// locate gives u a usage location that holds for its licences after lag.
+func (t *Tenant) locate(u *user, country string, now time.Time, lag time.Duration) {
+	t.rememberUser(u, now)
+	u.locationBefore, u.locationFrom = u.locationAt(now), now.Add(lag)
+	u.UsageLocation = country
+}
+
+// locationAt is the usage location that u's licences go by at a time.
+func (u *user) locationAt(now time.Time) string {
+	if now.Before(u.locationFrom) {
+		return u.locationBefore
+	}
+	return u.UsageLocation
+}
+
+// updateUser is PATCH of a user, for the usage location alone.
+func (t *Tenant) updateUser(c *call) (result, *graphError) {
+	country, err := c.parseUpdate()
+	if err != nil {
+		return result{}, err
+	}
+	u, err := t.findUser(c)
+	if err != nil {
+		return result{}, err
+	}
+	if u.ProxyAddressConflict {
+		return result{}, errProxyAddresses
+	}
+	now := time.Now()
+	changed := u.UsageLocation != country
+	if changed {
+		t.locate(u, country, now, t.locationLag)
+	}
+	t.record(c, Write{Action: "update", Target: u.ID, UsageLocation: country, Changed: changed, Time: now})
+	return result{status: http.StatusNoContent}, nil
+}
+
+// parseUpdate returns the usage location that the body of a PATCH sets.
+func (c *call) parseUpdate() (string, *graphError) {
+	if err := c.needJSON(); err != nil {
+		return "", err
+	}
+	var body map[string]any
+	if json.Unmarshal(c.body, &body) != nil || body == nil {
+		return "", errUnreadable
+	}
+	maps.DeleteFunc(body, func(name string, _ any) bool { return strings.HasPrefix(name, "@odata.") })
+	if _, ok := body["usageLocation"]; !ok || len(body) > 1 {
+		return "", notServed("an update of anything but the usage location")
+	}
+	switch value := body["usageLocation"].(type) {
+	case nil:
+		return "", errUsageLocationValue
+	case string:
+		if !countryCode.MatchString(value) {
+			return "", errUsageLocationValue
+		}
+		return strings.ToUpper(value), nil
+	}
+	return "", errUnreadable
+}
