@@ -1,0 +1,252 @@
+package licensing
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/google/uuid"
+)
+
+// A Catalog finds a tenant's SKUs and service plans by the names that people
+// use for them. It knows what [Client.SubscribedSKUs] returned, as it was
+// then: seats taken since do not show.
+//
+// A Catalog is never changed, and safe for use by several goroutines. The zero
+// value is an empty one.
+type Catalog struct {
+	skus  []SubscribedSKU
+	exact nameIndex // GUIDs, ids and part numbers
+	sold  nameIndex // product names, where there are any
+	names *ProductNames
+}
+
+// A nameIndex has the positions of SKUs by their folded names.
+type nameIndex map[string][]int
+
+func (x nameIndex) add(name string, i int) {
+	if key := folded(name); !slices.Contains(x[key], i) {
+		x[key] = append(x[key], i)
+	}
+}
+
+// folded returns the form in which names are compared: without regard to
+// letter case, blanks around them, and kinds of blanks within.
+func folded(name string) string { return strings.ToLower(plain(name)) }
+
+// NewCatalog returns a catalogue of copies of skus. SKUs without an id are not
+// found, for they cannot be assigned; of several with one id the first is.
+func NewCatalog(skus []SubscribedSKU) *Catalog {
+	c := &Catalog{skus: cloneSKUs(skus), exact: make(nameIndex)}
+	for i, sku := range c.skus {
+		if c.first(sku.SKUID) == i {
+			c.exact.add(sku.SKUID.String(), i)
+			c.exact.add(sku.ID, i)
+			c.exact.add(sku.SKUPartNumber, i)
+		}
+	}
+	return c
+}
+
+// first returns the position of the SKU with an id, or -1.
+func (c *Catalog) first(id uuid.UUID) int {
+	if id == uuid.Nil {
+		return -1
+	}
+	return slices.IndexFunc(c.skus, func(sku SubscribedSKU) bool { return sku.SKUID == id })
+}
+
+// SKUs returns a copy of all SKUs, in the order in which they were given.
+func (c *Catalog) SKUs() []SubscribedSKU { return cloneSKUs(c.skus) }
+
+func cloneSKUs(skus []SubscribedSKU) []SubscribedSKU {
+	return each(skus, SubscribedSKU.clone)
+}
+
+func (s SubscribedSKU) clone() SubscribedSKU {
+	s.ServicePlans = slices.Clone(s.ServicePlans)
+	s.SubscriptionIDs = slices.Clone(s.SubscriptionIDs)
+	return s
+}
+
+// SKU returns the SKU that a name is for: a GUID, a part number such as
+// "ENTERPRISEPACK", or an id of the form {tenant}_{SKU}. Failing these, it can
+// be a product name, where the catalogue has them; see [Catalog.WithNames].
+// Letter case and blanks around the name do not matter.
+//
+// Errors: [ErrUnknownSKU] (none of that name, the text has the nearest part
+// numbers), [ErrInvalidArgument] (the name is empty, or that of several SKUs,
+// the text has their GUIDs).
+func (c *Catalog) SKU(name string) (SubscribedSKU, error) {
+	const op = "find SKU"
+	key := folded(name)
+	if key == "" {
+		return SubscribedSKU{}, invalid(op, "the name is empty")
+	}
+	found := c.exact[key]
+	if len(found) == 0 {
+		found = c.sold[key]
+	}
+	switch len(found) {
+	case 0:
+		return SubscribedSKU{}, c.unknownSKU(op, name)
+	case 1:
+		return c.skus[found[0]].clone(), nil
+	}
+	ids := each(found, func(i int) uuid.UUID { return c.skus[i].SKUID })
+	return SubscribedSKU{}, ambiguous(op, name, "SKUs", ids)
+}
+
+// unknownSKU returns the error for a name that no SKU has.
+func (c *Catalog) unknownSKU(op, name string) error {
+	var names []string
+	for _, sku := range c.skus {
+		names = append(names, sku.SKUPartNumber, c.names.SKU(sku.SKUID))
+	}
+	return &Error{Op: op, kinds: []error{ErrUnknownSKU},
+		cause: fmt.Errorf("%q is not one of the tenant's SKUs%s", shortened(name), didYouMean(name, names))}
+}
+
+// ServicePlan returns the service plan of a SKU that a name is for: a GUID or
+// a plan name such as "EXCHANGE_S_ENTERPRISE". Failing these, it can be the
+// name by which the plan is sold, where the catalogue has such names. Letter
+// case and blanks around the name do not matter.
+//
+// Errors: [ErrUnknownSKU] (not one of the catalogue's), [ErrInvalidArgument]
+// (no plan of that name, the text has the nearest ones; the name is empty, or
+// that of several plans, the text has their GUIDs).
+func (c *Catalog) ServicePlan(sku uuid.UUID, name string) (ServicePlan, error) {
+	const op = "find service plan"
+	key := folded(name)
+	if key == "" {
+		return ServicePlan{}, invalid(op, "the name is empty")
+	}
+	i := c.first(sku)
+	if i < 0 {
+		return ServicePlan{}, c.unknownSKU(op, sku.String())
+	}
+	var exact, sold []ServicePlan
+	var ids []uuid.UUID // seen, as a plan that is listed twice is one
+	var names []string
+	for _, plan := range c.skus[i].ServicePlans {
+		id, title := plan.ServicePlanID, c.names.ServicePlan(plan.ServicePlanID)
+		if id == uuid.Nil || slices.Contains(ids, id) {
+			continue
+		}
+		ids, names = append(ids, id), append(names, plan.ServicePlanName, title)
+		switch key {
+		case id.String(), folded(plan.ServicePlanName):
+			exact = append(exact, plan)
+		case folded(title):
+			sold = append(sold, plan)
+		}
+	}
+	found := exact
+	if len(found) == 0 {
+		found = sold
+	}
+	switch len(found) {
+	case 0:
+		return ServicePlan{}, invalid(op, "%q is not a service plan of SKU %s%s",
+			shortened(name), called(sku, c.skus[i].SKUPartNumber), didYouMean(name, names))
+	case 1:
+		return found[0], nil
+	}
+	return ServicePlan{}, ambiguous(op, name, "service plans", each(found, func(p ServicePlan) uuid.UUID { return p.ServicePlanID }))
+}
+
+// called returns an id with the name that goes with it, if any.
+func called(id uuid.UUID, name string) string {
+	if name == "" {
+		return id.String()
+	}
+	return fmt.Sprintf("%s (%s)", id, name)
+}
+
+// ambiguous returns the error for a name that several things have.
+func ambiguous(op, name, things string, ids []uuid.UUID) error {
+	return invalid(op, "%q is the name of %d %s, give the GUID: %s",
+		shortened(name), len(ids), things, strings.Join(each(ids, uuid.UUID.String), ", "))
+}
+
+// shortened returns a name that leaves room in an error for what follows it.
+func shortened(name string) string {
+	const most = 80
+	if runes := []rune(plain(name)); len(runes) > most {
+		return string(runes[:most]) + "…"
+	}
+	return plain(name)
+}
+
+// didYouMean returns the end of an error's text that has the nearest names.
+func didYouMean(name string, names []string) string {
+	near := nearest(name, names)
+	if len(near) == 0 {
+		return ""
+	}
+	return "; did you mean " + strings.Join(near, ", ") + "?"
+}
+
+// nearest returns those of names that name may be a slip for, three at most
+// and the most alike first: those that differ in few letters, and those that
+// start the same.
+func nearest(name string, names []string) []string {
+	const most = 3
+	const longest = 256 // no name is, and the work grows with the length
+	type candidate struct {
+		name  string
+		edits int
+	}
+	want := []rune(folded(name))
+	if len(want) > longest {
+		return nil
+	}
+	var near []candidate
+	for _, name := range names {
+		have := []rune(folded(name))
+		if len(have) == 0 || len(have) > longest {
+			continue
+		}
+		edits := distance(want, have)
+		few := edits <= 1+max(len(want), len(have))/4
+		if few || commonPrefix(want, have) >= min(4, len(want), len(have)) {
+			near = append(near, candidate{plain(name), edits})
+		}
+	}
+	slices.SortFunc(near, func(a, b candidate) int {
+		return cmp.Or(cmp.Compare(a.edits, b.edits), cmp.Compare(a.name, b.name))
+	})
+	near = slices.Compact(near)
+	return each(near[:min(most, len(near))], func(c candidate) string { return c.name })
+}
+
+func commonPrefix(a, b []rune) int {
+	n := 0
+	for n < len(a) && n < len(b) && a[n] == b[n] {
+		n++
+	}
+	return n
+}
+
+// distance returns how many letters must be added, left out or replaced to
+// make a of b.
+func distance(a, b []rune) int {
+	row := make([]int, len(b)+1) // from the letters of a so far to each start of b
+	for j := range row {
+		row[j] = j
+	}
+	for i, x := range a {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j, y := range b {
+			replaced := diagonal
+			if x != y {
+				replaced++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(replaced, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}

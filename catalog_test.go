@@ -1,0 +1,360 @@
+package licensing_test
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"github.com/graphlicensing/licensing"
+)
+
+// SKUs and service plans as tenants have them.
+var (
+	officeE3  = uuid.MustParse("6fd2c87f-b296-42f0-b197-1e91e994b900")
+	officeE5  = uuid.MustParse("c7df2760-2c81-4ef7-b578-5b5392b571df")
+	entraP2   = uuid.MustParse("84a661c4-e949-4bd2-a560-ed7766fcaf2b")
+	exchange  = uuid.MustParse("efb87545-963c-4e0d-99df-69c6916d9eb0")
+	teams     = uuid.MustParse("57ff2da0-773e-42df-b2af-ffb7a2317929")
+	sway      = uuid.MustParse("a23b959c-7ce8-4e57-9140-b90eb88a9e97")
+	exchangeF = uuid.MustParse("113feb6c-3fe4-4440-bddc-54d774bf0318") // for the company
+	audioConf = uuid.MustParse("3e26ee1f-8a5f-4d52-aee2-b81ce45c8f40") // in E5 only
+)
+
+const testTenant = "77777777-7777-4777-8777-777777777777"
+
+func tenantSKUs() []licensing.SubscribedSKU {
+	return []licensing.SubscribedSKU{{
+		ID:              testTenant + "_6fd2c87f-b296-42f0-b197-1e91e994b900",
+		SKUID:           officeE3,
+		SKUPartNumber:   "ENTERPRISEPACK",
+		SubscriptionIDs: []string{"aaaaaaaa-0000-4000-8000-000000000001"},
+		ServicePlans: []licensing.ServicePlan{
+			{ServicePlanID: exchange, ServicePlanName: "EXCHANGE_S_ENTERPRISE", AppliesTo: "User"},
+			{ServicePlanID: exchangeF, ServicePlanName: "EXCHANGE_S_FOUNDATION", AppliesTo: "Company"},
+			{ServicePlanID: teams, ServicePlanName: "TEAMS1", AppliesTo: "user"},
+			{ServicePlanID: sway, ServicePlanName: "SWAY"},
+		},
+	}, {
+		ID:            testTenant + "_c7df2760-2c81-4ef7-b578-5b5392b571df",
+		SKUID:         officeE5,
+		SKUPartNumber: "ENTERPRISEPREMIUM",
+		ServicePlans: []licensing.ServicePlan{
+			{ServicePlanID: teams, ServicePlanName: "TEAMS1", AppliesTo: "User"},
+			{ServicePlanID: audioConf, ServicePlanName: "MCOMEETADV", AppliesTo: "User"},
+		},
+	}, {
+		ID:            testTenant + "_84a661c4-e949-4bd2-a560-ed7766fcaf2b",
+		SKUID:         entraP2,
+		SKUPartNumber: "AAD_PREMIUM_P2",
+	}}
+}
+
+func TestCatalogSKU(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name string
+		give string
+		want uuid.UUID
+	}{
+		{"a GUID", "6fd2c87f-b296-42f0-b197-1e91e994b900", officeE3},
+		{"a GUID in capitals", "6FD2C87F-B296-42F0-B197-1E91E994B900", officeE3},
+		{"a part number", "ENTERPRISEPACK", officeE3},
+		{"a part number in small letters", "enterprisepack", officeE3},
+		{"a part number that another starts with", "aad_premium_p2", entraP2},
+		{"an id", testTenant + "_c7df2760-2c81-4ef7-b578-5b5392b571df", officeE5},
+		{"an id in capitals", strings.ToUpper(testTenant + "_c7df2760-2c81-4ef7-b578-5b5392b571df"), officeE5},
+		{"blanks around the name", " \tENTERPRISEPACK\u00A0\r\n", officeE3},
+	}
+	catalog := licensing.NewCatalog(tenantSKUs())
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			got, err := catalog.SKU(test.give)
+			if err != nil || got.SKUID != test.want {
+				t.Errorf("SKU(%q) = %v, %v, want %v", test.give, got.SKUID, err, test.want)
+			}
+		})
+	}
+}
+
+func TestCatalogSKUErrors(t *testing.T) {
+	t.Parallel()
+	twins := append(tenantSKUs(), licensing.SubscribedSKU{SKUID: skuA, SKUPartNumber: "EnterprisePack"})
+	named := func(numbers ...string) []licensing.SubscribedSKU {
+		var skus []licensing.SubscribedSKU
+		for i, number := range numbers {
+			skus = append(skus, licensing.SubscribedSKU{SKUID: uuid.UUID{1, byte(i)}, SKUPartNumber: number})
+		}
+		return skus
+	}
+	tests := []struct {
+		name string
+		skus []licensing.SubscribedSKU
+		give string
+		kind error
+		want string
+	}{
+		{"a slip", tenantSKUs(), "ENTERPRISEPAK", licensing.ErrUnknownSKU,
+			`find SKU: "ENTERPRISEPAK" is not one of the tenant's SKUs; did you mean ENTERPRISEPACK, ENTERPRISEPREMIUM?`},
+		{"letters in the wrong case and order", tenantSKUs(), " enterpirsepremuim ", licensing.ErrUnknownSKU,
+			`find SKU: "enterpirsepremuim" is not one of the tenant's SKUs; did you mean ENTERPRISEPREMIUM, ENTERPRISEPACK?`},
+		{"a slip in the first letter", tenantSKUs(), "XAD_PREMIUM_P2", licensing.ErrUnknownSKU,
+			`find SKU: "XAD_PREMIUM_P2" is not one of the tenant's SKUs; did you mean AAD_PREMIUM_P2?`},
+		{"a letter too many is nearer than two others", named("ABYZDE", "ABCDE"), "ABXCDE", licensing.ErrUnknownSKU,
+			`find SKU: "ABXCDE" is not one of the tenant's SKUs; did you mean ABCDE, ABYZDE?`},
+		{"a letter too few", tenantSKUs(), "AD_PREMIUM_P2", licensing.ErrUnknownSKU,
+			`find SKU: "AD_PREMIUM_P2" is not one of the tenant's SKUs; did you mean AAD_PREMIUM_P2?`},
+		{"the start of a name", tenantSKUs(), "AAD", licensing.ErrUnknownSKU,
+			`find SKU: "AAD" is not one of the tenant's SKUs; did you mean AAD_PREMIUM_P2?`},
+		{"three at most, the nearest first, then by name", named("SPE_E9", "SPE_E55", "SPE_E1", "SPE_E7", "SPE_E1"), "SPE_E5", licensing.ErrUnknownSKU,
+			`find SKU: "SPE_E5" is not one of the tenant's SKUs; did you mean SPE_E1, SPE_E55, SPE_E7?`},
+		{"three letters that are the same are chance", named("SPECTRUM"), "SPEEDWAYS_OF_A_CITY", licensing.ErrUnknownSKU,
+			`find SKU: "SPEEDWAYS_OF_A_CITY" is not one of the tenant's SKUs`},
+		{"nothing like it", tenantSKUs(), "VISIOCLIENT", licensing.ErrUnknownSKU,
+			`find SKU: "VISIOCLIENT" is not one of the tenant's SKUs`},
+		{"an unknown GUID", tenantSKUs(), "bbbbbbbb-bbbb-4bbb-8bbb-bbbbbbbbbbbb", licensing.ErrUnknownSKU,
+			`find SKU: "bbbbbbbb-bbbb-4bbb-8bbb-bbbbbbbbbbbb" is not one of the tenant's SKUs`},
+		{"a SKU of another tenant", tenantSKUs(), "88888888-8888-4888-8888-888888888888_6fd2c87f-b296-42f0-b197-1e91e994b900", licensing.ErrUnknownSKU,
+			`find SKU: "88888888-8888-4888-8888-888888888888_6fd2c87f-b296-42f0-b197-1e91e994b900" is not one of the tenant's SKUs`},
+		{"an empty catalogue", nil, "ENTERPRISEPACK", licensing.ErrUnknownSKU,
+			`find SKU: "ENTERPRISEPACK" is not one of the tenant's SKUs`},
+		{"a name of two", twins, "ENTERPRISEPACK", licensing.ErrInvalidArgument,
+			`find SKU: invalid argument: "ENTERPRISEPACK" is the name of 2 SKUs, give the GUID: 6fd2c87f-b296-42f0-b197-1e91e994b900, aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa`},
+		{"no name", tenantSKUs(), "", licensing.ErrInvalidArgument,
+			`find SKU: invalid argument: the name is empty`},
+		{"blanks", tenantSKUs(), " \u00A0\t", licensing.ErrInvalidArgument,
+			`find SKU: invalid argument: the name is empty`},
+		{"a SKU without an id", []licensing.SubscribedSKU{{SKUPartNumber: "GHOST"}}, "00000000-0000-0000-0000-000000000000", licensing.ErrUnknownSKU,
+			`find SKU: "00000000-0000-0000-0000-000000000000" is not one of the tenant's SKUs`},
+		{"a name too long to tell", tenantSKUs(), strings.Repeat("ENTERPRISEPACK", 20), licensing.ErrUnknownSKU,
+			`find SKU: "` + strings.Repeat("ENTERPRISEPACK", 6)[:80] + `…" is not one of the tenant's SKUs`},
+		{"a part number too long to compare", named("ENTERPRISE" + strings.Repeat("X", 256)), "ENTERPRISE", licensing.ErrUnknownSKU,
+			`find SKU: "ENTERPRISE" is not one of the tenant's SKUs`},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			got, err := licensing.NewCatalog(test.skus).SKU(test.give)
+			checkFailure(t, err, test.kind, test.want)
+			if !reflect.ValueOf(got).IsZero() {
+				t.Errorf("SKU(%q) returned %+v with its error", test.give, got)
+			}
+		})
+	}
+}
+
+// checkFailure reports an error that is not of a kind, or has another text.
+func checkFailure(t *testing.T, err, kind error, text string) {
+	t.Helper()
+	if err == nil {
+		t.Fatalf("no error, want %s", text)
+	}
+	if got := err.Error(); got != text {
+		t.Errorf("error:\n got %s\nwant %s", got, text)
+	}
+	for _, k := range []error{licensing.ErrInvalidArgument, licensing.ErrUnknownSKU, licensing.ErrNoChanges} {
+		want := k == kind || kind == licensing.ErrNoChanges && k == licensing.ErrInvalidArgument
+		if got := errors.Is(err, k); got != want {
+			t.Errorf("errors.Is(%v, %q) = %t, want %t", err, k, got, want)
+		}
+	}
+}
+
+func TestCatalogKeepsTheFirstOfOneID(t *testing.T) {
+	t.Parallel()
+	skus := []licensing.SubscribedSKU{
+		{SKUID: officeE3, SKUPartNumber: "ENTERPRISEPACK", ConsumedUnits: 1},
+		{SKUID: officeE3, SKUPartNumber: "ENTERPRISEPACK", ConsumedUnits: 2},
+	}
+	catalog := licensing.NewCatalog(skus).WithNames(readNames(t))
+	for _, name := range []string{"ENTERPRISEPACK", officeE3.String(), "Office 365 E3"} {
+		if got, err := catalog.SKU(name); err != nil || got.ConsumedUnits != 1 {
+			t.Errorf("SKU(%q) = %+v, %v, want the first", name, got, err)
+		}
+	}
+	if got := len(catalog.SKUs()); got != 2 {
+		t.Errorf("SKUs() has %d entries, want 2", got)
+	}
+}
+
+func TestCatalogServicePlan(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name string
+		give string
+		want uuid.UUID
+	}{
+		{"a GUID", "57ff2da0-773e-42df-b2af-ffb7a2317929", teams},
+		{"a GUID in capitals", "57FF2DA0-773E-42DF-B2AF-FFB7A2317929", teams},
+		{"a plan name", "EXCHANGE_S_ENTERPRISE", exchange},
+		{"a plan name in small letters, with blanks", " teams1\n", teams},
+		{"a plan for the company", "exchange_s_foundation", exchangeF},
+	}
+	catalog := licensing.NewCatalog(tenantSKUs())
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			got, err := catalog.ServicePlan(officeE3, test.give)
+			if err != nil || got.ServicePlanID != test.want {
+				t.Errorf("ServicePlan(E3, %q) = %+v, %v, want %v", test.give, got, err, test.want)
+			}
+		})
+	}
+}
+
+func TestCatalogServicePlanErrors(t *testing.T) {
+	t.Parallel()
+	skus := append(tenantSKUs(), licensing.SubscribedSKU{SKUID: skuA, ServicePlans: []licensing.ServicePlan{
+		{ServicePlanID: planA, ServicePlanName: "TWIN"},
+		{ServicePlanID: planB, ServicePlanName: "twin"},
+		{ServicePlanID: planB, ServicePlanName: "twin"},
+		{ServicePlanName: "GHOST"},
+	}})
+	tests := []struct {
+		name string
+		sku  uuid.UUID
+		give string
+		kind error
+		want string
+	}{
+		{"a slip", officeE3, "EXCHANGE_S_ENTREPRISE", licensing.ErrInvalidArgument,
+			`find service plan: invalid argument: "EXCHANGE_S_ENTREPRISE" is not a service plan of SKU 6fd2c87f-b296-42f0-b197-1e91e994b900 (ENTERPRISEPACK); did you mean EXCHANGE_S_ENTERPRISE, EXCHANGE_S_FOUNDATION?`},
+		{"a plan of another SKU", officeE3, "MCOMEETADV", licensing.ErrInvalidArgument,
+			`find service plan: invalid argument: "MCOMEETADV" is not a service plan of SKU 6fd2c87f-b296-42f0-b197-1e91e994b900 (ENTERPRISEPACK)`},
+		{"a SKU without plans or a part number", skuB, "TEAMS1", licensing.ErrUnknownSKU,
+			`find service plan: "bbbbbbbb-bbbb-4bbb-8bbb-bbbbbbbbbbbb" is not one of the tenant's SKUs`},
+		{"the nil SKU", uuid.Nil, "TEAMS1", licensing.ErrUnknownSKU,
+			`find service plan: "00000000-0000-0000-0000-000000000000" is not one of the tenant's SKUs`},
+		{"a name of two, one of them listed twice", skuA, "Twin", licensing.ErrInvalidArgument,
+			`find service plan: invalid argument: "Twin" is the name of 2 service plans, give the GUID: a0000000-0000-4000-8000-000000000001, b0000000-0000-4000-8000-000000000002`},
+		{"a plan without an id", skuA, "GHOST", licensing.ErrInvalidArgument,
+			`find service plan: invalid argument: "GHOST" is not a service plan of SKU aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa`},
+		{"no name", officeE3, " ", licensing.ErrInvalidArgument,
+			`find service plan: invalid argument: the name is empty`},
+	}
+	catalog := licensing.NewCatalog(skus)
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			got, err := catalog.ServicePlan(test.sku, test.give)
+			checkFailure(t, err, test.kind, test.want)
+			if got != (licensing.ServicePlan{}) {
+				t.Errorf("ServicePlan(%q) returned %+v with its error", test.give, got)
+			}
+		})
+	}
+}
+
+func TestCatalogIsNotChangedFromOutside(t *testing.T) {
+	t.Parallel()
+	spoil := func(skus ...licensing.SubscribedSKU) {
+		for i := range skus {
+			skus[i].SKUPartNumber = "SPOILT"
+			for j := range skus[i].ServicePlans {
+				skus[i].ServicePlans[j].ServicePlanName = "SPOILT"
+			}
+			for j := range skus[i].SubscriptionIDs {
+				skus[i].SubscriptionIDs[j] = "SPOILT"
+			}
+		}
+	}
+	given := tenantSKUs()
+	catalog := licensing.NewCatalog(given)
+	spoil(given...)
+	spoil(catalog.SKUs()...)
+	found, err := catalog.SKU("ENTERPRISEPACK")
+	if err != nil {
+		t.Fatal(err)
+	}
+	spoil(found)
+	if got, want := catalog.SKUs(), tenantSKUs(); !reflect.DeepEqual(got, want) {
+		t.Errorf("the catalogue has become\n%+v\nwant\n%+v", got, want)
+	}
+}
+
+func TestCatalogZeroValueIsEmpty(t *testing.T) {
+	t.Parallel()
+	var catalog licensing.Catalog
+	if _, err := catalog.SKU("ENTERPRISEPACK"); !errors.Is(err, licensing.ErrUnknownSKU) {
+		t.Errorf("SKU: error %v, want ErrUnknownSKU", err)
+	}
+	if _, err := catalog.ServicePlan(officeE3, "TEAMS1"); !errors.Is(err, licensing.ErrUnknownSKU) {
+		t.Errorf("ServicePlan: error %v, want ErrUnknownSKU", err)
+	}
+	if got := catalog.SKUs(); len(got) != 0 {
+		t.Errorf("SKUs() = %v, want none", got)
+	}
+	if got := catalog.WithNames(readNames(t)).DisplayName(officeE3); got != "Office 365 E3" {
+		t.Errorf("DisplayName = %q, want %q", got, "Office 365 E3")
+	}
+}
+
+// FuzzCatalogName checks that what is found really has the name, in one of the
+// forms that a name may have, and is the only one that has.
+func FuzzCatalogName(f *testing.F) {
+	f.Add("ENTERPRISEPACK", "ENTERPRISEPREMIUM", "enterprisepack")
+	f.Add("ENTERPRISEPACK", "enterprisepack", " EnterprisePack ")
+	f.Add("A\u00A0B", "a", "a b")
+	f.Add("İ", "i", "i")
+	f.Add("", "x", "6FD2C87F-B296-42F0-B197-1E91E994B900")
+	f.Add("6fd2c87f-b296-42f0-b197-1e91e994b900", "x", "6fd2c87f-b296-42f0-b197-1e91e994b900")
+	f.Add("\xff", "\xfe", "\xff")
+	f.Fuzz(func(t *testing.T, first, second, name string) {
+		skus := []licensing.SubscribedSKU{
+			{ID: testTenant + "_" + officeE3.String(), SKUID: officeE3, SKUPartNumber: first},
+			{ID: testTenant + "_" + officeE5.String(), SKUID: officeE5, SKUPartNumber: second},
+		}
+		for i := range skus {
+			skus[i].ServicePlans = []licensing.ServicePlan{
+				{ServicePlanID: planA, ServicePlanName: first},
+				{ServicePlanID: planB, ServicePlanName: second},
+			}
+		}
+		same := func(a string) bool {
+			fold := func(s string) string {
+				return strings.ToLower(strings.Join(strings.Fields(strings.ToValidUTF8(s, "\uFFFD")), " "))
+			}
+			return fold(a) == fold(name)
+		}
+		catalog := licensing.NewCatalog(skus)
+
+		var want []uuid.UUID
+		for _, sku := range skus {
+			if slices.ContainsFunc([]string{sku.SKUID.String(), sku.ID, sku.SKUPartNumber}, same) {
+				want = append(want, sku.SKUID)
+			}
+		}
+		got, err := catalog.SKU(name)
+		checkFound(t, fmt.Sprintf("SKU(%q)", name), got.SKUID, err, want, strings.TrimSpace(name) == "")
+
+		want = nil
+		for _, plan := range skus[0].ServicePlans {
+			if same(plan.ServicePlanID.String()) || same(plan.ServicePlanName) {
+				want = append(want, plan.ServicePlanID)
+			}
+		}
+		plan, err := catalog.ServicePlan(officeE3, name)
+		checkFound(t, fmt.Sprintf("ServicePlan(%q)", name), plan.ServicePlanID, err, want, strings.TrimSpace(name) == "")
+	})
+}
+
+func checkFound(t *testing.T, call string, got uuid.UUID, err error, want []uuid.UUID, empty bool) {
+	t.Helper()
+	if len(want) == 1 && !empty {
+		if err != nil || got != want[0] {
+			t.Errorf("%s = %v, %v, want %v", call, got, err, want[0])
+		}
+		return
+	}
+	if err == nil {
+		t.Fatalf("%s = %v, which is not the only one of that name: %v", call, got, want)
+	}
+	if text := err.Error(); strings.ContainsAny(text, "\r\n") || len(text) > 2000 {
+		t.Errorf("%s: error of more than one line, or too long: %s", call, text)
+	}
+}
