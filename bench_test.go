@@ -3,8 +3,11 @@ package licensing_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
+	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/uuid"
@@ -88,6 +91,65 @@ func BenchmarkReprocessMyLicense(b *testing.B) {
 		_, err := c.ReprocessMyLicense(b.Context())
 		return err
 	})
+}
+
+// usersPage is a page of 1,000 users as Users asks for them, about 1 MB.
+var usersPage = sync.OnceValue(func() string {
+	const user = `{"accountEnabled":true,"displayName":"Adele Vance %[1]d","id":"11111111-1111-4111-8111-%012[1]d","usageLocation":"DE","userPrincipalName":"adele%[1]d@contoso.example","userType":"Member",` +
+		`"assignedLicenses":[{"disabledPlans":["8a256a2b-b617-496d-b51b-e76466e88db0","57ff2da0-773e-42df-b2af-ffb7a2317929"],"skuId":"84a661c4-e949-4bd2-a560-ed7766fcaf2b"},{"disabledPlans":[],"skuId":"f30db892-07e9-47e9-837c-80727f46fd3d"}],` +
+		`"licenseAssignmentStates":[{"skuId":"84a661c4-e949-4bd2-a560-ed7766fcaf2b","assignedByGroup":null,"disabledPlans":["8a256a2b-b617-496d-b51b-e76466e88db0","57ff2da0-773e-42df-b2af-ffb7a2317929"],"state":"Active","error":"None","lastUpdatedDateTime":"2026-01-02T03:04:05Z"},` +
+		`{"skuId":"f30db892-07e9-47e9-837c-80727f46fd3d","assignedByGroup":"22222222-2222-4222-8222-222222222222","disabledPlans":[],"state":"Active","error":"None","lastUpdatedDateTime":"2026-01-02T03:04:05Z"}]}`
+	var page strings.Builder
+	page.WriteString(`{"@odata.context":"https://graph.microsoft.com/v1.0/$metadata#users","value":[`)
+	for i := range 1000 {
+		if i > 0 {
+			page.WriteByte(',')
+		}
+		fmt.Fprintf(&page, user, i)
+	}
+	page.WriteString(`]}`)
+	return page.String()
+})
+
+func BenchmarkUsersPage(b *testing.B) {
+	benchmark(b, stub{200, usersPage()}, func(c *licensing.Client) error {
+		n := 0
+		for _, err := range c.Users(b.Context(), licensing.UserQuery{PageSize: 999}) {
+			if err != nil {
+				return err
+			}
+			n++
+		}
+		if n != 1000 {
+			return fmt.Errorf("%d users", n)
+		}
+		return nil
+	})
+}
+
+// BenchmarkUsersPageEncodingJSON is the same page by net/http and encoding/json
+// alone, into the same structs: the measure for BenchmarkUsersPage.
+func BenchmarkUsersPageEncodingJSON(b *testing.B) {
+	type plain licensing.User // which has no methods
+	client := &http.Client{Transport: stub{200, usersPage()}}
+	b.ReportAllocs()
+	for b.Loop() {
+		resp, err := client.Get("https://graph.microsoft.com/v1.0/users")
+		if err != nil {
+			b.Fatal(err)
+		}
+		var page struct {
+			Value []plain `json:"value"`
+			Next  string  `json:"@odata.nextLink"`
+		}
+		if err := json.NewDecoder(resp.Body).Decode(&page); err != nil {
+			b.Fatal(err)
+		}
+		resp.Body.Close()
+		if len(page.Value) != 1000 {
+			b.Fatalf("%d users", len(page.Value))
+		}
+	}
 }
 
 // BenchmarkNetHTTP is the same call for a user by hand: the measure of what

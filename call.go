@@ -34,8 +34,11 @@ type call struct {
 	client  *Client
 	op      string // as in Error.Op
 	object  object
+	key     string // of the object
 	action  string // segment after the object's path
 	query   string
+	link    string // the whole URL, where Graph gave it
+	indexed bool   // the query needs Graph's index
 	method  string
 	body    []byte
 	into    resource // holds the answer
@@ -124,6 +127,7 @@ func (c *Client) newCall(ctx context.Context, op string, obj object, method, act
 		client:  c,
 		op:      op,
 		object:  obj,
+		key:     obj.key(),
 		action:  action,
 		method:  method,
 		body:    body,
@@ -145,11 +149,10 @@ func (c *call) send(ctx context.Context) error {
 		c.last = answer{outcome: refused, err: &unsentError{contextError(ctx), true}}
 		return c.failure()
 	}
-	plain, err := http.NewRequestWithContext(context.WithValue(ctx, callKey{}, c), c.method, c.client.root+c.object.path()+c.action+c.query, nil)
+	plain, err := http.NewRequestWithContext(context.WithValue(ctx, callKey{}, c), c.method, c.url(), nil)
 	if err != nil {
 		return invalid(c.op, "%s makes no URL", c.object.kind)
 	}
-	c.setHeader(plain.Header)
 	req := &retryablehttp.Request{Request: plain}
 	if c.body != nil {
 		if err := req.SetBody(c.body); err != nil {
@@ -173,9 +176,16 @@ func (c *call) send(ctx context.Context) error {
 	return nil
 }
 
-// setHeader sets all headers but the token's.
+func (c *call) url() string {
+	return cmp.Or(c.link, c.client.root+c.object.path()+c.action+c.query)
+}
+
+// setHeader sets an attempt's headers but for the token's.
 func (c *call) setHeader(h http.Header) {
 	values := []string{"application/json", c.id, c.client.userAgent, "application/json"}
+	if c.indexed {
+		h["Consistencylevel"] = []string{"eventual"}
+	}
 	h["Accept"] = values[0:1:1]
 	h["Client-Request-Id"] = values[1:2:2]
 	h["User-Agent"] = values[2:3:3]
@@ -283,14 +293,13 @@ func (c *call) continues(ctx context.Context) bool {
 }
 
 // prepare waits and gives the next attempt a header of its own: the loop's
-// copies of a request share one, and a cookie jar adds to it.
+// copies of a request share one, to which a cookie jar adds.
 func (c *call) prepare(req *http.Request) error {
 	if err := sleep(req.Context(), c.wait); err != nil {
 		return err
 	}
 	c.pending = false
 	req.Header = make(http.Header)
-	c.setHeader(req.Header)
 	return nil
 }
 
@@ -405,13 +414,13 @@ func mediaType(h http.Header) string {
 // readBody reads a body within its limit, after decompression.
 func readBody(resp *http.Response) ([]byte, error) {
 	success := resp.StatusCode/100 == 2
-	limit := maxErrorBody
+	limit, most := maxErrorBody, int64(maxErrorBody)
 	if success {
-		limit = maxAnswer
+		limit, most = maxAnswer, 1<<20
 	}
 	size := 512
 	if n := resp.ContentLength; n > 0 {
-		size = int(min(n, maxErrorBody)) + 1 // so that the end is found without growing
+		size = int(min(n, most)) + 1 // so that the end is found without growing
 	}
 	body := make([]byte, 0, size)
 	for {
@@ -427,7 +436,7 @@ func readBody(resp *http.Response) ([]byte, error) {
 		case err != nil:
 			return body, err
 		case len(body) == cap(body):
-			body = append(body, 0)[:len(body)]
+			body = slices.Grow(body, len(body))
 		}
 	}
 }
@@ -560,7 +569,7 @@ func (c *call) failure() *Error {
 func (c *call) undecoded() *DecodeError {
 	fails := func(part []byte) bool {
 		_, err := c.into.decode(part)
-		return err != nil
+		return err != nil && !errors.Is(err, errNoCollection) // a part may be without
 	}
 	return &DecodeError{
 		Op:              c.op,
@@ -571,6 +580,16 @@ func (c *call) undecoded() *DecodeError {
 		Body:            c.last.body,
 		Err:             c.last.unread,
 	}
+}
+
+// answered is when Graph says that it answered.
+func (c *call) answered() time.Time {
+	if text := c.last.header.Get("Date"); text != "" {
+		if date, err := http.ParseTime(text); err == nil {
+			return date
+		}
+	}
+	return time.Now()
 }
 
 func (c *call) requestID() string {

@@ -84,29 +84,37 @@ func (g *Group) UnmarshalJSON(data []byte) error {
 // decode makes u what an answer says, and reports whether the answer has the
 // member that makes it an error. One pass does for both.
 func (u *User) decode(data []byte) (failed bool, err error) {
-	*u = User{}
-	type plain User
-	wire := struct {
-		*plain
-		AssignedLicenses        []wireLicense         `json:"assignedLicenses"`
-		AssignedPlans           []wirePlan            `json:"assignedPlans"`
-		LicenseAssignmentStates []wireAssignmentState `json:"licenseAssignmentStates"`
-		Error                   json.RawMessage       `json:"error"`
-	}{plain: (*plain)(u)}
+	var wire wireUser
 	if err := json.Unmarshal(data, &wire); err != nil {
 		return false, err
 	}
-	u.AssignedLicenses = each(wire.AssignedLicenses, wireLicense.license)
-	u.AssignedPlans = each(wire.AssignedPlans, wirePlan.plan)
-	u.LicenseAssignmentStates = each(wire.LicenseAssignmentStates, wireAssignmentState.state)
+	*u = *wire.user()
 	return wire.Error != nil, nil
 }
 
 func (g *Group) decode(data []byte) (failed bool, err error) {
-	*g = Group{}
-	type plain Group
-	wire := struct {
-		*plain
+	var wire wireGroup
+	if err := json.Unmarshal(data, &wire); err != nil {
+		return false, err
+	}
+	*g = *wire.group()
+	return wire.Error != nil, nil
+}
+
+// The wire types are those of models.go with ids and times as Graph may write
+// them.
+type (
+	plainUser User // without its methods
+	wireUser  struct {
+		plainUser
+		AssignedLicenses        []wireLicense         `json:"assignedLicenses"`
+		AssignedPlans           []wirePlan            `json:"assignedPlans"`
+		LicenseAssignmentStates []wireAssignmentState `json:"licenseAssignmentStates"`
+		Error                   json.RawMessage       `json:"error"`
+	}
+	plainGroup Group
+	wireGroup  struct {
+		plainGroup
 		AssignedLicenses           []wireLicense   `json:"assignedLicenses"`
 		CreatedDateTime            moment          `json:"createdDateTime"`
 		DeletedDateTime            moment          `json:"deletedDateTime"`
@@ -114,22 +122,7 @@ func (g *Group) decode(data []byte) (failed bool, err error) {
 		OnPremisesLastSyncDateTime moment          `json:"onPremisesLastSyncDateTime"`
 		RenewedDateTime            moment          `json:"renewedDateTime"`
 		Error                      json.RawMessage `json:"error"`
-	}{plain: (*plain)(g)}
-	if err := json.Unmarshal(data, &wire); err != nil {
-		return false, err
 	}
-	g.AssignedLicenses = each(wire.AssignedLicenses, wireLicense.license)
-	g.CreatedDateTime = time.Time(wire.CreatedDateTime)
-	g.DeletedDateTime = time.Time(wire.DeletedDateTime)
-	g.ExpirationDateTime = time.Time(wire.ExpirationDateTime)
-	g.OnPremisesLastSyncDateTime = time.Time(wire.OnPremisesLastSyncDateTime)
-	g.RenewedDateTime = time.Time(wire.RenewedDateTime)
-	return wire.Error != nil, nil
-}
-
-// The wire types are those of models.go with ids and times as Graph may write
-// them.
-type (
 	wireLicense struct {
 		SKUID         guid   `json:"skuId"`
 		DisabledPlans []guid `json:"disabledPlans"`
@@ -149,6 +142,26 @@ type (
 		State               AssignmentState `json:"state"`
 	}
 )
+
+// user returns the user that w holds, with the lists that w has apart.
+func (w *wireUser) user() *User {
+	u := (*User)(&w.plainUser)
+	u.AssignedLicenses = each(w.AssignedLicenses, wireLicense.license)
+	u.AssignedPlans = each(w.AssignedPlans, wirePlan.plan)
+	u.LicenseAssignmentStates = each(w.LicenseAssignmentStates, wireAssignmentState.state)
+	return u
+}
+
+func (w *wireGroup) group() *Group {
+	g := (*Group)(&w.plainGroup)
+	g.AssignedLicenses = each(w.AssignedLicenses, wireLicense.license)
+	g.CreatedDateTime = time.Time(w.CreatedDateTime)
+	g.DeletedDateTime = time.Time(w.DeletedDateTime)
+	g.ExpirationDateTime = time.Time(w.ExpirationDateTime)
+	g.OnPremisesLastSyncDateTime = time.Time(w.OnPremisesLastSyncDateTime)
+	g.RenewedDateTime = time.Time(w.RenewedDateTime)
+	return g
+}
 
 func (w wireLicense) license() AssignedLicense {
 	return AssignedLicense{SKUID: uuid.UUID(w.SKUID), DisabledPlans: known(w.DisabledPlans)}

@@ -23,6 +23,14 @@
 // A token goes to the client's own host only, over https only (or to a
 // loopback address), and stands in no error and no log line.
 //
+// # Reading
+//
+// [Client.UserLicenses] and the listing [Client.Users] read who has what;
+// [User.DirectLicenses], [User.InheritedLicenses] and [User.EffectivePlans] tell
+// from where. [Client.SubscribedSKUs] reads what there is to give, and a
+// [Catalog] of it finds SKUs and service plans by name. Reads of Entra lag
+// behind its writes: trust what a write returned.
+//
 // # Assigning and removing
 //
 // An [AssignLicenseRequest] is applied as a whole or not at all. The disabled
@@ -37,14 +45,21 @@
 // several processes need an order of their own. Different objects never wait
 // for each other.
 //
-// Reads of Entra lag behind its writes: trust what a write returned.
+// # Editing what is there
+//
+// [Client.UpdateUserServicePlans] switches single service plans, and
+// [Client.SwapUserLicense] puts one SKU in the place of another; both have twins
+// for groups. They read what is assigned directly, work the change out and
+// write it in one turn. [ServicePlanChange.Apply] does so without sending
+// anything. [Client.SetUsageLocation] comes before a user's first licence.
 //
 // # Groups are asynchronous
 //
 // Graph answers a change to a group with 202 Accepted and applies it to the
-// members later, to each member entirely or not at all. What went wrong for a
-// member is in its [LicenseAssignmentState] values; see
-// [LicenseAssignmentState.Err].
+// members later, to each member entirely or not at all. [Client.WaitForGroup]
+// waits for that. [Client.GroupMembersWithErrors] returns those for whom it
+// failed, [LicenseAssignmentState.Err] why, and [Client.ReprocessUserLicense]
+// tries again.
 //
 // # Errors
 //
@@ -143,6 +158,7 @@ type Client struct {
 	signs     bool   // tokens come from a TokenSource
 	policy    RetryPolicy
 	objects   *objects
+	recent    *recents
 	logger    *slog.Logger
 	userAgent string
 }
@@ -179,6 +195,7 @@ func NewClient(tokens TokenSource, opts ...Option) (*Client, error) {
 		signs:     tokens != nil,
 		policy:    s.policy.withDefaults(),
 		objects:   new(objects),
+		recent:    new(recents),
 		logger:    s.logger,
 		userAgent: strings.TrimSpace(s.userAgent + " graphlicensing/" + version),
 	}

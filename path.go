@@ -19,12 +19,15 @@ type object struct {
 func userObject(name string) object  { return object{kind: "user", name: name} }
 func groupObject(name string) object { return object{kind: "group", name: name} }
 
-var me = object{kind: "me"}
+var (
+	me     = object{kind: "me"}
+	tenant = object{kind: "tenant"} // whose collections have no object before them
+)
 
 // check says what keeps the object from being addressed.
 func (o object) check() error {
 	switch {
-	case o.kind == "me":
+	case o.kind == "me" || o.kind == "tenant":
 		return nil
 	case o.kind == "group" && !isGUID(o.name):
 		return errors.New("groupID must be a GUID")
@@ -41,6 +44,8 @@ func (o object) path() string {
 	switch {
 	case o.kind == "me":
 		return "/me"
+	case o.kind == "tenant":
+		return ""
 	case o.kind == "group":
 		return "/groups/" + url.PathEscape(o.name)
 	case strings.HasPrefix(o.name, "$"):
@@ -56,6 +61,8 @@ func (o object) route() string {
 	switch o.kind {
 	case "me":
 		return "/me"
+	case "tenant":
+		return ""
 	case "group":
 		return "/groups/{id}"
 	}

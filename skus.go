@@ -1,6 +1,8 @@
 package licensing
 
 import (
+	"context"
+
 	"github.com/google/uuid"
 )
 
@@ -58,3 +60,59 @@ type InheritedLicense struct {
 	DisabledPlans []uuid.UUID
 	GroupID       string
 }
+
+// SubscribedSKUs returns the products that the tenant has subscribed to, with
+// their seats and service plans.
+//
+// It is what to choose from: SKUs that apply to "Company" cannot be assigned.
+// [NewCatalog] finds SKUs and plans by name. Reads lag behind writes, so
+// [SubscribedSKU.Available] is no promise of a seat.
+//
+// Permission: LicenseAssignment.Read.All, delegated or application.
+//
+// Errors: [ErrForbidden], [ErrThrottled], [ErrUnavailable].
+//
+// Graph: https://learn.microsoft.com/graph/api/subscribedsku-list
+func (c *Client) SubscribedSKUs(ctx context.Context) ([]SubscribedSKU, error) {
+	return collect(listed(ctx, c, listing{op: "list subscribed SKUs", object: tenant, action: "/subscribedSkus"}, item[SubscribedSKU]))
+}
+
+// UserLicenseDetails returns the SKUs that a user has, directly or through a
+// group, with the state of each service plan.
+//
+// The user is an object id or a user principal name. A plan that is off has the
+// status [ProvisioningStatusDisabled]. Where a SKU comes from is told by
+// [Client.UserLicenses].
+//
+// Permission: LicenseAssignment.Read.All, delegated or application.
+//
+// Errors: [ErrInvalidArgument] (nothing was sent), [ErrNotFound], [ErrForbidden],
+// [ErrThrottled], [ErrUnavailable].
+//
+// Graph: https://learn.microsoft.com/graph/api/user-list-licensedetails
+func (c *Client) UserLicenseDetails(ctx context.Context, user string) ([]LicenseDetails, error) {
+	return licenseDetails(ctx, c, "list user license details", userObject(user))
+}
+
+// MyLicenseDetails returns the SKUs that the signed-in user has, directly or
+// through a group, with the state of each service plan.
+//
+// It is [Client.UserLicenseDetails] for the user whose token it is, and works
+// with delegated tokens only.
+//
+// Permission: User.Read, delegated.
+//
+// Errors: those of [Client.UserLicenseDetails], and [ErrDelegatedOnly] (the
+// token is an application's).
+//
+// Graph: https://learn.microsoft.com/graph/api/user-list-licensedetails
+func (c *Client) MyLicenseDetails(ctx context.Context) ([]LicenseDetails, error) {
+	return licenseDetails(ctx, c, "list my license details", me)
+}
+
+func licenseDetails(ctx context.Context, c *Client, op string, obj object) ([]LicenseDetails, error) {
+	return collect(listed(ctx, c, listing{op: op, object: obj, action: "/licenseDetails"}, item[LicenseDetails]))
+}
+
+// item returns an item of a page that needs no translation.
+func item[T any](t *T) T { return *t }

@@ -88,8 +88,9 @@ func (s *signer) sign(ctx context.Context, req *http.Request, call *call) (http.
 		return nil, &unsentError{errors.New("request is for another host than the client's"), true}
 	}
 	// A transport must not change its request: HTTP/2 may still be reading the
-	// header for the attempt before.
+	// header for the attempt before. So far it has cookies at the most.
 	header := maps.Clone(req.Header)
+	call.setHeader(header)
 	if s.tokens != nil {
 		token, err := s.tokens(ctx)
 		if err == nil {

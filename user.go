@@ -39,3 +39,37 @@ func (c *Client) AssignUserLicense(ctx context.Context, user string, req AssignL
 func (c *Client) AssignMyLicense(ctx context.Context, req AssignLicenseRequest) (*User, error) {
 	return assign(ctx, c, "assign my license", me, req, new(User))
 }
+
+// UserLicenses reads what licences a user has, directly and through groups,
+// with all properties that are about licences.
+//
+// The user is an object id or a user principal name. See [User.DirectLicenses],
+// [User.InheritedLicenses] and [User.EffectivePlans]: AssignedLicenses cannot
+// tell direct from inherited. Reads lag behind writes, by seconds as a rule and
+// by minutes at times; [Client.WaitForUser] waits until they show a change.
+//
+// Permission: User.Read.All, delegated or application (unverified as the least).
+//
+// Errors: [ErrInvalidArgument] (nothing was sent), [ErrNotFound] (no such user,
+// or one just made), [ErrForbidden], [ErrThrottled], [ErrUnavailable].
+//
+// Graph: https://learn.microsoft.com/graph/api/user-get
+func (c *Client) UserLicenses(ctx context.Context, user string) (*User, error) {
+	obj := userObject(user)
+	return read(ctx, c, "read user licenses", obj, obj.selection(), new(User))
+}
+
+// MyLicenses reads what licences the signed-in user has.
+//
+// It is [Client.UserLicenses] for the user whose token it is, and works with
+// delegated tokens only.
+//
+// Permission: User.Read, delegated.
+//
+// Errors: those of [Client.UserLicenses], and [ErrDelegatedOnly] (the token is
+// an application's).
+//
+// Graph: https://learn.microsoft.com/graph/api/user-get
+func (c *Client) MyLicenses(ctx context.Context) (*User, error) {
+	return read(ctx, c, "read my licenses", me, me.selection(), new(User))
+}

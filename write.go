@@ -66,21 +66,40 @@ func write[R resource](ctx context.Context, c *Client, op string, obj object, ac
 
 // write makes a call that changes its object, when it is its turn.
 func (c *call) write(ctx context.Context, change *AssignLicenseRequest) error {
-	objects, key := c.client.objects, c.object.key()
-	turn, err := objects.acquire(ctx, key, c.allowed())
+	turn, err := c.takeTurn(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.client.objects.release(c.key, turn)
+	return c.writeInTurn(ctx, turn, change)
+}
+
+// takeTurn waits until no other call writes to the object.
+func (c *call) takeTurn(ctx context.Context) (*turn, error) {
+	turn, err := c.client.objects.acquire(ctx, c.key, c.allowed())
 	if err != nil {
 		c.last = answer{outcome: refused, err: err}
-		return c.failure()
+		return nil, c.failure()
 	}
-	defer objects.release(key, turn)
+	return turn, nil
+}
+
+// writeInTurn makes the write, and notes what it may do to those after it.
+func (c *call) writeInTurn(ctx context.Context, turn *turn, change *AssignLicenseRequest) error {
 	if err := c.passFence(ctx, turn); err != nil {
 		return err
 	}
-	err = c.send(ctx)
-	if change != nil && len(change.RemoveLicenses) > 0 && gone(err) && c.unsure {
-		err = c.settle(ctx, *change)
+	err := c.send(ctx)
+	if change != nil {
+		err = c.awaitLocation(ctx, err)
+		if len(change.RemoveLicenses) > 0 && gone(err) && c.unsure {
+			err = c.settle(ctx, *change)
+		}
 	}
 	turn.stalled(c.action, c.body, c.late)
+	if change != nil && (err == nil || c.last.outcome == applied) { // an answer that cannot be read is one
+		c.client.recent.changed(c.key, *change, c.answered())
+	}
 	return err
 }
 
@@ -128,7 +147,7 @@ func (c *call) settle(ctx context.Context, change AssignLicenseRequest) error {
 		}
 	}
 	if len(change.AddLicenses) > 0 {
-		return c.resend(ctx, AssignLicenseRequest{AddLicenses: change.AddLicenses})
+		return c.awaitLocation(ctx, c.resend(ctx, AssignLicenseRequest{AddLicenses: change.AddLicenses}))
 	}
 	if c.last.outcome != applied || c.last.unread != nil {
 		c.readBack(ctx)
@@ -166,7 +185,11 @@ func (c *call) settleRemovals(ctx context.Context, skus []uuid.UUID) error {
 // resend sends a part of the change.
 func (c *call) resend(ctx context.Context, part AssignLicenseRequest) error {
 	c.body = part.appendJSON(nil)
-	return c.send(ctx)
+	err := c.send(ctx)
+	if c.last.outcome == applied {
+		c.client.recent.changed(c.key, part, c.answered())
+	}
+	return err
 }
 
 // readBack gets the object for the result of a change that is known to have

@@ -1,0 +1,569 @@
+package licensing_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"net/http"
+	"reflect"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/graphlicensing/licensing"
+	"github.com/graphlicensing/licensing/licensingtest"
+)
+
+const (
+	graphRoot    = "https://graph.test/base/v1.0"
+	userSelect   = "?$select=accountEnabled,assignedLicenses,assignedPlans,displayName,id,licenseAssignmentStates,provisionedPlans,usageLocation,userPrincipalName,userType"
+	groupSelect  = "?$select=assignedLicenses,createdDateTime,displayName,groupTypes,id,licenseProcessingState,mailEnabled,securityEnabled"
+	listedSelect = "?$select=accountEnabled,assignedLicenses,displayName,id,licenseAssignmentStates,usageLocation,userPrincipalName,userType"
+	usersURL     = graphRoot + "/users" + listedSelect
+)
+
+// inBubble runs a test on a clock of its own, beside others.
+func inBubble(t *testing.T, f func(t *testing.T)) {
+	t.Helper()
+	t.Parallel()
+	synctest.Test(t, f)
+}
+
+// expectRequests compares the requests sent with those expected, as a whole
+// but for their client-request-id, which must be a UUID.
+func expectRequests(t testing.TB, s *script, want ...sent) {
+	t.Helper()
+	var got []sent
+	for _, r := range s.requests() {
+		r.Header = r.Header.Clone()
+		if _, err := uuid.Parse(r.Header.Get("Client-Request-Id")); err != nil {
+			t.Errorf("client-request-id is %q", r.Header["Client-Request-Id"])
+		}
+		delete(r.Header, "Client-Request-Id")
+		got = append(got, r)
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("sent\n%q\nwant\n%q", got, want)
+	}
+}
+
+// getting is a whole GET, with further headers given as pairs.
+func getting(url string, headers ...string) sent {
+	h := http.Header{
+		"Accept":        {"application/json"},
+		"Authorization": {"Bearer secret-token"},
+		"User-Agent":    {"graphlicensing/0.1.0"},
+	}
+	for i := 0; i < len(headers); i += 2 {
+		h.Set(headers[i], headers[i+1])
+	}
+	return sent{Method: "GET", URL: url, Header: h}
+}
+
+// sending is a whole request with a body.
+func sending(method, url, body string) sent {
+	s := getting(url, "Content-Type", "application/json")
+	s.Method, s.Body = method, body
+	return s
+}
+
+// pageOf answers with a page of objects that have these ids, and a link to the
+// next unless it is empty.
+func pageOf(next string, ids ...string) step {
+	items := make([]string, len(ids))
+	for i, id := range ids {
+		items[i] = fmt.Sprintf(`{"id":%q}`, id)
+	}
+	link := ""
+	if next != "" {
+		link = fmt.Sprintf(`"@odata.nextLink":%q,`, next)
+	}
+	return reply(200, `{"@odata.context":"https://graph.microsoft.com/v1.0/$metadata#users",`+link+`"value":[`+strings.Join(items, ",")+`]}`)
+}
+
+// walked returns the ids of a walk, and the error that ended it. Nothing may
+// follow an error.
+func walked(t testing.TB, users iter.Seq2[*licensing.User, error]) (ids []string, failed error) {
+	t.Helper()
+	for user, err := range users {
+		if failed != nil {
+			t.Fatalf("%v, %v after the error %v", user, err, failed)
+		}
+		if failed = err; err != nil {
+			if user != nil {
+				t.Errorf("got a user with the error %v", err)
+			}
+			continue
+		}
+		ids = append(ids, user.ID)
+	}
+	return ids, failed
+}
+
+// answering is a transport made of a function.
+type answering func(*http.Request) (*http.Response, error)
+
+func (a answering) RoundTrip(req *http.Request) (*http.Response, error) { return a(req) }
+
+func expectIDs(t testing.TB, got []string, want ...string) {
+	t.Helper()
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestReadsAsAWhole(t *testing.T) {
+	t.Parallel()
+	const upn = "adele_contoso.com#EXT#@o'brien.example"
+	const none = `{"value":[]}`
+	tests := map[string]struct {
+		url    string
+		answer string
+		read   func(context.Context, *licensing.Client) error
+	}{
+		"UserLicenses": {"/users/" + userID + userSelect, `{"id":"` + userID + `"}`, func(ctx context.Context, c *licensing.Client) error {
+			_, err := c.UserLicenses(ctx, userID)
+			return err
+		}},
+		"UserLicenses of a guest": {"/users/adele_contoso.com%23EXT%23@o%27brien.example" + userSelect, `{}`, func(ctx context.Context, c *licensing.Client) error {
+			_, err := c.UserLicenses(ctx, upn)
+			return err
+		}},
+		"MyLicenses": {"/me" + userSelect, `{}`, func(ctx context.Context, c *licensing.Client) error {
+			_, err := c.MyLicenses(ctx)
+			return err
+		}},
+		"GroupLicenses": {"/groups/" + groupID + groupSelect, `{"id":"` + groupID + `"}`, func(ctx context.Context, c *licensing.Client) error {
+			_, err := c.GroupLicenses(ctx, groupID)
+			return err
+		}},
+		"UserLicenseDetails": {"/users/" + userID + "/licenseDetails", none, func(ctx context.Context, c *licensing.Client) error {
+			_, err := c.UserLicenseDetails(ctx, userID)
+			return err
+		}},
+		"UserLicenseDetails of a name with a dollar sign": {"/users('$adele@o%27%27brien.example')/licenseDetails", none, func(ctx context.Context, c *licensing.Client) error {
+			_, err := c.UserLicenseDetails(ctx, "$adele@o'brien.example")
+			return err
+		}},
+		"MyLicenseDetails": {"/me/licenseDetails", none, func(ctx context.Context, c *licensing.Client) error {
+			_, err := c.MyLicenseDetails(ctx)
+			return err
+		}},
+		"SubscribedSKUs": {"/subscribedSkus", none, func(ctx context.Context, c *licensing.Client) error {
+			_, err := c.SubscribedSKUs(ctx)
+			return err
+		}},
+		"Users": {"/users" + listedSelect, none, func(ctx context.Context, c *licensing.Client) error {
+			_, err := walked(t, c.Users(ctx, licensing.UserQuery{}))
+			return err
+		}},
+		"GroupMembersWithErrors": {"/groups/" + groupID + "/membersWithLicenseErrors" + listedSelect, none, func(ctx context.Context, c *licensing.Client) error {
+			_, err := walked(t, c.GroupMembersWithErrors(ctx, groupID))
+			return err
+		}},
+		"GroupsWithErrors": {"/groups" + groupSelect + "&$filter=hasMembersWithLicenseErrors%20eq%20true", none, func(ctx context.Context, c *licensing.Client) error {
+			for _, err := range c.GroupsWithErrors(ctx) {
+				return err
+			}
+			return nil
+		}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newScript(t, reply(200, test.answer))
+			if err := test.read(t.Context(), newClient(t, s)); err != nil {
+				t.Error(err)
+			}
+			expectRequests(t, s, getting(graphRoot+test.url))
+		})
+	}
+}
+
+// The reads of one object and of whole collections refuse what all calls do.
+func TestReadsThatAreRefused(t *testing.T) {
+	t.Parallel()
+	client := newClient(t, newScript(t))
+	var nobody *licensing.Client
+	var noContext context.Context
+	one := func(users iter.Seq2[*licensing.User, error]) error {
+		_, err := walked(t, users)
+		return err
+	}
+	tests := map[string]struct {
+		err  func() error
+		text string
+	}{
+		"no user":          {func() error { _, err := client.UserLicenses(t.Context(), ""); return err }, "read user licenses: invalid argument: user is empty"},
+		"no user, details": {func() error { _, err := client.UserLicenseDetails(t.Context(), ""); return err }, "list user license details: invalid argument: user is empty"},
+		"no GUID":          {func() error { _, err := client.GroupLicenses(t.Context(), "staff"); return err }, "read group licenses: invalid argument: groupID must be a GUID"},
+		"no GUID, members": {func() error { return one(client.GroupMembersWithErrors(t.Context(), "staff")) }, "list group members with errors: invalid argument: groupID must be a GUID"},
+		"no client":        {func() error { _, err := nobody.SubscribedSKUs(t.Context()); return err }, "list subscribed SKUs: invalid argument: client was not made by NewClient"},
+		"no client, users": {func() error { return one(nobody.Users(t.Context(), licensing.UserQuery{})) }, "list users: invalid argument: client was not made by NewClient"},
+		"no context":       {func() error { return one(client.Users(noContext, licensing.UserQuery{})) }, "list users: invalid argument: context is nil"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if err := test.err(); !errors.Is(err, licensing.ErrInvalidArgument) || err.Error() != test.text {
+				t.Errorf("got %v, want %s", err, test.text)
+			}
+		})
+	}
+}
+
+func TestPagesAreReadAsTheyAreNeeded(t *testing.T) {
+	t.Parallel()
+	s := newScript(t, pageOf(usersURL+"&$skiptoken=2", "a", "b"), pageOf(usersURL+"&$skiptoken=3"), pageOf("", "c"))
+	users := newClient(t, s).Users(t.Context(), licensing.UserQuery{})
+	if n := len(s.requests()); n != 0 {
+		t.Fatalf("%d requests before the first user was asked for", n)
+	}
+	want := map[string]int{"a": 1, "b": 1, "c": 3}
+	for user, err := range users {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := len(s.requests()); n != want[user.ID] {
+			t.Errorf("user %s took %d requests, want %d", user.ID, n, want[user.ID])
+		}
+	}
+	expectRequests(t, s, getting(usersURL), getting(usersURL+"&$skiptoken=2"), getting(usersURL+"&$skiptoken=3"))
+}
+
+func TestPagesAreReadByWhoeverRanges(t *testing.T) {
+	t.Parallel()
+	goroutine := func() string {
+		text := string(debugStack())
+		return text[:strings.Index(text, " [")]
+	}
+	mine := goroutine()
+	note := func(next step) step {
+		return func(req *http.Request) (*http.Response, error) {
+			if at := goroutine(); at != mine {
+				t.Errorf("a page was read in %s, want %s", at, mine)
+			}
+			return next(req)
+		}
+	}
+	s := newScript(t, note(pageOf(usersURL+"&$skiptoken=2", "a")), note(pageOf("", "b")))
+	ids, err := walked(t, newClient(t, s).Users(t.Context(), licensing.UserQuery{}))
+	if err != nil {
+		t.Error(err)
+	}
+	expectIDs(t, ids, "a", "b")
+}
+
+func debugStack() []byte {
+	buf := make([]byte, 64)
+	return buf[:runtime.Stack(buf, false)]
+}
+
+func TestListingsCanBeWalkedAgain(t *testing.T) {
+	t.Parallel()
+	s := newScript(t,
+		pageOf(usersURL+"&$skiptoken=2", "a"), pageOf("", "b"),
+		pageOf(usersURL+"&$skiptoken=2", "a"), pageOf("", "c"))
+	users := newClient(t, s).Users(t.Context(), licensing.UserQuery{})
+	for _, want := range [][]string{{"a", "b"}, {"a", "c"}} {
+		ids, err := walked(t, users)
+		if err != nil {
+			t.Error(err)
+		}
+		expectIDs(t, ids, want...)
+	}
+}
+
+func TestAWalkThatIsBrokenOff(t *testing.T) {
+	t.Parallel()
+	s := newScript(t, pageOf(usersURL+"&$skiptoken=2", "a", "b"))
+	for user, err := range newClient(t, s).Users(t.Context(), licensing.UserQuery{}) {
+		if err != nil || user.ID != "a" {
+			t.Errorf("got %v, %v", user, err)
+		}
+		break
+	}
+}
+
+func TestAnErrorEndsAListing(t *testing.T) {
+	t.Parallel()
+	denied := graphError(403, "Authorization_RequestDenied", "Insufficient privileges to complete the operation.")
+	for name, test := range map[string]struct {
+		steps []step
+		ids   []string
+	}{
+		"at the first page":  {[]step{denied}, nil},
+		"at the second page": {[]step{pageOf(usersURL+"&$skiptoken=2", "a"), denied}, []string{"a"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ids, err := walked(t, newClient(t, newScript(t, test.steps...)).Users(t.Context(), licensing.UserQuery{}))
+			expectIDs(t, ids, test.ids...)
+			if e := asError(t, err); !errors.Is(err, licensing.ErrForbidden) || e.Op != "list users" || e.Attempts != 1 {
+				t.Errorf("got %v after %d attempts", err, e.Attempts)
+			}
+		})
+	}
+}
+
+func TestAContextThatEndsBetweenPages(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	s := newScript(t, pageOf(usersURL+"&$skiptoken=2", "a"))
+	var failed error
+	for user, err := range newClient(t, s).Users(ctx, licensing.UserQuery{}) {
+		if cancel(); user == nil {
+			failed = err
+		}
+	}
+	if !errors.Is(failed, context.Canceled) {
+		t.Errorf("got %v", failed)
+	}
+}
+
+// A page that goes missing on its way is fetched again, so that no item is
+// missing or there twice.
+func TestF58_PageLost(t *testing.T) {
+	t.Parallel()
+	for name, wrong := range map[string]step{
+		"lost":            lost,
+		"truncated":       reply(200, `{"value":[{"id":"c"},{"id":"d`),
+		"truncated later": reply(200, `{"value":[{"id":"c"}`),
+		"empty":           reply(200, ""),
+		"throttled":       graphError(429, "TooManyRequests", "Too many requests.", "Retry-After", "7"),
+		"unavailable":     graphError(503, "ServiceUnavailable", "Busy."),
+		"a portal's":      reply(200, "<html>", "Content-Type", "text/html"),
+		"without content": reply(204, ""),
+		"an error in 200": reply(200, `{"error":{"code":"UnknownError"}}`),
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				const second = usersURL + "&$top=2&$skiptoken=2"
+				s := newScript(t, pageOf(second, "a", "b"), wrong, wrong, pageOf(usersURL+"&$top=2&$skiptoken=3", "c", "d"), pageOf("", "e"))
+				ids, err := walked(t, newClient(t, s).Users(t.Context(), licensing.UserQuery{PageSize: 2}))
+				if err != nil {
+					t.Error(err)
+				}
+				expectIDs(t, ids, "a", "b", "c", "d", "e")
+				expectRequests(t, s, getting(usersURL+"&$top=2"), getting(second), getting(second), getting(second), getting(usersURL+"&$top=2&$skiptoken=3"))
+			})
+		})
+	}
+}
+
+// A next link to anywhere else is not followed, so that nobody else sees the
+// token.
+func TestF59_UnsafeLinks(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct{ link, text string }{
+		"another host":           {"https://evil.test/base/v1.0/users?$skiptoken=2", "another host than the client's"},
+		"a host that starts so":  {"https://graph.test.evil.test/base/v1.0/users", "another host than the client's"},
+		"another port":           {"https://graph.test:8443/base/v1.0/users", "another host than the client's"},
+		"plain http":             {"http://graph.test/base/v1.0/users", "another host than the client's"},
+		"without a scheme":       {"//evil.test/base/v1.0/users", "another host than the client's"},
+		"user info":              {"https://graph.test@evil.test/base/v1.0/users", "it has user info"},
+		"user info, own host":    {"https://adele:secret@graph.test/base/v1.0/users", "it has user info"},
+		"outside the root":       {"https://graph.test/other/v1.0/users", "outside the client's API"},
+		"another version":        {"https://graph.test/base/beta/users", "outside the client's API"},
+		"out by dots":            {"https://graph.test/base/v1.0/../../other", "outside the client's API"},
+		"out by escaped dots":    {"https://graph.test/base/v1.0/%2e%2e/%2e%2e/other", "outside the client's API"},
+		"relative, outside":      {"/other", "outside the client's API"},
+		"no URL":                 {"https://graph.test/%zz", "no URL"},
+		"with a line break":      {usersURL + "\r\nX-Evil: 1", "no URL"},
+		"the page that it is on": {usersURL, "next link was followed before"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newScript(t, pageOf(test.link, "a"))
+			ids, err := walked(t, newClient(t, s).Users(t.Context(), licensing.UserQuery{}))
+			expectIDs(t, ids, "a")
+			if !errors.Is(err, licensing.ErrUnsafeLink) || !strings.HasPrefix(err.Error(), "list users: ") || !strings.Contains(err.Error(), test.text) {
+				t.Errorf("got %v, want %s", err, test.text)
+			}
+			asError(t, err)
+			if text := fmt.Sprintf("%+v", err); strings.Contains(text, "secret") || strings.Contains(text, "evil") {
+				t.Errorf("the error repeats the link: %s", text)
+			}
+			expectRequests(t, s, getting(usersURL)) // and nothing else was sent anywhere
+		})
+	}
+}
+
+func TestF59_Loops(t *testing.T) {
+	t.Parallel()
+	page := func(n string) string { return usersURL + "&$skiptoken=" + n }
+	for name, test := range map[string]struct {
+		links []string // of the pages
+		ids   []string
+	}{
+		"the second page names itself":      {[]string{page("2"), page("2")}, []string{"0", "1"}},
+		"the second page names the first":   {[]string{page("2"), usersURL}, []string{"0", "1"}},
+		"the third page names the second":   {[]string{page("2"), page("3"), page("2")}, []string{"0", "1", "2"}},
+		"in other letters of the same host": {[]string{page("2"), strings.Replace(page("2"), usersURL, "/base/v1.0/users"+listedSelect, 1)}, []string{"0", "1"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var steps []step
+			for i, link := range test.links {
+				steps = append(steps, pageOf(link, fmt.Sprint(i)))
+			}
+			ids, err := walked(t, newClient(t, newScript(t, steps...)).Users(t.Context(), licensing.UserQuery{}))
+			expectIDs(t, ids, test.ids...)
+			if !errors.Is(err, licensing.ErrUnsafeLink) {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
+func TestF59_LinksThatAreFollowed(t *testing.T) {
+	t.Parallel()
+	for link, want := range map[string]string{
+		usersURL + "&$skiptoken=a%2Fb%20c+d":           usersURL + "&$skiptoken=a%2Fb%20c+d",
+		"https://GRAPH.test:443/base/v1.0/users?$s=2":  "https://GRAPH.test:443/base/v1.0/users?$s=2",
+		"/base/v1.0/users?$skiptoken=2":                graphRoot + "/users?$skiptoken=2",
+		"?$skiptoken=2":                                graphRoot + "/users?$skiptoken=2",
+		"users?$skiptoken=2":                           graphRoot + "/users?$skiptoken=2",
+		"//graph.test/base/v1.0/users?$skiptoken=2":    graphRoot + "/users?$skiptoken=2",
+		"https://graph.test/base/v1.0/other?$select=x": graphRoot + "/other?$select=x",
+	} {
+		t.Run(link, func(t *testing.T) {
+			t.Parallel()
+			s := newScript(t, pageOf(link, "a"), pageOf("", "b"))
+			ids, err := walked(t, newClient(t, s).Users(t.Context(), licensing.UserQuery{}))
+			if err != nil {
+				t.Error(err)
+			}
+			expectIDs(t, ids, "a", "b")
+			expectRequests(t, s, getting(usersURL), getting(want))
+		})
+	}
+}
+
+// A listing whose page token has expired says so, and is walked again from the
+// start.
+func TestF60_ListingExpired(t *testing.T) {
+	t.Parallel()
+	tenant := licensingtest.NewTenant()
+	var all []string
+	for range 4 {
+		all = append(all, tenant.AddUser(licensingtest.User{}).ID)
+	}
+	users := tenant.Client().Users(t.Context(), licensing.UserQuery{PageSize: 2})
+	var ids []string
+	var failed error
+	for user, err := range users {
+		if failed = err; err != nil {
+			continue
+		}
+		ids = append(ids, user.ID)
+		tenant.ExpirePageTokens()
+	}
+	if e := asError(t, failed); !errors.Is(failed, licensing.ErrListingExpired) || e.StatusCode != 400 || e.Attempts != 1 {
+		t.Errorf("got %v", failed)
+	}
+	expectIDs(t, ids, all[:2]...)
+	ids, err := walked(t, users)
+	if err != nil {
+		t.Error(err)
+	}
+	expectIDs(t, ids, all...)
+}
+
+func TestEmptyPages(t *testing.T) {
+	t.Parallel()
+	tenant := licensingtest.NewTenant()
+	tenant.SetEmptyPages(true)
+	var all []string
+	for range 5 {
+		all = append(all, tenant.AddUser(licensingtest.User{}).ID)
+	}
+	ids, err := walked(t, tenant.Client().Users(t.Context(), licensing.UserQuery{PageSize: 2}))
+	if err != nil {
+		t.Error(err)
+	}
+	expectIDs(t, ids, all...)
+	if n := len(tenant.Requests()); n != 6 {
+		t.Errorf("%d requests, want an empty one before each of 3", n)
+	}
+}
+
+func TestAPageWithoutItsCollection(t *testing.T) {
+	t.Parallel()
+	for body, want := range map[string]string{
+		`{"@odata.context":"x"}`:                         "list users: 200 answer cannot be read: value: not there",
+		`{"value":null}`:                                 "list users: 200 answer cannot be read: value: not there",
+		`{"value":{}}`:                                   `list users: 200 answer cannot be read: property "value"`,
+		`{"value":[],"@odata.nextLink":7}`:               `list users: 200 answer cannot be read: property "@odata.nextLink"`,
+		`{"value":[{"assignedLicenses":[{"skuId":7}]}]}`: `list users: 200 answer cannot be read: property "value[0].assignedLicenses[0].skuId"`,
+	} {
+		t.Run(body, func(t *testing.T) {
+			t.Parallel()
+			ids, err := walked(t, newClient(t, newScript(t, reply(200, body, "Request-Id", "r-1"))).Users(t.Context(), licensing.UserQuery{}))
+			e, ok := errors.AsType[*licensing.DecodeError](err)
+			if !ok || len(ids) != 0 || !strings.HasPrefix(err.Error(), want) {
+				t.Fatalf("got %q, %v, want %s", ids, err, want)
+			}
+			if string(e.Body) != body || e.RequestID != "r-1" {
+				t.Errorf("got %q of %q", e.Body, e.RequestID)
+			}
+		})
+	}
+}
+
+// An item that is null is none.
+func TestNullItems(t *testing.T) {
+	t.Parallel()
+	ids, err := walked(t, newClient(t, newScript(t, reply(200, `{"value":[null,{"id":"a"},null]}`))).Users(t.Context(), licensing.UserQuery{}))
+	if err != nil {
+		t.Error(err)
+	}
+	expectIDs(t, ids, "a")
+}
+
+// All pages of a walk have the caller's id, and each page one of its own
+// otherwise.
+func TestRequestIDsOfPages(t *testing.T) {
+	t.Parallel()
+	id := uuid.MustParse("99999999-9999-4999-8999-999999999999")
+	for name, ctx := range map[string]context.Context{"given": licensing.ContextWithRequestID(t.Context(), id), "not given": t.Context()} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newScript(t, pageOf(usersURL+"&$skiptoken=2", "a"), pageOf("", "b"))
+			if _, err := walked(t, newClient(t, s).Users(ctx, licensing.UserQuery{})); err != nil {
+				t.Error(err)
+			}
+			sent := s.requests()
+			first, second := sent[0].Header.Get("Client-Request-Id"), sent[1].Header.Get("Client-Request-Id")
+			if given := first == id.String() && second == first; given != (name == "given") || first == second && !given {
+				t.Errorf("sent %s and %s", first, second)
+			}
+		})
+	}
+}
+
+// Each page has the time of a call, not the whole walk.
+func TestMaxElapsedBoundsAPage(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		slow := func(next step) step {
+			return func(req *http.Request) (*http.Response, error) {
+				time.Sleep(40 * time.Second)
+				return next(req)
+			}
+		}
+		s := newScript(t, slow(pageOf(usersURL+"&$skiptoken=2", "a")), slow(pageOf("", "b")))
+		client := newClient(t, s, licensing.WithRetryPolicy(licensing.RetryPolicy{MaxElapsed: time.Minute}))
+		ids, err := walked(t, client.Users(t.Context(), licensing.UserQuery{}))
+		if err != nil {
+			t.Error(err)
+		}
+		expectIDs(t, ids, "a", "b")
+	})
+}

@@ -1,0 +1,104 @@
+package licensing
+
+import (
+	"container/list"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+const (
+	readLag     = 5 * time.Minute // how long reads are seen to lag behind a write
+	locationLag = time.Minute     // how long a usage location may take to count
+	maxRecent   = 4096            // objects
+)
+
+// recents knows what this client has lately written to users and groups. Reads
+// lag behind writes: who edits what a read shows would undo the last change.
+type recents struct {
+	mu    sync.Mutex
+	byKey map[string]*list.Element
+	order list.List // of *recent, the one written last at the end
+}
+
+// A recent is what was written to one object.
+type recent struct {
+	key      string
+	licenses map[uuid.UUID]written
+	located  time.Time // when its usage location was set
+}
+
+// A written is what a SKU was made.
+type written struct {
+	license AssignedLicense
+	removed bool
+	at      time.Time // by Graph's clock, as the times in its answers
+	noted   time.Time // by ours
+}
+
+// changed notes a change that was made.
+func (r *recents) changed(key string, change AssignLicenseRequest, at time.Time) {
+	r.note(key, func(object *recent) {
+		if object.licenses == nil {
+			object.licenses = make(map[uuid.UUID]written)
+		}
+		for _, license := range change.AddLicenses {
+			license.DisabledPlans = slices.Clone(license.DisabledPlans)
+			object.licenses[license.SKUID] = written{license: license, at: at, noted: time.Now()}
+		}
+		for _, sku := range change.RemoveLicenses {
+			object.licenses[sku] = written{removed: true, at: at, noted: time.Now()}
+		}
+	})
+}
+
+// located notes that a usage location was set.
+func (r *recents) located(key string) {
+	r.note(key, func(object *recent) { object.located = time.Now() })
+}
+
+func (r *recents) note(key string, add func(*recent)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.byKey == nil {
+		r.byKey = make(map[string]*list.Element)
+	}
+	object := r.byKey[key]
+	if object == nil {
+		object = r.order.PushBack(&recent{key: key})
+		r.byKey[key] = object
+	}
+	r.order.MoveToBack(object)
+	if r.order.Len() > maxRecent {
+		oldest := r.order.Remove(r.order.Front()).(*recent)
+		delete(r.byKey, oldest.key)
+	}
+	add(object.Value.(*recent))
+}
+
+// of returns what was written to one object; it has to be called with the lock.
+func (r *recents) of(key string) *recent {
+	if object := r.byKey[key]; object != nil {
+		return object.Value.(*recent)
+	}
+	return new(recent)
+}
+
+// license returns what a SKU was lately made, if it was.
+func (r *recents) license(key string, sku uuid.UUID) (written, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	w, ok := r.of(key).licenses[sku]
+	w.license.DisabledPlans = slices.Clone(w.license.DisabledPlans)
+	return w, ok && time.Since(w.noted) < readLag
+}
+
+// locationLeft returns how long a usage location set lately may still be
+// unknown to the write path.
+func (r *recents) locationLeft(key string) time.Duration {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return locationLag - time.Since(r.of(key).located)
+}

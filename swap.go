@@ -1,0 +1,120 @@
+package licensing
+
+import (
+	"context"
+	"errors"
+
+	"github.com/google/uuid"
+)
+
+// A LicenseSwap says which SKU takes the place of which.
+type LicenseSwap struct {
+	From, To uuid.UUID
+	// Plans maps service plans of From to plans of To that have other ids, so
+	// that those that are off stay off.
+	Plans map[uuid.UUID]uuid.UUID
+}
+
+// A SwapResult is what became of a swap.
+type SwapResult struct {
+	// User or Group is the object as Graph answered the write, or as it was
+	// read where nothing was written.
+	User    *User
+	Group   *Group
+	License AssignedLicense // what the object has of the new SKU
+	Plans   []PlanMapping   // what became of the plans that were off
+	Changed bool            // false where the swap had been made before
+}
+
+// SwapUserLicense replaces a SKU that a user has directly by another, in one
+// request that is made as a whole or not at all, and carries over which service
+// plans are off: by the same id, then by swap.Plans. The rest of the new SKU's
+// plans are on.
+//
+// A new SKU that the user has directly already keeps its own disabled plans.
+// With the new one there and the old one gone nothing is written, so that a
+// swap can be repeated. It reads the user and the tenant's SKUs first, and warns
+// as [Client.UpdateUserServicePlans] does. Where the new SKU has no Exchange,
+// the mailbox is deleted after 30 days.
+//
+// Permission: LicenseAssignment.ReadWrite.All and User.Read.All, delegated or
+// application.
+//
+// Errors: [ErrInvalidArgument], [ErrInherited] (the old SKU comes from groups
+// alone, which are named), [ErrNotAssigned], [ErrUnknownSKU], and those of
+// [Client.AssignUserLicense].
+//
+// Graph: https://learn.microsoft.com/graph/api/user-assignlicense
+func (c *Client) SwapUserLicense(ctx context.Context, user string, swap LicenseSwap) (*SwapResult, error) {
+	var result SwapResult
+	var err error
+	result.User, err = swapLicense(ctx, c, "swap user license", userObject(user), swap, new(User), &result)
+	if err != nil {
+		return nil, err
+	}
+	return &result, nil
+}
+
+// SwapGroupLicense replaces a SKU that a group has by another. The members
+// follow later; see [Client.WaitForGroup].
+//
+// It works and warns as [Client.SwapUserLicense] does.
+//
+// Permission: LicenseAssignment.ReadWrite.All and Group.Read.All, delegated or
+// application.
+//
+// Errors: [ErrInvalidArgument], [ErrNotAssigned], [ErrUnknownSKU], and those of
+// [Client.AssignGroupLicense].
+//
+// Graph: https://learn.microsoft.com/graph/api/group-assignlicense
+func (c *Client) SwapGroupLicense(ctx context.Context, groupID string, swap LicenseSwap) (*SwapResult, error) {
+	var result SwapResult
+	var err error
+	result.Group, err = swapLicense(ctx, c, "swap group license", groupObject(groupID), swap, new(Group), &result)
+	if err != nil {
+		return nil, err
+	}
+	return &result, nil
+}
+
+func swapLicense[R holder](ctx context.Context, c *Client, op string, obj object, swap LicenseSwap, into R, result *SwapResult) (R, error) {
+	switch {
+	case swap.From == uuid.Nil || swap.To == uuid.Nil:
+		var none R
+		return none, invalid(op, "swap must name From and To")
+	case swap.From == swap.To:
+		var none R
+		return none, invalid(op, "swap.From and swap.To are the same SKU")
+	}
+	return edit(ctx, c, op, obj, into, func(e *editor[R]) (AssignLicenseRequest, error) {
+		var change AssignLicenseRequest
+		target, _, there, err := e.holding(ctx, swap.To)
+		if err != nil {
+			return change, err
+		}
+		source, err := e.current(ctx, swap.From)
+		switch {
+		case there && errors.Is(err, ErrNotAssigned):
+			result.License = target
+			return change, nil
+		case err != nil:
+			return change, err
+		}
+		change.RemoveLicenses = []uuid.UUID{swap.From}
+		if !there {
+			skus, err := e.skus(ctx, swap.From, swap.To)
+			if err != nil {
+				return change, err
+			}
+			target, result.Plans, err = swapPlans(op, source, skus[0], skus[1], swap.Plans)
+			if err != nil {
+				return change, err
+			}
+		}
+		// Also where it is there already: if it was taken away meanwhile, the
+		// removal alone would leave neither.
+		change.AddLicenses = []AssignedLicense{target}
+		result.License, result.Changed = target, true
+		return change, nil
+	})
+}
