@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"strings"
@@ -10,7 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/graphlicensing/licensing"
-	"github.com/graphlicensing/licensing/examples/internal/connect"
+	"github.com/graphlicensing/licensing/examples/internal/cli"
 )
 
 // A command is what the flags ask for.
@@ -24,8 +23,7 @@ type command struct {
 
 func parse(args []string, usage io.Writer) (*command, error) {
 	var c command
-	flags := flag.NewFlagSet("assign", flag.ContinueOnError)
-	flags.SetOutput(io.Discard) // an error is one line, and main's to print
+	flags := cli.NewFlags("assign")
 	user := flags.String("user", "", "change the user with this `id or name`")
 	me := flags.Bool("me", false, "change the signed-in user")
 	group := flags.String("group", "", "change the group with this `id`")
@@ -42,14 +40,10 @@ func parse(args []string, usage io.Writer) (*command, error) {
 		return err
 	})
 	flags.BoolVar(&c.reprocess, "reprocess", false, "work out the group-based licences of the user again")
-	flags.StringVar(&c.cloud, "cloud", "global", "the `cloud` of the tenant: "+connect.CloudNames)
-	if err := flags.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			flags.SetOutput(usage)
-			flags.Usage()
-		}
+	if err := flags.Parse(args, usage); err != nil {
 		return nil, err
 	}
+	c.cloud = flags.Cloud
 
 	targets := 0
 	for kind, name := range map[string]string{"user": *user, "group": *group} {
@@ -62,8 +56,6 @@ func parse(args []string, usage io.Writer) (*command, error) {
 	}
 	changes := len(c.change.AddLicenses)+len(c.change.RemoveLicenses) > 0
 	switch {
-	case flags.NArg() > 0:
-		return nil, fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	case targets > 1:
 		return nil, errors.New("-user, -me and -group exclude each other")
 	case targets == 0 && (changes || c.reprocess):
@@ -88,33 +80,4 @@ func parseIDs(texts []string) ([]uuid.UUID, error) {
 		ids = append(ids, id)
 	}
 	return ids, nil
-}
-
-// explain puts what can be done about an error before it.
-func explain(err error) string {
-	for _, advice := range []struct {
-		kind error
-		text string
-	}{
-		{licensing.ErrOutcomeUnknown, "perhaps done; run it again to make sure"},
-		{licensing.ErrNoAvailableLicenses, "no seat is free"},
-		{licensing.ErrUsageLocation, "set the user's usage location, or choose a product that is sold there"},
-		{licensing.ErrPlanDependency, "another service plan is needed with it"},
-		{licensing.ErrPlanConflict, "it cannot be had together with another plan"},
-		{licensing.ErrUnknownSKU, "the tenant has no such product"},
-		{licensing.ErrNotAssigned, "there is nothing to remove"},
-		{licensing.ErrInherited, "it comes from a group; change it there"},
-		{licensing.ErrProxyAddressConflict, "a mail address is in use twice"},
-		{licensing.ErrDelegatedOnly, "-me needs a user's token, not an application's"},
-		{licensing.ErrNotFound, "there is no such user or group"},
-		{licensing.ErrForbidden, "the permission or the role is missing"},
-		{licensing.ErrUnauthorized, "not signed in"},
-		{licensing.ErrThrottled, "too many requests"},
-		{licensing.ErrUnavailable, "Graph cannot be reached"},
-	} {
-		if errors.Is(err, advice.kind) {
-			return advice.text + ": " + err.Error()
-		}
-	}
-	return err.Error()
 }

@@ -8,26 +8,16 @@ package main
 
 import (
 	"context"
-	"errors"
-	"flag"
 	"fmt"
 	"io"
-	"os"
-	"os/signal"
 
 	"github.com/graphlicensing/licensing"
+	"github.com/graphlicensing/licensing/examples/internal/cli"
 	"github.com/graphlicensing/licensing/examples/internal/connect"
+	"github.com/graphlicensing/licensing/examples/internal/contoso"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
-	stop()
-	if err != nil && !errors.Is(err, flag.ErrHelp) {
-		fmt.Fprintln(os.Stderr, "assign:", explain(err))
-		os.Exit(1)
-	}
-}
+func main() { cli.Main("assign", run) }
 
 func run(ctx context.Context, args []string, out, usage io.Writer) error {
 	cmd, err := parse(args, usage)
@@ -46,7 +36,7 @@ func run(ctx context.Context, args []string, out, usage io.Writer) error {
 	if cmd.target == "" {
 		cmd.target, cmd.name, cmd.change = "user", demo.user, demo.change()
 	}
-	fmt.Fprintln(out, "No credentials in the environment: this is a fake tenant.")
+	fmt.Fprintln(out, contoso.Notice)
 	demo.print(out, "before")
 	err = cmd.send(ctx, demo.tenant.Client(), out)
 	demo.tenant.Process() // what Graph does in its own time after a change to a group

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"strings"
 	"testing"
+
+	"github.com/graphlicensing/licensing/examples/internal/cli"
 )
 
 // tool runs the tool on the fake tenant.
@@ -90,7 +92,7 @@ func TestErrors(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			_, err := tool(t, strings.Fields(test.args)...)
-			if err == nil || !strings.HasPrefix(explain(err), test.want) || strings.Contains(explain(err), "\n") {
+			if err == nil || !strings.HasPrefix(cli.Explain(err), test.want) || strings.Contains(cli.Explain(err), "\n") {
 				t.Errorf("got %v, want one line that starts with %q", err, test.want)
 			}
 		})

@@ -1,0 +1,113 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/graphlicensing/licensing/examples/internal/cli"
+	"github.com/graphlicensing/licensing/examples/internal/contoso"
+)
+
+// tool runs the tool on the fake tenant, without waiting in earnest.
+func tool(t *testing.T, args ...string) (out string, err error) {
+	t.Helper()
+	for _, name := range []string{"GRAPH_TOKEN", "AZURE_TENANT_ID", "AZURE_CLIENT_ID"} {
+		t.Setenv(name, "")
+	}
+	synctest.Test(t, func(t *testing.T) {
+		var buffer bytes.Buffer
+		err = run(t.Context(), args, &buffer, &buffer)
+		out = buffer.String()
+	})
+	return out, err
+}
+
+const first = `No credentials in the environment: this is a fake tenant.
+ENTERPRISEPACK is accepted for group Sales
+processing of group Sales is complete
+
+member                product         from         state  cause
+cleo@contoso.example  ENTERPRISEPACK  group Sales  Error  no seat is free (CountViolation)
+`
+
+func TestMainJob(t *testing.T) {
+	got, err := tool(t)
+	const want = first + `
+dan@contoso.example has left, and the seat is free
+cleo@contoso.example: repaired
+`
+	if err != nil || got != want {
+		t.Errorf("got %v and\n%s\nwant\n%s", err, got, want)
+	}
+}
+
+func TestWithoutReprocessing(t *testing.T) {
+	got, err := tool(t, "-group", contoso.Sales, "-sku", "enterprisepack")
+	if got != first || err == nil || err.Error() != "in error: 1; -reprocess tries again once the cause is gone" {
+		t.Errorf("got %v and\n%s\nwant\n%s", err, got, first)
+	}
+}
+
+func TestProductThatTheGroupHas(t *testing.T) {
+	got, err := tool(t, "-group", contoso.Sales, "-sku", "M365_F1")
+	const want = `No credentials in the environment: this is a fake tenant.
+group Sales has M365_F1 already
+processing of group Sales is complete
+no member is in error
+`
+	if err != nil || got != want {
+		t.Errorf("got %v and\n%s\nwant\n%s", err, got, want)
+	}
+}
+
+func TestReprocessingThatDoesNotHelp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		cmd := command{group: contoso.Sales, sku: "ENTERPRISEPACK", timeout: time.Minute, reprocess: true}
+		err := cmd.do(t.Context(), newDemo(&out).client, &out, func(context.Context) error { return nil })
+		if err == nil || err.Error() != "still in error: 1" || !strings.Contains(out.String(), "\ncleo@contoso.example: no seat is free: reprocess user license: 400 ") {
+			t.Errorf("got %v and\n%s", err, out.String())
+		}
+	})
+}
+
+func TestErrors(t *testing.T) {
+	tests := []struct {
+		name string
+		args string
+		want string // how the line starts
+	}{
+		{"time is up", "-group " + contoso.Sales + " -sku ENTERPRISEPACK -timeout 1s", "time is up, but what was accepted goes on; see -timeout: wait for group: "},
+		{"no such product", "-group " + contoso.Sales + " -sku ENTERPRISEPAK", `the tenant has no such product: find SKU: "ENTERPRISEPAK" is not one of the tenant's SKUs; did you mean ENTERPRISEPACK?`},
+		{"no such group", "-group 2132b215-826f-42a9-8cfe-1643d19d17fd -sku ENTERPRISEPACK", "there is no such user or group: read group licenses: 404 "},
+		{"not a group id", "-group Sales -sku ENTERPRISEPACK", "read group licenses: invalid argument: groupID must be a GUID"},
+		{"no product", "-group " + contoso.Sales, "name a group and a product with -group and -sku"},
+		{"no group", "-sku ENTERPRISEPACK", "name a group and a product with -group and -sku"},
+		{"only reprocess", "-reprocess", "name a group and a product with -group and -sku"},
+		{"argument", "Sales", `unexpected argument "Sales"`},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			_, err := tool(t, strings.Fields(test.args)...)
+			if err == nil || !strings.HasPrefix(cli.Explain(err), test.want) || strings.Contains(cli.Explain(err), "\n") {
+				t.Errorf("got %v, want one line that starts with %q", err, test.want)
+			}
+		})
+	}
+}
+
+func TestRealTenantWhereThereAreCredentials(t *testing.T) {
+	t.Setenv("GRAPH_TOKEN", "token")
+	var out bytes.Buffer
+	err := run(t.Context(), []string{"-cloud", "mars", "-group", contoso.Sales, "-sku", "x"}, &out, &out)
+	if err == nil || !strings.HasPrefix(err.Error(), `unknown cloud "mars"`) {
+		t.Errorf("got %v", err)
+	}
+	if err := run(t.Context(), nil, &out, &out); err == nil || out.Len() > 0 {
+		t.Errorf("without a group got %v and %q", err, out.String())
+	}
+}
