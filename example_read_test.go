@@ -342,7 +342,7 @@ func ExampleClient_SwapGroupLicense() {
 func ExampleClient_WaitForGroup() {
 	tenant, e3, _ := contoso()
 	support := tenant.AddGroup(licensingtest.Group{DisplayName: "Support"}, "adele@contoso.example", "ben@contoso.example")
-	tenant.ProcessAfter(0)
+	tenant.ProcessAfter(time.Second)
 	client := tenant.Client()
 
 	ctx, cancel := context.WithTimeout(context.Background(), time.Hour)

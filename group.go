@@ -75,7 +75,7 @@ func (c *Client) GroupMembersWithErrors(ctx context.Context, groupID string) ite
 // The groups are read page by page as they are asked for, and ranging again
 // reads again. An error ends the sequence.
 //
-// Permission: Group.Read.All, delegated or application.
+// Permission: Group.Read.All, delegated or application (unverified as the least).
 //
 // Errors: [ErrForbidden], [ErrThrottled], [ErrListingExpired] (start again),
 // [ErrUnsafeLink] (a page names another host as the next).

@@ -50,8 +50,11 @@
 // [Client.UpdateUserServicePlans] switches single service plans, and
 // [Client.SwapUserLicense] puts one SKU in the place of another; both have twins
 // for groups. They read what is assigned directly, work the change out and
-// write it in one turn. [ServicePlanChange.Apply] does so without sending
-// anything. [Client.SetUsageLocation] comes before a user's first licence.
+// write it in one turn. Because reads lag behind, for five minutes a client goes
+// by what it wrote itself, unless a read shows something newer; what another
+// client changed meanwhile can be undone. [ServicePlanChange.Apply] works out a
+// change of plans without sending anything. [Client.SetUsageLocation] comes
+// before a user's first licence.
 //
 // # Groups are asynchronous
 //
@@ -64,8 +67,8 @@
 // # Errors
 //
 // Methods return an [*Error], which works with [errors.Is] and the sentinels
-// of this package, or a [*DecodeError] for an accepted change whose answer
-// cannot be read:
+// of this package, or a [*DecodeError] for an answer of Graph's with a property
+// that cannot be read; a change that was answered so has been accepted:
 //
 //	switch {
 //	case errors.Is(err, licensing.ErrOutcomeUnknown):
@@ -89,7 +92,9 @@
 // as failed only if it did not happen; where that cannot be found out the
 // error is [ErrOutcomeUnknown].
 //
-// A context without a deadline is fine: MaxElapsed bounds each call.
+// A context without a deadline is fine: MaxElapsed bounds each call, and in a
+// listing each page. Only [Client.WaitForGroup] and [Client.WaitForUser] go on
+// until their context ends.
 //
 // # Testing
 //

@@ -19,7 +19,7 @@ func nextLink(root, current *url.URL, link string) (*url.URL, error) {
 	case next.User != nil:
 		reason = "it has user info"
 	case !sameOrigin(next, root):
-		reason = "another host than the client's"
+		reason = "another scheme, host or port than the client's"
 	case !strings.HasPrefix(path.Clean(next.Path), root.Path+"/"): // dot segments may be escaped
 		reason = "outside the client's API"
 	default:

@@ -10,7 +10,7 @@ import (
 func TestNextLink(t *testing.T) {
 	t.Parallel()
 	const (
-		foreign = "next link is not one to follow with credentials: another host than the client's"
+		foreign = "next link is not one to follow with credentials: another scheme, host or port than the client's"
 		outside = "next link is not one to follow with credentials: outside the client's API"
 		noURL   = "next link is not one to follow with credentials: no URL"
 		user    = "next link is not one to follow with credentials: it has user info"

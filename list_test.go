@@ -363,11 +363,11 @@ func TestF58_PageLost(t *testing.T) {
 func TestF59_UnsafeLinks(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct{ link, text string }{
-		"another host":           {"https://evil.test/base/v1.0/users?$skiptoken=2", "another host than the client's"},
-		"a host that starts so":  {"https://graph.test.evil.test/base/v1.0/users", "another host than the client's"},
-		"another port":           {"https://graph.test:8443/base/v1.0/users", "another host than the client's"},
-		"plain http":             {"http://graph.test/base/v1.0/users", "another host than the client's"},
-		"without a scheme":       {"//evil.test/base/v1.0/users", "another host than the client's"},
+		"another host":           {"https://evil.test/base/v1.0/users?$skiptoken=2", "another scheme, host or port than the client's"},
+		"a host that starts so":  {"https://graph.test.evil.test/base/v1.0/users", "another scheme, host or port than the client's"},
+		"another port":           {"https://graph.test:8443/base/v1.0/users", "another scheme, host or port than the client's"},
+		"plain http":             {"http://graph.test/base/v1.0/users", "another scheme, host or port than the client's"},
+		"without a scheme":       {"//evil.test/base/v1.0/users", "another scheme, host or port than the client's"},
 		"user info":              {"https://graph.test@evil.test/base/v1.0/users", "it has user info"},
 		"user info, own host":    {"https://adele:secret@graph.test/base/v1.0/users", "it has user info"},
 		"outside the root":       {"https://graph.test/other/v1.0/users", "outside the client's API"},

@@ -27,7 +27,7 @@ import (
 func (c *Client) SetUsageLocation(ctx context.Context, user, countryCode string) error {
 	const op = "set usage location"
 	country := strings.ToUpper(countryCode)
-	if !slices.Contains(strings.Fields(countries), country) {
+	if len(countryCode) != 2 || !slices.Contains(strings.Fields(countries), country) {
 		return invalid(op, "countryCode is not one of ISO 3166 alpha-2")
 	}
 	call, err := c.newCall(ctx, op, userObject(user), http.MethodPatch, "", []byte(`{"usageLocation":"`+country+`"}`), new(User))
@@ -51,7 +51,7 @@ func (c *Client) SetUsageLocation(ctx context.Context, user, countryCode string)
 func (c *call) awaitLocation(ctx context.Context, err error) error {
 	// Not sold there is the other refusal of this kind, and stays so.
 	unnoticed := func() bool { return strings.Contains(strings.ToLower(c.last.said().message), "invalid usage location") }
-	for wait := time.Second; errors.Is(err, ErrUsageLocation) && unnoticed() && c.tries > 1; wait += wait / 2 {
+	for wait := time.Second; errors.Is(err, ErrUsageLocation) && unnoticed() && c.tries > 1; wait = min(wait+wait/2, 5*time.Second) {
 		wait = min(wait, c.client.recent.locationLeft(c.key))
 		if wait <= 0 || wait >= c.left(ctx) {
 			return err

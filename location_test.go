@@ -117,7 +117,7 @@ func TestUsageLocationThatIsRefused(t *testing.T) {
 		"set for another user":   {set("other@contoso.example"), refusal, licensing.RetryPolicy{}, 0, 1, 1, 0},
 		"set long ago":           {func(t *testing.T, c *licensing.Client) { set(userID)(t, c); time.Sleep(time.Minute) }, refusal, licensing.RetryPolicy{}, 0, 1, 1, 0},
 		"sent once":              {set(userID), refusal, licensing.RetryPolicy{MaxAttempts: 1}, 0, 1, 1, 0},
-		"for a minute":           {set(userID), refusal, licensing.RetryPolicy{}, 0, 5, 10, time.Minute},
+		"for a minute":           {set(userID), refusal, licensing.RetryPolicy{}, 0, 10, 20, time.Minute},
 		"for what is left of it": {func(t *testing.T, c *licensing.Client) { set(userID)(t, c); time.Sleep(50 * time.Second) }, refusal, licensing.RetryPolicy{}, 0, 2, 6, 10 * time.Second},
 		"within MaxElapsed":      {set(userID), refusal, licensing.RetryPolicy{MaxElapsed: 10 * time.Second}, 0, 3, 5, 10 * time.Second},
 		"within the context":     {set(userID), refusal, licensing.RetryPolicy{}, 10 * time.Second, 3, 5, 10 * time.Second},

@@ -51,8 +51,8 @@ func (p ServicePlanChange) apply(op string, current AssignedLicense, sku Subscri
 	}
 	off := func(id uuid.UUID) bool {
 		switch {
-		case len(p.EnableOnly) > 0:
-			return fixed(sku, id) == "" && !slices.Contains(p.EnableOnly, id)
+		case len(p.EnableOnly) > 0 && fixed(sku, id) == "":
+			return !slices.Contains(p.EnableOnly, id)
 		case slices.Contains(p.Enable, id):
 			return false
 		}
@@ -182,7 +182,7 @@ func swapPlans(op string, from AssignedLicense, a, b SubscribedSKU, mapping map[
 	}
 	// In order, so that of several mistakes it is always the same that is told.
 	for _, old := range slices.SortedFunc(maps.Keys(mapping), func(x, y uuid.UUID) int { return bytes.Compare(x[:], y[:]) }) {
-		if _, ok := planOf(a, old); !ok {
+		if _, ok := planOf(a, old); !ok && len(a.ServicePlans) > 0 { // else they are not known
 			return AssignedLicense{}, nil, invalid(op, "mapping[%s]: not a service plan of SKU %s", old, called(a.SKUID, a.SKUPartNumber))
 		}
 		if reason := fixed(b, mapping[old]); reason != "" {

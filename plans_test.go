@@ -60,7 +60,7 @@ func TestServicePlanChangeApply(t *testing.T) {
 		{"a plan for the company that is on the list stays there", []byte{5}, licensing.ServicePlanChange{Disable: planIDs(1)}, []byte{5, 1}},
 		{"EnableOnly turns the others off", nil, licensing.ServicePlanChange{EnableOnly: planIDs(2)}, []byte{1, 3, 4, 6}},
 		{"EnableOnly keeps the order of the list", []byte{6, 2, 3}, licensing.ServicePlanChange{EnableOnly: planIDs(2)}, []byte{6, 3, 1, 4}},
-		{"EnableOnly turns no plan for the company off", []byte{5, 9}, licensing.ServicePlanChange{EnableOnly: planIDs(1, 2, 3)}, []byte{4, 6}},
+		{"EnableOnly leaves plans for the company as they are", []byte{5, 9}, licensing.ServicePlanChange{EnableOnly: planIDs(1, 2, 3)}, []byte{5, 4, 6}},
 		{"EnableOnly of all plans", []byte{1, 2}, licensing.ServicePlanChange{EnableOnly: planIDs(1, 2, 3, 4, 6)}, nil},
 		{"EnableOnly of what is on already", []byte{3, 1, 6, 4}, licensing.ServicePlanChange{EnableOnly: planIDs(2, 2)}, []byte{3, 1, 6, 4}},
 	}

@@ -12,7 +12,7 @@ import (
 const (
 	readLag     = 5 * time.Minute // how long reads are seen to lag behind a write
 	locationLag = time.Minute     // how long a usage location may take to count
-	maxRecent   = 4096            // objects
+	maxRecent   = 16384           // objects; the quota allows 9,000 in that time
 )
 
 // recents knows what this client has lately written to users and groups. Reads
@@ -26,6 +26,7 @@ type recents struct {
 // A recent is what was written to one object.
 type recent struct {
 	key      string
+	noted    time.Time
 	licenses map[uuid.UUID]written
 	located  time.Time // when its usage location was set
 }
@@ -54,6 +55,20 @@ func (r *recents) changed(key string, change AssignLicenseRequest, at time.Time)
 	})
 }
 
+// unknown forgets what a change was about: by what Graph answered, it is not as
+// it was noted, or nobody knows.
+func (r *recents) unknown(key string, change AssignLicenseRequest) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	object := r.of(key)
+	for _, license := range change.AddLicenses {
+		delete(object.licenses, license.SKUID)
+	}
+	for _, sku := range change.RemoveLicenses {
+		delete(object.licenses, sku)
+	}
+}
+
 // located notes that a usage location was set.
 func (r *recents) located(key string) {
 	r.note(key, func(object *recent) { object.located = time.Now() })
@@ -71,11 +86,17 @@ func (r *recents) note(key string, add func(*recent)) {
 		r.byKey[key] = object
 	}
 	r.order.MoveToBack(object)
-	if r.order.Len() > maxRecent {
-		oldest := r.order.Remove(r.order.Front()).(*recent)
+	latest := object.Value.(*recent)
+	latest.noted = time.Now()
+	for {
+		oldest := r.order.Front().Value.(*recent)
+		if r.order.Len() <= maxRecent && latest.noted.Sub(oldest.noted) < readLag {
+			break
+		}
+		r.order.Remove(r.order.Front())
 		delete(r.byKey, oldest.key)
 	}
-	add(object.Value.(*recent))
+	add(latest)
 }
 
 // of returns what was written to one object; it has to be called with the lock.

@@ -91,3 +91,34 @@ func TestRecentsAreBounded(t *testing.T) {
 		}
 	}
 }
+
+// Callers may change what they gave and got.
+func TestRecentLicensesAreCopies(t *testing.T) {
+	t.Parallel()
+	a := swapID(1)
+	license := AssignedLicense{SKUID: a, DisabledPlans: swapIDs(9)}
+	var r recents
+	r.changed("user x", AssignLicenseRequest{AddLicenses: []AssignedLicense{license}}, time.Now())
+	license.DisabledPlans[0] = uuid.Nil
+	w, _ := r.license("user x", a)
+	w.license.DisabledPlans[0] = uuid.Nil
+	if w, _ = r.license("user x", a); !samePlans(w.license.DisabledPlans, swapIDs(9)) {
+		t.Errorf("got %v", w.license.DisabledPlans)
+	}
+}
+
+// What is too old to count is not kept.
+func TestMemoryIsSweptByTime(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var r recents
+		for i := range 100 {
+			r.located(fmt.Sprint("user ", i))
+		}
+		time.Sleep(readLag)
+		r.located("user later")
+		if len(r.byKey) != 1 || r.order.Len() != 1 {
+			t.Errorf("%d objects are kept, want 1", len(r.byKey))
+		}
+	})
+}

@@ -100,7 +100,7 @@ func (c *Client) UserLicenseDetails(ctx context.Context, user string) ([]License
 // It is [Client.UserLicenseDetails] for the user whose token it is, and works
 // with delegated tokens only.
 //
-// Permission: User.Read, delegated.
+// Permission: LicenseAssignment.Read.All or User.Read, delegated.
 //
 // Errors: those of [Client.UserLicenseDetails], and [ErrDelegatedOnly] (the
 // token is an application's).

@@ -2,7 +2,6 @@ package licensing
 
 import (
 	"context"
-	"errors"
 
 	"github.com/google/uuid"
 )
@@ -32,13 +31,12 @@ type SwapResult struct {
 // plans are on.
 //
 // A new SKU that the user has directly already keeps its own disabled plans.
-// With the new one there and the old one gone nothing is written, so that a
-// swap can be repeated. It reads the user and the tenant's SKUs first, and warns
-// as [Client.UpdateUserServicePlans] does. Where the new SKU has no Exchange,
-// the mailbox is deleted after 30 days.
+// With the new one there and no direct old one nothing is written, so that a
+// swap can be repeated. It reads and warns as [Client.UpdateUserServicePlans]
+// does. Where the new SKU has no Exchange, the mailbox ends after 30 days.
 //
-// Permission: LicenseAssignment.ReadWrite.All and User.Read.All, delegated or
-// application.
+// Permission: LicenseAssignment.ReadWrite.All, LicenseAssignment.Read.All and
+// User.Read.All, delegated or application (unverified as the least).
 //
 // Errors: [ErrInvalidArgument], [ErrInherited] (the old SKU comes from groups
 // alone, which are named), [ErrNotAssigned], [ErrUnknownSKU], and those of
@@ -60,8 +58,8 @@ func (c *Client) SwapUserLicense(ctx context.Context, user string, swap LicenseS
 //
 // It works and warns as [Client.SwapUserLicense] does.
 //
-// Permission: LicenseAssignment.ReadWrite.All and Group.Read.All, delegated or
-// application.
+// Permission: LicenseAssignment.ReadWrite.All, LicenseAssignment.Read.All and
+// Group.Read.All, delegated or application (unverified as the least).
 //
 // Errors: [ErrInvalidArgument], [ErrNotAssigned], [ErrUnknownSKU], and those of
 // [Client.AssignGroupLicense].
@@ -94,7 +92,7 @@ func swapLicense[R holder](ctx context.Context, c *Client, op string, obj object
 		}
 		source, err := e.current(ctx, swap.From)
 		switch {
-		case there && errors.Is(err, ErrNotAssigned):
+		case there && gone(err):
 			result.License = target
 			return change, nil
 		case err != nil:
@@ -102,11 +100,15 @@ func swapLicense[R holder](ctx context.Context, c *Client, op string, obj object
 		}
 		change.RemoveLicenses = []uuid.UUID{swap.From}
 		if !there {
-			skus, err := e.skus(ctx, swap.From, swap.To)
+			to, err := e.sku(ctx, swap.To)
 			if err != nil {
 				return change, err
 			}
-			target, result.Plans, err = swapPlans(op, source, skus[0], skus[1], swap.Plans)
+			from, err := e.sku(ctx, swap.From)
+			if err != nil { // it has run out, which is what one swaps for
+				from = SubscribedSKU{SKUID: swap.From}
+			}
+			target, result.Plans, err = swapPlans(op, source, from, to, swap.Plans)
 			if err != nil {
 				return change, err
 			}

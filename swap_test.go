@@ -67,7 +67,6 @@ func TestSwapAsAWhole(t *testing.T) {
 
 func TestSwapsThatAreRefused(t *testing.T) {
 	t.Parallel()
-	stateB := strings.Replace(stateA, "AAAAAAAA-aaaa-4aaa-8aaa-aaaaaaaaaaaa", skuB.String(), 1)
 	groupB := strings.Replace(stateGroup, skuA.String(), skuB.String(), 1)
 	mapped := func(from, to uuid.UUID) licensing.LicenseSwap {
 		return licensing.LicenseSwap{From: skuA, To: skuB, Plans: map[uuid.UUID]uuid.UUID{from: to}}
@@ -84,7 +83,6 @@ func TestSwapsThatAreRefused(t *testing.T) {
 		"the same":                       {nil, userID, licensing.LicenseSwap{From: skuA, To: skuA}, licensing.ErrInvalidArgument, "invalid argument: swap.From and swap.To are the same SKU"},
 		"no user":                        {nil, "", aForB, licensing.ErrInvalidArgument, "invalid argument: user is empty"},
 		"the old one inherited":          {[]step{userWith(stateGroup)}, userID, aForB, licensing.ErrInherited, "license " + skuA.String() + " comes from group " + groupID},
-		"inherited, the new one there":   {[]step{userWith(stateGroup, stateB)}, userID, aForB, licensing.ErrInherited, "license " + skuA.String() + " comes from group " + groupID},
 		"neither":                        {[]step{userWith()}, userID, aForB, licensing.ErrNotAssigned, "license " + skuA.String() + " is not assigned"},
 		"the new one only inherited":     {[]step{userWith(groupB)}, userID, aForB, licensing.ErrNotAssigned, "license " + skuA.String() + " is not assigned"},
 		"the new one not the tenant's":   {[]step{userWith(stateA), reply(200, `{"value":[{"skuId":"aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa"}]}`)}, userID, aForB, licensing.ErrUnknownSKU, "the tenant has no SKU " + skuB.String()},
@@ -132,6 +130,16 @@ func TestASwapCanBeRepeated(t *testing.T) {
 	samePlanSet(t, got.License.DisabledPlans, planA)
 }
 
+// What comes from a group stays, and a swap that was made can be repeated.
+func TestASwapOfWhatIsInheritedToo(t *testing.T) {
+	t.Parallel()
+	stateB := strings.NewReplacer("AAAAAAAA-aaaa-4aaa-8aaa-aaaaaaaaaaaa", skuB.String()).Replace(stateA)
+	got, err := newClient(t, newScript(t, userWith(stateGroup, stateB))).SwapUserLicense(t.Context(), userID, aForB)
+	if err != nil || got.Changed || got.License.SKUID != skuB {
+		t.Errorf("got %+v, %v", got, err)
+	}
+}
+
 // A new SKU that is there already keeps its own plans; the old one goes.
 func TestASwapWithBothThere(t *testing.T) {
 	t.Parallel()
@@ -167,8 +175,8 @@ func TestSwapsInATenant(t *testing.T) {
 				if _, err := o.client.SwapUserLicense(t.Context(), o.both, forE5); err != nil {
 					t.Fatal(err)
 				}
-				if _, err := o.client.SwapUserLicense(t.Context(), o.both, forE5); !errors.Is(err, licensing.ErrInherited) {
-					t.Errorf("got %v", err)
+				if got, err := o.client.SwapUserLicense(t.Context(), o.both, forE5); err != nil || got.Changed {
+					t.Errorf("got %+v, %v", got, err)
 				}
 				user, _ := o.tenant.User(o.both)
 				if len(user.Licenses) != 1 || len(user.States) != 2 {
@@ -233,4 +241,16 @@ func TestASwapAmongEdits(t *testing.T) {
 		wg.Wait()
 		samePlanSet(t, o.off(t, o.direct, o.e5.ID), o.teams)
 	})
+}
+
+// A SKU that has run out is what one swaps away from.
+func TestASwapOfASKUThatHasRunOut(t *testing.T) {
+	t.Parallel()
+	skus := `{"value":[{"skuId":"` + skuB.String() + `","servicePlans":[{"servicePlanId":"` + planA.String() + `","appliesTo":"User"}]}]}`
+	s := newScript(t, userWith(stateA), reply(200, skus), okUser)
+	got, err := newClient(t, s).SwapUserLicense(t.Context(), userID, licensing.LicenseSwap{From: skuA, To: skuB})
+	if err != nil || !got.Changed {
+		t.Fatalf("got %+v, %v", got, err)
+	}
+	samePlanSet(t, got.License.DisabledPlans, planA)
 }

@@ -16,14 +16,14 @@ import (
 // has directly, leaves the others as they are, and returns the user. Where
 // nothing changes, that is the user as read, and nothing is written.
 //
-// It reads the direct assignment and the tenant's SKUs and then writes: two or
-// three requests. Calls of one client to one user, addressed in the same way,
-// wait for each other, and what this client has lately written counts more than
-// a read that lags behind; another client can still interfere. Switching
-// Exchange off starts the 30 days after which the mailbox is deleted.
+// It reads the direct assignment and the tenant's SKUs and then writes. Calls of
+// one client to one user, addressed in the same way, wait for each other. Since
+// reads lag behind, for five minutes a client goes by what it wrote itself,
+// unless a read shows something newer; what another client changed meanwhile can
+// be undone. Switching Exchange off starts the 30 days to the mailbox's end.
 //
-// Permission: LicenseAssignment.ReadWrite.All and User.Read.All, delegated or
-// application.
+// Permission: LicenseAssignment.ReadWrite.All, LicenseAssignment.Read.All and
+// User.Read.All, delegated or application (unverified as the least).
 //
 // Errors: [ErrInvalidArgument] (change contradicts itself, or names no User plan
 // of the SKU), [ErrInherited] (only from groups, which are named: change those),
@@ -39,10 +39,11 @@ func (c *Client) UpdateUserServicePlans(ctx context.Context, user string, skuID 
 // follow later; see [Client.WaitForGroup]. Where nothing changes, nothing is
 // written.
 //
-// It works and warns as [Client.UpdateUserServicePlans] does.
+// It works and warns as [Client.UpdateUserServicePlans] does, but no read of a
+// group shows what is newer.
 //
-// Permission: LicenseAssignment.ReadWrite.All and Group.Read.All, delegated or
-// application.
+// Permission: LicenseAssignment.ReadWrite.All, LicenseAssignment.Read.All and
+// Group.Read.All, delegated or application (unverified as the least).
 //
 // Errors: [ErrInvalidArgument] (change contradicts itself, or names no User plan
 // of the SKU), [ErrNotAssigned], [ErrUnknownSKU], and those of
@@ -95,12 +96,16 @@ func updatePlans[R holder](ctx context.Context, c *Client, op string, obj object
 		if err != nil {
 			return AssignLicenseRequest{}, err
 		}
-		skus, err := e.skus(ctx, skuID)
+		sku, err := e.sku(ctx, skuID)
 		if err != nil {
 			return AssignLicenseRequest{}, err
 		}
-		next, err := change.apply(op, current, skus[0])
-		if err != nil || samePlans(next.DisabledPlans, current.DisabledPlans) {
+		next, err := change.apply(op, current, sku)
+		listed := slices.DeleteFunc(slices.Clone(current.DisabledPlans), func(id uuid.UUID) bool {
+			_, ok := planOf(sku, id)
+			return !ok // it is off by being no more
+		})
+		if err != nil || samePlans(next.DisabledPlans, listed) {
 			return AssignLicenseRequest{}, err
 		}
 		return AssignLicenseRequest{AddLicenses: []AssignedLicense{next}}, nil
@@ -111,6 +116,7 @@ func updatePlans[R holder](ctx context.Context, c *Client, op string, obj object
 type editor[R holder] struct {
 	call *call
 	into R
+	all  []SubscribedSKU // the tenant's, once they were read
 }
 
 // edit works out a change in the object's turn, and makes it unless it is
@@ -130,7 +136,7 @@ func edit[R holder](ctx context.Context, c *Client, op string, obj object, into 
 	if err := call.passFence(ctx, turn); err != nil {
 		return none, err
 	}
-	change, err := plan(&editor[R]{call, into})
+	change, err := plan(&editor[R]{call: call, into: into})
 	if unread, ok := errors.AsType[*DecodeError](err); ok { // which would say that a change was accepted
 		return none, call.refuse(ErrUnavailable, "%v", unread)
 	}
@@ -165,7 +171,7 @@ func (e *editor[R]) current(ctx context.Context, sku uuid.UUID) (AssignedLicense
 // written counts, unless the read shows something newer.
 func (e *editor[R]) holding(ctx context.Context, sku uuid.UUID) (license AssignedLicense, groups []string, ok bool, err error) {
 	if e.into.id() == "" {
-		if err := e.call.subread(ctx, e.into); err != nil {
+		if err := e.call.subread(ctx, e.into, e.call.tries); err != nil {
 			return AssignedLicense{}, nil, false, err
 		}
 		e.into.identify(e.call.object)
@@ -177,28 +183,27 @@ func (e *editor[R]) holding(ctx context.Context, sku uuid.UUID) (license Assigne
 	return license, groups, ok, nil
 }
 
-// skus returns the tenant's SKUs of the given ids.
-func (e *editor[R]) skus(ctx context.Context, ids ...uuid.UUID) ([]SubscribedSKU, error) {
-	all, err := collect(listed(ctx, e.call.client, listing{op: e.call.op, object: tenant, action: "/subscribedSkus", within: e.call}, item[SubscribedSKU]))
-	if err != nil {
-		return nil, err
-	}
-	found := make([]SubscribedSKU, len(ids))
-	for i, id := range ids {
-		at := slices.IndexFunc(all, func(s SubscribedSKU) bool { return s.SKUID == id })
-		if at < 0 {
-			return nil, e.call.refuse(ErrUnknownSKU, "the tenant has no SKU %s", id)
+// sku returns one of the tenant's SKUs.
+func (e *editor[R]) sku(ctx context.Context, id uuid.UUID) (SubscribedSKU, error) {
+	if e.all == nil {
+		all, err := collect(listed(ctx, e.call.client, listing{op: e.call.op, object: tenant, action: "/subscribedSkus", within: e.call}, item[SubscribedSKU]))
+		if err != nil {
+			return SubscribedSKU{}, err
 		}
-		found[i] = all[at]
+		e.all = all
 	}
-	return found, nil
+	i := slices.IndexFunc(e.all, func(s SubscribedSKU) bool { return s.SKUID == id })
+	if i < 0 {
+		return SubscribedSKU{}, e.call.refuse(ErrUnknownSKU, "the tenant has no SKU %s", id)
+	}
+	return e.all[i], nil
 }
 
 // subread reads the call's object, as a part of the call.
-func (c *call) subread(ctx context.Context, into resource) error {
+func (c *call) subread(ctx context.Context, into resource, tries int) error {
 	read := &call{
 		client: c.client, op: c.op, object: c.object, query: c.object.selection(), into: into,
-		method: http.MethodGet, tries: c.tries, id: c.id, started: c.started,
+		method: http.MethodGet, tries: tries, id: c.id, started: c.started,
 	}
 	return read.send(ctx)
 }

@@ -567,3 +567,83 @@ func TestAnEditGivesUpItsTurn(t *testing.T) {
 		wg.Wait()
 	})
 }
+
+// What Graph says is not so, and what nobody knows, is no memory to edit by.
+func TestAnEditForgetsWhatIsNotSo(t *testing.T) {
+	t.Parallel()
+	for name, answers := range map[string][]step{
+		"refused as not there": {badRequest(notAssigned)},
+		"lost":                 {lost},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newScript(t, append(append([]step{okUser}, answers...), userWith())...)
+			client := newClient(t, s, licensing.WithRetryPolicy(licensing.RetryPolicy{MaxAttempts: 1, Fence: -1}))
+			if _, err := client.AssignUserLicense(t.Context(), userID, add(skuA)); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := client.AssignUserLicense(t.Context(), userID, remove(skuA)); err == nil {
+				t.Fatal("the removal succeeded")
+			}
+			if _, err := client.UpdateUserServicePlans(t.Context(), userID, skuA, disable(planA)); !errors.Is(err, licensing.ErrNotAssigned) {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
+// Graph's clock need not be ours.
+func TestMemoryGoesByOurClock(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		date := time.Now().Add(-time.Hour).UTC().Format(http.TimeFormat)
+		changed := reply(200, `{"id":"`+userID+`"}`, "Date", date)
+		s := newScript(t, changed, userWith(stateA), reply(200, skusAB), changed)
+		client := newClient(t, s)
+		license := licensing.AssignedLicense{SKUID: skuA, DisabledPlans: []uuid.UUID{planB}}
+		if _, err := client.AssignUserLicense(t.Context(), userID, licensing.AssignLicenseRequest{AddLicenses: []licensing.AssignedLicense{license}}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := client.UpdateUserServicePlans(t.Context(), userID, skuA, disable(planC)); err != nil {
+			t.Fatal(err)
+		}
+		want := `{"addLicenses":[{"disabledPlans":["` + planB.String() + `","` + planC.String() + `"],"skuId":"` + skuA.String() + `"}],"removeLicenses":[]}`
+		if got := s.bodies()[3]; got != want {
+			t.Errorf("sent %s, want %s", got, want)
+		}
+	})
+}
+
+// A DecodeError would say that a change was accepted.
+func TestAnEditWhoseReadCannotBeDecoded(t *testing.T) {
+	t.Parallel()
+	s := newScript(t, userWith(stateA), reply(200, `{"value":[{"skuId":"`+skuA.String()+`","consumedUnits":"many"}]}`))
+	_, err := newClient(t, s).UpdateUserServicePlans(t.Context(), userID, skuA, disable(planB))
+	var unread *licensing.DecodeError
+	if errors.As(err, &unread) || !errors.Is(err, licensing.ErrUnavailable) || errors.Is(err, licensing.ErrOutcomeUnknown) {
+		t.Errorf("got %v of type %T", err, err)
+	}
+}
+
+// A part of a removal that was made by itself is remembered.
+func TestAPartThatWasMadeIsRemembered(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		denied := graphError(403, "Authorization_RequestDenied", "No.")
+		s := newScript(t, lost, badRequest(notAssigned), okUser, denied, userWith(stateA))
+		client := newClient(t, s)
+		if _, err := client.AssignUserLicense(t.Context(), userID, remove(skuA, skuB)); !errors.Is(err, licensing.ErrOutcomeUnknown) {
+			t.Fatalf("got %v", err)
+		}
+		if _, err := client.UpdateUserServicePlans(t.Context(), userID, skuA, disable(planB)); !errors.Is(err, licensing.ErrNotAssigned) {
+			t.Errorf("the edit of a lagging read went on: %v", err)
+		}
+	})
+}
+
+// A disabled plan that the SKU no longer has is no reason to write.
+func TestAPlanThatIsNoMoreIsNoChange(t *testing.T) {
+	t.Parallel()
+	state := strings.Replace(stateA, `"A0000000-0000-4000-8000-000000000001"`, `"A0000000-0000-4000-8000-000000000001","99999999-9999-4999-8999-999999999999"`, 1)
+	s := newScript(t, userWith(state), reply(200, skusAB))
+	if _, err := newClient(t, s).UpdateUserServicePlans(t.Context(), userID, skuA, disable(planA)); err != nil {
+		t.Error(err)
+	}
+}

@@ -64,7 +64,7 @@ func (c *Client) UserLicenses(ctx context.Context, user string) (*User, error) {
 // It is [Client.UserLicenses] for the user whose token it is, and works with
 // delegated tokens only.
 //
-// Permission: User.Read, delegated.
+// Permission: User.Read, delegated (unverified).
 //
 // Errors: those of [Client.UserLicenses], and [ErrDelegatedOnly] (the token is
 // an application's).

@@ -2,6 +2,7 @@ package licensing
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 const (
 	firstPoll   = 2 * time.Second
 	longestPoll = 30 * time.Second
+	staleness   = 30 * time.Second // how long what was so before may pass for what is
 )
 
 // WaitForGroup waits until a change to a group has been applied to its members,
@@ -18,14 +20,15 @@ const (
 // complete. Want is the request that the change was made with.
 //
 // It reads the group at growing intervals until ctx ends, which is its only
-// limit; a large group can take hours. It wants to see the same twice, because a
-// first read can show what was complete before the change. Complete does not
-// mean that all members have the licence: see [Client.GroupMembersWithErrors].
+// limit; a large group can take hours. Reads can show what was complete before
+// the change: unless it has seen processing go on, it wants to see the same for
+// half a minute. Complete does not mean that all members have the licence: see
+// [Client.GroupMembersWithErrors].
 //
 // Permission: Group.Read.All, delegated or application (unverified as the least).
 //
 // Errors: [ErrInvalidArgument] (nothing to wait for), the context's error when it
-// ends, [ErrNotFound], [ErrForbidden], [ErrThrottled].
+// ends, [ErrNotFound], [ErrForbidden]. An unavailable service is waited for.
 //
 // Graph: https://learn.microsoft.com/graph/api/group-get
 func (c *Client) WaitForGroup(ctx context.Context, groupID string, want AssignLicenseRequest) (*Group, error) {
@@ -34,12 +37,19 @@ func (c *Client) WaitForGroup(ctx context.Context, groupID string, want AssignLi
 	if err != nil {
 		return nil, err
 	}
-	return wait(ctx, op, func() (*Group, error) {
+	agreed := staleness
+	return wait(ctx, op, &agreed, func() (*Group, error) {
 		obj := groupObject(groupID)
 		return read(ctx, c, op, obj, obj.selection(), new(Group))
 	}, func(g *Group) bool {
-		complete := g.LicenseProcessingState != nil && g.LicenseProcessingState.State == ProcessingStateComplete
-		return complete && reached(want, g.AssignedLicenses)
+		if g.LicenseProcessingState == nil || !reached(want, g.AssignedLicenses) {
+			return false
+		}
+		complete := g.LicenseProcessingState.State == ProcessingStateComplete
+		if !complete {
+			agreed = 0 // what is seen from now on is not what was complete before
+		}
+		return complete
 	})
 }
 
@@ -51,10 +61,10 @@ func (c *Client) WaitForGroup(ctx context.Context, groupID string, want AssignLi
 // two reads one after the other agree, since they can be answered by different
 // replicas, or until ctx ends, which is its only limit.
 //
-// Permission: User.Read.All, delegated or application.
+// Permission: User.Read.All, delegated or application (unverified as the least).
 //
 // Errors: [ErrInvalidArgument] (nothing to wait for), the context's error when it
-// ends, [ErrNotFound], [ErrForbidden], [ErrThrottled].
+// ends, [ErrNotFound], [ErrForbidden]. An unavailable service is waited for.
 //
 // Graph: https://learn.microsoft.com/graph/api/user-get
 func (c *Client) WaitForUser(ctx context.Context, user string, want AssignLicenseRequest) (*User, error) {
@@ -63,7 +73,7 @@ func (c *Client) WaitForUser(ctx context.Context, user string, want AssignLicens
 	if err != nil {
 		return nil, err
 	}
-	return wait(ctx, op, func() (*User, error) {
+	return wait(ctx, op, new(time.Duration), func() (*User, error) {
 		obj := userObject(user)
 		return read(ctx, c, op, obj, obj.selection(), new(User))
 	}, func(u *User) bool {
@@ -73,23 +83,27 @@ func (c *Client) WaitForUser(ctx context.Context, user string, want AssignLicens
 }
 
 // wait reads an object until it is seen to have arrived where it should be,
-// twice running: the reads may be answered by different replicas, and a first
-// one by what was so before.
-func wait[T any](ctx context.Context, op string, read func() (*T, error), arrived func(*T) bool) (*T, error) {
-	seen := 0
-	for interval := firstPoll; ; {
+// twice running and for as long as *agreed says: the reads may be answered by
+// different replicas, and the first ones by what was so before. A service that
+// does not answer is waited for, too.
+func wait[T any](ctx context.Context, op string, agreed *time.Duration, read func() (*T, error), arrived func(*T) bool) (*T, error) {
+	var since time.Time // when it was first seen there, running
+	for interval := firstPoll; ; interval = min(interval+interval/2, longestPoll) {
 		object, err := read()
-		if err != nil {
-			return nil, err
-		}
-		pause := firstPoll
-		if arrived(object) {
-			if seen++; seen == 2 {
-				return object, nil
+		pause := interval
+		switch {
+		case ctx.Err() == nil && (errors.Is(err, ErrUnavailable) || errors.Is(err, ErrThrottled)):
+			if e, ok := errors.AsType[*Error](err); ok {
+				pause = max(pause, e.RetryAfter)
 			}
-		} else {
-			seen, pause = 0, interval
-			interval = min(interval+interval/2, longestPoll)
+		case err != nil:
+			return nil, err
+		case !arrived(object):
+			since = time.Time{}
+		case since.IsZero():
+			since, pause = time.Now(), firstPoll
+		case time.Since(since) >= *agreed:
+			return object, nil
 		}
 		if err := sleep(ctx, pause+randomUpTo(pause/10)); err != nil {
 			return nil, &Error{Op: op, cause: err}

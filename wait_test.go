@@ -66,6 +66,9 @@ func TestWaitForGroup(t *testing.T) {
 		"done later":                       {wantA(), []step{groupIn(queued, hasA), groupIn(running, hasA), groupIn(complete, hasA), groupIn(complete, hasA)}, nil},
 		"a stale complete without the SKU": {wantA(), []step{groupIn(complete), groupIn(complete, hasB), groupIn(queued, hasA), groupIn(complete, hasA), groupIn(complete, hasA)}, nil},
 		"a stale complete with the SKU":    {wantA(), []step{groupIn(complete, hasA), groupIn(queued, hasA), groupIn(complete, hasA), groupIn(complete, hasA)}, nil},
+		"stale for a while":                {wantA(), []step{groupIn(complete, hasA), groupIn(complete, hasA), groupIn(complete, hasA), groupIn(complete, hasA), groupIn(queued, hasA), groupIn(complete, hasA), groupIn(complete, hasA)}, nil},
+		"an outage":                        {wantA(), append(slices.Repeat([]step{reply(503, "")}, 12), groupIn(queued, hasA), groupIn(complete, hasA), groupIn(complete, hasA)), nil},
+		"throttled for longer than a call": {wantA(), []step{graphError(429, "TooManyRequests", "Later.", "Retry-After", "600"), groupIn(queued, hasA), groupIn(complete, hasA), groupIn(complete, hasA)}, nil},
 		"replicas that take turns":         {wantA(), []step{groupIn(complete, hasA), groupIn(complete), groupIn(complete, hasA), groupIn(complete, hasA)}, nil},
 		"a null state":                     {wantA(), []step{groupIn("", hasA), groupIn("", hasA), groupIn(complete, hasA), groupIn(complete, hasA)}, nil},
 		"an unknown state":                 {wantA(), []step{groupIn("ProcessingCompleted", hasA), groupIn("processingcomplete", hasA), groupIn("Failed", hasA), groupIn(complete, hasA), groupIn(complete, hasA)}, nil},
@@ -83,13 +86,20 @@ func TestWaitForGroup(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
-				s := newScript(t, test.steps...)
-				group, err := newClient(t, s).WaitForGroup(t.Context(), groupID, test.want)
-				expectWaited(t, group, err, test.kind)
-				for _, r := range s.requests() {
-					if r.Method != "GET" || r.URL != graphRoot+"/groups/"+groupID+groupSelect {
-						t.Errorf("sent %s %s", r.Method, r.URL)
+				n := 0
+				client := newClient(t, answering(func(req *http.Request) (*http.Response, error) {
+					if req.Method != "GET" || req.URL.String() != graphRoot+"/groups/"+groupID+groupSelect {
+						t.Errorf("sent %s %s", req.Method, req.URL)
 					}
+					n++
+					return test.steps[min(n, len(test.steps))-1](req) // the last one stays
+				}))
+				ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+				defer cancel()
+				group, err := client.WaitForGroup(ctx, groupID, test.want)
+				expectWaited(t, group, err, test.kind)
+				if n < len(test.steps) {
+					t.Errorf("looked %d times, want %d at least", n, len(test.steps))
 				}
 			})
 		})
@@ -128,6 +138,7 @@ func TestWaitForUser(t *testing.T) {
 		"plans that differ":        {wantA(planB, planA), []step{userHas(direct), userHas(direct), userHas(part), userHas(part)}, nil},
 		"a removal":                {remove(skuA), []step{userHas(direct), userHas(), userHas()}, nil},
 		"a removal, inherited too": {remove(skuA), []step{userHas(direct, inherited), userHas(inherited), userHas(inherited)}, nil},
+		"nothing told":             {remove(skuA), []step{reply(200, `{}`), reply(202, `{}`), userHas(), userHas()}, nil},
 		"null states are none":     {remove(skuA), []step{userHas(direct), okUser, okUser}, nil},
 		"an error midway":          {wantA(), []step{userHas(direct), graphError(403, "Authorization_RequestDenied", "No.")}, licensing.ErrForbidden},
 		"no such user":             {wantA(), []step{graphError(404, "Request_ResourceNotFound", "Gone.")}, licensing.ErrNotFound},
@@ -173,7 +184,7 @@ func second[T any](_ T, err error) error { return err }
 // there is.
 func TestWaitingIntervals(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		steps := slices.Repeat([]step{groupIn("QueuedForProcessing")}, 12)
+		steps := slices.Repeat([]step{groupIn("QueuedForProcessing", hasA)}, 12)
 		steps = append(steps, groupIn("ProcessingComplete", hasA), groupIn("QueuedForProcessing"), groupIn("ProcessingComplete", hasA), groupIn("ProcessingComplete", hasA))
 		var at []time.Duration
 		if _, err := newClient(t, newScript(t, timed(steps, &at)...)).WaitForGroup(t.Context(), groupID, wantA()); err != nil {

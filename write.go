@@ -92,8 +92,11 @@ func (c *call) writeInTurn(ctx context.Context, turn *turn, change *AssignLicens
 	err := c.send(ctx)
 	if change != nil {
 		err = c.awaitLocation(ctx, err)
+		if gone(err) || errors.Is(err, ErrOutcomeUnknown) {
+			c.client.recent.unknown(c.key, *change)
+		}
 		if len(change.RemoveLicenses) > 0 && gone(err) && c.unsure {
-			err = c.settle(ctx, *change)
+			err = c.settle(ctx, *change) // which notes the parts that it makes
 		}
 	}
 	turn.stalled(c.action, c.body, c.late)
@@ -195,11 +198,7 @@ func (c *call) resend(ctx context.Context, part AssignLicenseRequest) error {
 // readBack gets the object for the result of a change that is known to have
 // been made, but by no answer that shows it. It is a best effort.
 func (c *call) readBack(ctx context.Context) {
-	read := &call{
-		client: c.client, op: c.op, object: c.object, query: c.object.selection(), into: c.into,
-		method: http.MethodGet, tries: 1, id: c.id, started: c.started,
-	}
-	if read.send(ctx) != nil {
+	if c.subread(ctx, c.into, 1) != nil {
 		c.into.decode([]byte("{}"))
 	}
 }
