@@ -41,8 +41,7 @@ func (c *Client) AssignGroupLicense(ctx context.Context, groupID string, req Ass
 //
 // Graph: https://learn.microsoft.com/graph/api/group-get
 func (c *Client) GroupLicenses(ctx context.Context, groupID string) (*Group, error) {
-	obj := groupObject(groupID)
-	return read(ctx, c, "read group licenses", obj, obj.selection(), new(Group))
+	return read(ctx, c, "read group licenses", groupObject(groupID), new(Group))
 }
 
 // GroupMembersWithErrors returns the members of a group for whom one of its

@@ -10,14 +10,14 @@ import (
 	"strings"
 )
 
-// read gets what action names of an object.
-func read[R resource](ctx context.Context, c *Client, op string, obj object, query string, into R) (R, error) {
+// read gets all of an object that is about licences.
+func read[R resource](ctx context.Context, c *Client, op string, obj object, into R) (R, error) {
 	var none R
 	call, err := c.newCall(ctx, op, obj, http.MethodGet, "", nil, into)
 	if err != nil {
 		return none, err
 	}
-	call.query = query
+	call.query = obj.selection()
 	if err := call.send(ctx); err != nil {
 		return none, err
 	}

@@ -55,8 +55,7 @@ func (c *Client) AssignMyLicense(ctx context.Context, req AssignLicenseRequest) 
 //
 // Graph: https://learn.microsoft.com/graph/api/user-get
 func (c *Client) UserLicenses(ctx context.Context, user string) (*User, error) {
-	obj := userObject(user)
-	return read(ctx, c, "read user licenses", obj, obj.selection(), new(User))
+	return read(ctx, c, "read user licenses", userObject(user), new(User))
 }
 
 // MyLicenses reads what licences the signed-in user has.
@@ -71,5 +70,5 @@ func (c *Client) UserLicenses(ctx context.Context, user string) (*User, error) {
 //
 // Graph: https://learn.microsoft.com/graph/api/user-get
 func (c *Client) MyLicenses(ctx context.Context) (*User, error) {
-	return read(ctx, c, "read my licenses", me, me.selection(), new(User))
+	return read(ctx, c, "read my licenses", me, new(User))
 }

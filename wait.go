@@ -39,8 +39,7 @@ func (c *Client) WaitForGroup(ctx context.Context, groupID string, want AssignLi
 	}
 	agreed := staleness
 	return wait(ctx, op, &agreed, func() (*Group, error) {
-		obj := groupObject(groupID)
-		return read(ctx, c, op, obj, obj.selection(), new(Group))
+		return read(ctx, c, op, groupObject(groupID), new(Group))
 	}, func(g *Group) bool {
 		if g.LicenseProcessingState == nil || !reached(want, g.AssignedLicenses) {
 			return false
@@ -74,8 +73,7 @@ func (c *Client) WaitForUser(ctx context.Context, user string, want AssignLicens
 		return nil, err
 	}
 	return wait(ctx, op, new(time.Duration), func() (*User, error) {
-		obj := userObject(user)
-		return read(ctx, c, op, obj, obj.selection(), new(User))
+		return read(ctx, c, op, userObject(user), new(User))
 	}, func(u *User) bool {
 		direct, known := u.DirectLicenses()
 		return known && reached(want, direct)

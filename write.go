@@ -98,11 +98,11 @@ func (c *call) writeInTurn(ctx context.Context, turn *turn, change *AssignLicens
 		if len(change.RemoveLicenses) > 0 && gone(err) && c.unsure {
 			err = c.settle(ctx, *change) // which notes the parts that it makes
 		}
+		if err == nil || c.last.outcome == applied { // an answer that cannot be read is one
+			c.client.recent.changed(c.key, *change, c.answered())
+		}
 	}
 	turn.stalled(c.action, c.body, c.late)
-	if change != nil && (err == nil || c.last.outcome == applied) { // an answer that cannot be read is one
-		c.client.recent.changed(c.key, *change, c.answered())
-	}
 	return err
 }
 

@@ -6,17 +6,14 @@ import (
 	"testing"
 
 	"github.com/graphlicensing/licensing/examples/internal/cli"
+	"github.com/graphlicensing/licensing/examples/internal/clitest"
 )
 
 // tool runs the tool on the fake tenant.
 func tool(t *testing.T, args ...string) (string, error) {
 	t.Helper()
-	for _, name := range []string{"GRAPH_TOKEN", "AZURE_TENANT_ID", "AZURE_CLIENT_ID"} {
-		t.Setenv(name, "")
-	}
-	var out bytes.Buffer
-	err := run(t.Context(), args, &out, &out)
-	return out.String(), err
+	out, notes, err := clitest.Run(t, run, args...)
+	return out + notes, err
 }
 
 func TestMainJob(t *testing.T) {

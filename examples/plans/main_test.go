@@ -4,24 +4,17 @@ import (
 	"bytes"
 	"strings"
 	"testing"
-	"testing/synctest"
 
 	"github.com/graphlicensing/licensing/examples/internal/cli"
+	"github.com/graphlicensing/licensing/examples/internal/clitest"
 	"github.com/graphlicensing/licensing/examples/internal/contoso"
 )
 
-// tool runs the tool on the fake tenant, without waiting in earnest.
-func tool(t *testing.T, args ...string) (out string, err error) {
+// tool runs the tool on the fake tenant.
+func tool(t *testing.T, args ...string) (string, error) {
 	t.Helper()
-	for _, name := range []string{"GRAPH_TOKEN", "AZURE_TENANT_ID", "AZURE_CLIENT_ID"} {
-		t.Setenv(name, "")
-	}
-	synctest.Test(t, func(t *testing.T) {
-		var buffer bytes.Buffer
-		err = run(t.Context(), args, &buffer, &buffer)
-		out = buffer.String()
-	})
-	return out, err
+	out, notes, err := clitest.Run(t, run, args...)
+	return out + notes, err
 }
 
 func TestMainJob(t *testing.T) {

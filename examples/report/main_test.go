@@ -12,6 +12,7 @@ import (
 
 	"github.com/graphlicensing/licensing"
 	"github.com/graphlicensing/licensing/examples/internal/cli"
+	"github.com/graphlicensing/licensing/examples/internal/clitest"
 	"github.com/graphlicensing/licensing/examples/internal/contoso"
 	"github.com/graphlicensing/licensing/examples/internal/names"
 	"github.com/graphlicensing/licensing/licensingtest"
@@ -20,15 +21,11 @@ import (
 // tool runs the tool on the fake tenant.
 func tool(t *testing.T, args ...string) (string, error) {
 	t.Helper()
-	for _, name := range []string{"GRAPH_TOKEN", "AZURE_TENANT_ID", "AZURE_CLIENT_ID"} {
-		t.Setenv(name, "")
+	out, notes, err := clitest.Run(t, run, args...)
+	if err == nil && notes != contoso.Notice+"\n" {
+		t.Errorf("noted %q", notes)
 	}
-	var out, notes bytes.Buffer
-	err := run(t.Context(), args, &out, &notes)
-	if err == nil && notes.String() != contoso.Notice+"\n" {
-		t.Errorf("noted %q", notes.String())
-	}
-	return out.String(), err
+	return out, err
 }
 
 // productNames writes a file of names, and returns its path.

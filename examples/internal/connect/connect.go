@@ -15,10 +15,14 @@ import (
 	"github.com/graphlicensing/licensing"
 )
 
+// Variables are those of the environment that say how to sign in to a real
+// tenant.
+var Variables = []string{"GRAPH_TOKEN", "AZURE_TENANT_ID", "AZURE_CLIENT_ID"}
+
 // HasCredentials reports whether the environment says how to sign in to a real
 // tenant: by GRAPH_TOKEN, or by what azidentity's DefaultAzureCredential reads.
 func HasCredentials() bool {
-	for _, name := range []string{"GRAPH_TOKEN", "AZURE_TENANT_ID", "AZURE_CLIENT_ID"} {
+	for _, name := range Variables {
 		if os.Getenv(name) != "" {
 			return true
 		}
