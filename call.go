@@ -146,8 +146,7 @@ func (c *call) reads() bool { return c.method == http.MethodGet }
 func (c *call) send(ctx context.Context) error {
 	c.used, c.waits, c.unsure, c.renewed, c.rejected = 0, 0, false, false, ""
 	if ctx.Err() != nil {
-		c.last = answer{outcome: refused, err: &unsentError{contextError(ctx), true}}
-		return c.failure()
+		return c.unmade(contextError(ctx), 0)
 	}
 	plain, err := http.NewRequestWithContext(context.WithValue(ctx, callKey{}, c), c.method, c.url(), nil)
 	if err != nil {
@@ -563,6 +562,13 @@ func (c *call) failure() *Error {
 		e.kinds = append(e.kinds, ErrOutcomeUnknown)
 	}
 	return e
+}
+
+// unmade returns the error of a call whose next request is not made, and may be
+// after some time.
+func (c *call) unmade(err error, after time.Duration) *Error {
+	c.last = answer{outcome: refused, err: err, after: after}
+	return c.failure()
 }
 
 // undecoded returns the error of an answer that is good but for a property.

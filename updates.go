@@ -63,9 +63,10 @@ type holder interface {
 }
 
 func (u *User) holding(sku uuid.UUID) (license AssignedLicense, at time.Time, groups []string, ok bool) {
-	for _, state := range u.LicenseAssignmentStates {
+	states, _ := u.held()
+	for _, state := range states {
 		switch {
-		case state.SKUID != sku || state.State == AssignmentStateError:
+		case state.SKUID != sku:
 		case state.AssignedByGroup != "":
 			groups = append(groups, state.AssignedByGroup)
 		default:

@@ -78,8 +78,7 @@ func (c *call) write(ctx context.Context, change *AssignLicenseRequest) error {
 func (c *call) takeTurn(ctx context.Context) (*turn, error) {
 	turn, err := c.client.objects.acquire(ctx, c.key, c.allowed())
 	if err != nil {
-		c.last = answer{outcome: refused, err: err}
-		return nil, c.failure()
+		return nil, c.unmade(err, 0)
 	}
 	return turn, nil
 }
@@ -114,12 +113,10 @@ func (c *call) passFence(ctx context.Context, t *turn) error {
 		return nil
 	}
 	if wait >= c.left(ctx) {
-		c.last = answer{outcome: refused, err: errFenced, after: wait}
-		return c.failure()
+		return c.unmade(errFenced, wait)
 	}
 	if err := sleep(ctx, wait); err != nil {
-		c.last = answer{outcome: refused, err: err}
-		return c.failure()
+		return c.unmade(err, 0)
 	}
 	return nil
 }
