@@ -41,8 +41,10 @@ type call struct {
 	indexed bool   // the query needs Graph's index
 	method  string
 	body    []byte
-	into    resource // holds the answer
-	tries   int      // requests that may be made, throttled ones not counted
+	change  *AssignLicenseRequest // that the body asks for, if it does
+	locates bool                  // the body sets a usage location
+	into    resource              // holds the answer
+	tries   int                   // requests that may be made, throttled ones not counted
 	id      string
 	started time.Time
 

@@ -24,7 +24,8 @@ import (
 //
 // Graph: https://learn.microsoft.com/graph/api/group-assignlicense
 func (c *Client) AssignGroupLicense(ctx context.Context, groupID string, req AssignLicenseRequest) (*Group, error) {
-	return assign(ctx, c, "assign group license", groupObject(groupID), req, new(Group))
+	call, err := c.newAssign(ctx, "assign group license", groupObject(groupID), req)
+	return finish[*Group](ctx, call, err)
 }
 
 // GroupLicenses reads what licences a group has, and how far Graph has come

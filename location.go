@@ -25,25 +25,24 @@ import (
 //
 // Graph: https://learn.microsoft.com/graph/api/user-update
 func (c *Client) SetUsageLocation(ctx context.Context, user, countryCode string) error {
+	call, err := c.newLocation(ctx, user, countryCode)
+	_, err = finish[*User](ctx, call, err)
+	return err
+}
+
+// newLocation returns the call that sets a usage location.
+func (c *Client) newLocation(ctx context.Context, user, countryCode string) (*call, error) {
 	const op = "set usage location"
 	country := strings.ToUpper(countryCode)
 	if len(countryCode) != 2 || !slices.Contains(strings.Fields(countries), country) {
-		return invalid(op, "countryCode is not one of ISO 3166 alpha-2")
+		return nil, invalid(op, "countryCode is not one of ISO 3166 alpha-2")
 	}
 	call, err := c.newCall(ctx, op, userObject(user), http.MethodPatch, "", []byte(`{"usageLocation":"`+country+`"}`), new(User))
 	if err != nil {
-		return err
+		return nil, err
 	}
-	turn, err := call.takeTurn(ctx)
-	if err != nil {
-		return err
-	}
-	defer c.objects.release(call.key, turn) // after it is noted
-	if err := call.writeInTurn(ctx, turn, nil); err != nil {
-		return err
-	}
-	c.recent.located(call.key)
-	return nil
+	call.locates = true
+	return call, nil
 }
 
 // awaitLocation sends the call again while it is refused for a usage location

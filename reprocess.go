@@ -21,7 +21,8 @@ import "context"
 //
 // Graph: https://learn.microsoft.com/graph/api/user-reprocesslicenseassignment
 func (c *Client) ReprocessUserLicense(ctx context.Context, user string) (*User, error) {
-	return write(ctx, c, "reprocess user license", userObject(user), "/reprocessLicenseAssignment", nil, new(User))
+	call, err := c.newReprocess(ctx, "reprocess user license", userObject(user))
+	return finish[*User](ctx, call, err)
 }
 
 // ReprocessMyLicense makes Graph work out all group-based licences of the
@@ -37,5 +38,6 @@ func (c *Client) ReprocessUserLicense(ctx context.Context, user string) (*User, 
 //
 // Graph: https://learn.microsoft.com/graph/api/user-reprocesslicenseassignment
 func (c *Client) ReprocessMyLicense(ctx context.Context) (*User, error) {
-	return write(ctx, c, "reprocess my license", me, "/reprocessLicenseAssignment", nil, new(User))
+	call, err := c.newReprocess(ctx, "reprocess my license", me)
+	return finish[*User](ctx, call, err)
 }

@@ -145,8 +145,8 @@ func edit[R holder](ctx context.Context, c *Client, op string, obj object, into 
 		return none, err
 	}
 	if len(change.AddLicenses)+len(change.RemoveLicenses) > 0 {
-		call.body = change.appendJSON(nil)
-		if err := call.writeInTurn(ctx, turn, &change); err != nil {
+		call.body, call.change = change.appendJSON(nil), &change
+		if err := call.writeInTurn(ctx, turn); err != nil {
 			return none, err
 		}
 	}

@@ -21,7 +21,8 @@ import "context"
 //
 // Graph: https://learn.microsoft.com/graph/api/user-assignlicense
 func (c *Client) AssignUserLicense(ctx context.Context, user string, req AssignLicenseRequest) (*User, error) {
-	return assign(ctx, c, "assign user license", userObject(user), req, new(User))
+	call, err := c.newAssign(ctx, "assign user license", userObject(user), req)
+	return finish[*User](ctx, call, err)
 }
 
 // AssignMyLicense adds and removes licences of the signed-in user and returns
@@ -37,7 +38,8 @@ func (c *Client) AssignUserLicense(ctx context.Context, user string, req AssignL
 //
 // Graph: https://learn.microsoft.com/graph/api/user-assignlicense
 func (c *Client) AssignMyLicense(ctx context.Context, req AssignLicenseRequest) (*User, error) {
-	return assign(ctx, c, "assign my license", me, req, new(User))
+	call, err := c.newAssign(ctx, "assign my license", me, req)
+	return finish[*User](ctx, call, err)
 }
 
 // UserLicenses reads what licences a user has, directly and through groups,

@@ -18,6 +18,14 @@ type resource interface {
 	identify(object)
 }
 
+// resource returns what holds an answer about the object.
+func (o object) resource() resource {
+	if o.kind == "group" {
+		return new(Group)
+	}
+	return new(User)
+}
+
 func (u *User) id() string { return u.ID }
 
 func (u *User) identify(o object) {
@@ -36,42 +44,45 @@ func (g *Group) identify(o object) {
 	}
 }
 
-// assign sends a licence change for one object, and reads the answer into it.
-func assign[R resource](ctx context.Context, c *Client, op string, obj object, req AssignLicenseRequest, into R) (R, error) {
+// newAssign returns the call that changes the licences of one object.
+func (c *Client) newAssign(ctx context.Context, op string, obj object, req AssignLicenseRequest) (*call, error) {
 	change, err := req.checked(op)
+	if err != nil {
+		return nil, err
+	}
+	call, err := c.newCall(ctx, op, obj, http.MethodPost, "/assignLicense", change.appendJSON(nil), obj.resource())
+	if err != nil {
+		return nil, err
+	}
+	call.change = &change
+	return call, nil
+}
+
+// newReprocess returns the call that works out the licences of a user again.
+func (c *Client) newReprocess(ctx context.Context, op string, obj object) (*call, error) {
+	return c.newCall(ctx, op, obj, http.MethodPost, "/reprocessLicenseAssignment", nil, obj.resource())
+}
+
+// finish makes the call, if there is one, and returns what Graph answered.
+func finish[R resource](ctx context.Context, call *call, err error) (R, error) {
+	if err == nil {
+		err = call.write(ctx)
+	}
 	if err != nil {
 		var none R
 		return none, err
 	}
-	return write(ctx, c, op, obj, "/assignLicense", &change, into)
-}
-
-// write sends an action on one object, with the change it makes, if any.
-func write[R resource](ctx context.Context, c *Client, op string, obj object, action string, change *AssignLicenseRequest, into R) (R, error) {
-	var none R
-	var body []byte
-	if change != nil {
-		body = change.appendJSON(nil)
-	}
-	call, err := c.newCall(ctx, op, obj, http.MethodPost, action, body, into)
-	if err != nil {
-		return none, err
-	}
-	if err := call.write(ctx, change); err != nil {
-		return none, err
-	}
-	into.identify(obj)
-	return into, nil
+	return call.into.(R), nil
 }
 
 // write makes a call that changes its object, when it is its turn.
-func (c *call) write(ctx context.Context, change *AssignLicenseRequest) error {
+func (c *call) write(ctx context.Context) error {
 	turn, err := c.takeTurn(ctx)
 	if err != nil {
 		return err
 	}
 	defer c.client.objects.release(c.key, turn)
-	return c.writeInTurn(ctx, turn, change)
+	return c.writeInTurn(ctx, turn)
 }
 
 // takeTurn waits until no other call writes to the object.
@@ -84,12 +95,12 @@ func (c *call) takeTurn(ctx context.Context) (*turn, error) {
 }
 
 // writeInTurn makes the write, and notes what it may do to those after it.
-func (c *call) writeInTurn(ctx context.Context, turn *turn, change *AssignLicenseRequest) error {
+func (c *call) writeInTurn(ctx context.Context, turn *turn) error {
 	if err := c.passFence(ctx, turn); err != nil {
 		return err
 	}
 	err := c.send(ctx)
-	if change != nil {
+	if change := c.change; change != nil {
 		err = c.awaitLocation(ctx, err)
 		if gone(err) || errors.Is(err, ErrOutcomeUnknown) {
 			c.client.recent.unknown(c.key, *change)
@@ -101,7 +112,13 @@ func (c *call) writeInTurn(ctx context.Context, turn *turn, change *AssignLicens
 			c.client.recent.changed(c.key, *change, c.answered())
 		}
 	}
+	if c.locates && c.last.outcome == applied {
+		c.client.recent.located(c.key)
+	}
 	turn.stalled(c.action, c.body, c.late)
+	if err == nil {
+		c.into.identify(c.object)
+	}
 	return err
 }
 
