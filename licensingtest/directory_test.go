@@ -73,6 +73,8 @@ func TestNonsensePanics(t *testing.T) {
 		{`SignIn: no user "nobody"`, func(tn *licensingtest.Tenant) { tn.SignIn("nobody") }},
 		{"Fail: a fault with a Body or Code needs a Status", func(tn *licensingtest.Tenant) { tn.Fail(licensingtest.Fault{Body: "x"}) }},
 		{"Fail: a fault with a Message needs a Code", func(tn *licensingtest.Tenant) { tn.Fail(licensingtest.Fault{Status: 500, Message: "x"}) }},
+		{"Fail: a fault of items can have neither Hang nor Truncate", func(tn *licensingtest.Tenant) { tn.Fail(licensingtest.Fault{Items: true, Hang: true}) }},
+		{"Fail: a fault of items can have neither Hang nor Truncate", func(tn *licensingtest.Tenant) { tn.Fail(licensingtest.Fault{Items: true, Truncate: -1}) }},
 		{"Client: bad option", func(tn *licensingtest.Tenant) {
 			tn.Client(licensing.WithHTTPClient(nil), licensing.WithBaseURL("ftp://x"))
 		}},

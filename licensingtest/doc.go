@@ -36,6 +36,15 @@
 // time, whole or not at all. A query option or an update that Graph knows and
 // this package does not is answered with 501 and a text that says so.
 //
+// # Batches
+//
+// POST $batch carries out up to 20 of these, each as if it had come by itself:
+// with its own headers, its own faults ([Fault].Items), and its own effect.
+// They are carried out in the order of the request, apart from those that
+// depend on one that failed. They are answered in the reverse order: Graph
+// promises none, so a client has to go by the ids. A batch in which something
+// is wrong with the form of one item is refused as a whole.
+//
 // # Listings
 //
 // Users, groups and members with errors come by pages, in the order in which
@@ -100,6 +109,9 @@
 //     true cause
 //   - the headers and identifiers of answers, the Content-Type, and a resource
 //     unit charged for a refused call
+//   - the refusals of a batch that has no items or too many, an id twice, or a
+//     write without body or Content-Type, which goes for actions without
+//     parameters as well; in parts, that of an unknown dependency
 //
 // Documented by Microsoft: 200 with a user and 202 with a group and its
 // Location; the properties sent without $select; one seat for each distinct
@@ -113,7 +125,12 @@
 // period that can be used; licence details of direct and inherited licences,
 // with the plans that are disabled; a usage location that is not nullable; the
 // costs in resource units; a user principal name that begins with a dollar sign
-// refused except in parentheses.
+// refused except in parentheses. Of batches: no nested ones, ids without case,
+// a leading slash in URLs that may be left out, headers of each item's own,
+// bodies that are objects or base64url, base64 where an answer is no JSON,
+// dependencies on earlier items, all in a row or all on the same one, 424 where
+// one failed, 200 for the batch whatever its items were answered with, and
+// answers in any order.
 //
 // Assumed, so nothing to build upon:
 //   - null for an array is answered as if it was missing; with both missing the
@@ -160,6 +177,14 @@
 //     provisionedPlans, usageLocation and userType, but no
 //     licenseAssignmentStates
 //   - a clash of proxy addresses stops additions and changes only, not removals
+//   - the text for a batch in another one; an absolute URL in a batch being a
+//     path that does not exist; every other mistake in the form of a batch being
+//     answered like an empty one; properties of a batch without case
+//   - an item that depends on several, or on another one than the rest, is
+//     refused like one that depends on something unknown; anything but a 2xx is
+//     a failure to those that depend on it; the text of 424
+//   - items are carried out in order, and their answers have no headers but
+//     Content-Type and those of the call itself
 //   - which of several reasons an answer names: a token first, then the path,
 //     the body, the object, the SKUs, and the rules
 package licensingtest

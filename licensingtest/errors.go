@@ -14,6 +14,7 @@ type graphError struct {
 	status        int
 	code, message string
 	details       []errorDetail
+	header        map[string]string // beside those that all answers have
 }
 
 type errorDetail struct {
@@ -45,7 +46,14 @@ func notServed(what string) *graphError {
 }
 
 func unauthorized(message string) *graphError {
-	return &graphError{status: http.StatusUnauthorized, code: "InvalidAuthenticationToken", message: message}
+	return &graphError{
+		status:  http.StatusUnauthorized,
+		code:    "InvalidAuthenticationToken",
+		message: message,
+		header: map[string]string{
+			"WWW-Authenticate": `Bearer realm="", authorization_uri="https://login.microsoftonline.com/common/oauth2/authorize", client_id="00000003-0000-0000-c000-000000000000"`,
+		},
+	}
 }
 
 var (
@@ -61,6 +69,11 @@ var (
 	errOldToken = unauthorized("Access token has expired or is not yet valid.")
 
 	errMethod = &graphError{status: http.StatusMethodNotAllowed, code: "Request_BadRequest", message: "Specified HTTP method is not allowed for the request target."}
+
+	errBatchFormat      = badRequest("Invalid batch payload format.")
+	errBatchSize        = badRequest("Number of requests inside batch exceed the limit.")
+	errBatchNested      = badRequest("A batch request cannot be part of a batch.")
+	errFailedDependency = &graphError{status: http.StatusFailedDependency, code: "FailedDependency", message: "A request that this request depends on has failed."}
 
 	errSkip             = refusal("'$skip' is not supported by the service.")
 	errFilter           = badRequest("Invalid filter clause")
@@ -100,6 +113,18 @@ func errNotFound(key string) *graphError {
 func errVersion(path string) *graphError {
 	first, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
 	return badRequest("Invalid version: " + first)
+}
+
+func errBatchID(id string) *graphError {
+	return badRequest("Request Id " + id + " has to be unique in a batch.")
+}
+
+func errBatchBody(id string) *graphError {
+	return badRequest("Write request id : " + id + " does not contain Content-Type header or body.")
+}
+
+func errBatchDependency(id string) *graphError {
+	return badRequest("Invalid dependency for request Id " + id + ".")
 }
 
 func errSegment(segment string) *graphError {

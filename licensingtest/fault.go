@@ -16,8 +16,17 @@ import (
 // Apply is set too: that tells a request lost on its way from an answer lost on
 // its way.
 type Fault struct {
-	// Match says which requests meet the fault; nil is all of them. It can read
-	// the body. It must not call [Tenant.Fail].
+	// Items makes the fault one of the items of batches, and of nothing else.
+	// Without it a fault is one of whole requests, with all that is in them if
+	// they are batches. An item that is dropped is missing from the answer, and
+	// one that is delayed delays those after it. Hang and Truncate are for whole
+	// requests only.
+	Items bool
+
+	// Match says which requests meet the fault, or which items; nil is all of
+	// them. For an item it is asked with the request that the item stands for,
+	// under the URL that it would have by itself and with no headers but its
+	// own. It can read the body. It must not call [Tenant.Fail].
 	Match func(*http.Request) bool
 
 	// Skip is how many of the matching requests are left alone first. Times is
@@ -57,8 +66,8 @@ type plannedFault struct {
 	skip, left int // left is negative for ever
 }
 
-// Fail makes requests meet a fault. Each request meets at most one, the first
-// of those added that it matches and that is not used up. Fail panics when a
+// Fail makes requests meet a fault, or items of batches. Each meets at most one,
+// the first of those added that it matches and that is not used up. Fail panics when a
 // field makes no sense without another one.
 func (t *Tenant) Fail(f Fault) {
 	if f.Status == 0 && (f.Body != "" || f.Code != "") {
@@ -66,6 +75,9 @@ func (t *Tenant) Fail(f Fault) {
 	}
 	if f.Code == "" && f.Message != "" {
 		panicf("Fail: a fault with a Message needs a Code")
+	}
+	if f.Items && (f.Hang || f.Truncate != 0) {
+		panicf("Fail: a fault of items can have neither Hang nor Truncate")
 	}
 	planned := &plannedFault{Fault: f, skip: f.Skip, left: f.Times}
 	if f.Times == 0 {
@@ -77,12 +89,17 @@ func (t *Tenant) Fail(f Fault) {
 	t.faults = append(t.faults, planned)
 }
 
-// nextFault returns the fault that a request meets, and uses it up.
-func (t *Tenant) nextFault(r *http.Request, body []byte) Fault {
+// nextFault returns the fault that a request meets, or an item, and uses it up.
+// Request makes the request to be matched.
+func (t *Tenant) nextFault(items bool, body []byte, request func() *http.Request) Fault {
 	t.faultMu.Lock()
 	defer t.faultMu.Unlock()
 	for i, f := range t.faults {
+		if f.Items != items {
+			continue
+		}
 		if f.Match != nil {
+			r := request()
 			r.Body = io.NopCloser(bytes.NewReader(body))
 			if !f.Match(r) {
 				continue
@@ -98,6 +115,20 @@ func (t *Tenant) nextFault(r *http.Request, body []byte) Fault {
 		return f.Fault
 	}
 	return Fault{}
+}
+
+// carryOut has a call carried out under the fault. It returns what is answered,
+// or if nothing is, what would have been.
+func (f Fault) carryOut(c *call, do func(*call) answer) (a answer, sent bool) {
+	time.Sleep(f.Delay)
+	if !f.replaced() || f.Apply {
+		a = do(c)
+	}
+	time.Sleep(f.DelayAnswer)
+	if f.silent() {
+		return a, false
+	}
+	return f.answer(c, a), true
 }
 
 // silent reports whether there is no answer at all.

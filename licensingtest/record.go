@@ -27,6 +27,7 @@ type Write struct {
 	Request         int // its index in [Tenant.Requests]
 	RequestID       string
 	ClientRequestID string
+	Item            string      // its id in a $batch, or empty
 	Action          string      // "assignLicense", "reprocessLicenseAssignment" or "update"
 	Target          string      // the id of the user or group
 	Added           []License   // as it was asked for
@@ -68,6 +69,7 @@ func (t *Tenant) admit(r *http.Request, body []byte) *call {
 	defer t.mu.Unlock()
 	id := t.newID(kindRequest).String()
 	c := &call{
+		received:        r,
 		method:          r.Method,
 		path:            r.URL.EscapedPath(),
 		query:           r.URL.RawQuery,
@@ -97,7 +99,7 @@ func (t *Tenant) answered(c *call, status int) {
 
 // record puts an effect into the ledger.
 func (t *Tenant) record(c *call, w Write) {
-	w.Request, w.RequestID, w.ClientRequestID = c.request, c.requestID, c.clientRequestID
+	w.Request, w.RequestID, w.ClientRequestID, w.Item = c.request, c.requestID, c.clientRequestID, c.item
 	t.writes = append(t.writes, w)
 }
 

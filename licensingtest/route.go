@@ -42,26 +42,38 @@ func operations(shape string) map[string]operation {
 	return nil
 }
 
+// find finds what a call is about and what it costs, also if it is about
+// nothing.
+func (c *call) find() (operation, *graphError) {
+	op := operation{units: 1}
+	to, err := parsePath(c.path)
+	if err != nil {
+		return op, err
+	}
+	found, ok := operations(to.shape)[c.method]
+	if !ok {
+		return op, errMethod
+	}
+	c.target, op = to, found
+	if c.method == http.MethodGet {
+		if c.options, err = parseQuery(c.query); err != nil {
+			return op, err
+		}
+	}
+	op.units = c.options.cost(op.units)
+	return op, nil
+}
+
 // dispatch finds what a call is about and does it.
 func (t *Tenant) dispatch(c *call) (result, *graphError) {
-	to, err := parsePath(c.path)
+	op, err := c.find()
+	t.lock()
+	defer t.mu.Unlock()
 	if err != nil {
 		return result{}, err
 	}
-	op, ok := operations(to.shape)[c.method]
-	if !ok {
-		return result{}, errMethod
-	}
-	c.target = to
-	if c.method == http.MethodGet {
-		if c.options, err = parseQuery(c.query); err != nil {
-			return result{}, err
-		}
-	}
-	t.lock()
-	defer t.mu.Unlock()
 	res, err := op.do(t, c)
-	res.units = c.options.cost(op.units)
+	res.units = op.units
 	return res, err
 }
 

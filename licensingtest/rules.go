@@ -83,6 +83,7 @@ func (t *Tenant) problem(u *user, source string, next []License, l License, now 
 func (t *Tenant) enabled(licenses ...License) []Plan {
 	var plans []Plan
 	for _, l := range licenses {
+		plans = slices.Grow(plans, len(t.skus[l.SKUID].Plans))
 		for _, p := range t.skus[l.SKUID].Plans {
 			if !slices.Contains(l.DisabledPlans, p.ID) {
 				plans = append(plans, p)

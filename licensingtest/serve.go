@@ -8,8 +8,10 @@ import (
 	"time"
 )
 
-// A call is one operation asked for.
+// A call is one operation asked for, by a request or by an item of a batch.
 type call struct {
+	received            *http.Request
+	item                string // its id in a batch, or empty
 	method, path, query string // the path as it was sent, from after the version
 	base                string // the URL up to the version, for links
 	header              http.Header
@@ -43,15 +45,16 @@ const contentType = "application/json;odata.metadata=minimal;odata.streaming=tru
 // respond answers a request to path, the whole of it as it was sent.
 func (t *Tenant) respond(c *call) answer {
 	if err := t.authorize(c.header); err != nil {
-		a := c.refuse(err)
-		a.header.Set("WWW-Authenticate", `Bearer realm="", authorization_uri="https://login.microsoftonline.com/common/oauth2/authorize", client_id="00000003-0000-0000-c000-000000000000"`)
-		return a
+		return c.refuse(err)
 	}
 	prefix, path, ok := strings.Cut(c.path, "/v1.0/")
 	if !ok {
 		return c.refuse(errVersion(c.path))
 	}
 	c.base, c.path = c.base+prefix+"/v1.0", path
+	if isBatch(path) {
+		return t.batch(c)
+	}
 	return t.handle(c)
 }
 
@@ -103,7 +106,7 @@ func (c *call) refuse(err *graphError) answer {
 		Details    []errorDetail `json:"details,omitempty"`
 		InnerError innerError    `json:"innerError"`
 	}
-	return c.newAnswer(err.status, map[string]body{"error": {
+	a := c.newAnswer(err.status, map[string]body{"error": {
 		Code:    err.code,
 		Message: err.message,
 		Details: err.details,
@@ -113,6 +116,10 @@ func (c *call) refuse(err *graphError) answer {
 			ClientRequestID: c.clientRequestID,
 		},
 	}})
+	for name, value := range err.header {
+		a.header.Set(name, value)
+	}
+	return a
 }
 
 // newAnswer returns an answer with the headers that all answers have. A nil
@@ -123,21 +130,29 @@ func (c *call) newAnswer(status int, value any) answer {
 		a.status = http.StatusOK
 	}
 	if value != nil {
-		body, err := json.Marshal(value)
-		if err != nil {
-			panicf("%v", err)
-		}
-		a.body = body
+		a.body = encode(value)
 	}
 	if status != http.StatusNoContent {
 		a.header.Set("Content-Type", contentType)
+	}
+	a.header.Set("x-ms-resource-unit", "1")
+	if c.item != "" {
+		return a // the rest is the envelope's
 	}
 	a.header.Set("Date", time.Now().UTC().Format(http.TimeFormat))
 	a.header.Set("request-id", c.requestID)
 	a.header.Set("client-request-id", c.clientRequestID)
 	a.header.Set("x-ms-ags-diagnostic", `{"ServerInfo":{"DataCenter":"West Europe","Slice":"E","Ring":"5","ScaleUnit":"000","RoleInstance":"LICENSINGTEST0"}}`)
-	a.header.Set("x-ms-resource-unit", "1")
 	return a
+}
+
+// encode returns a value as JSON, which all values here can be.
+func encode(value any) []byte {
+	text, err := json.Marshal(value)
+	if err != nil {
+		panicf("%v", err)
+	}
+	return text
 }
 
 // needJSON tells why the body of c cannot be JSON.

@@ -12,7 +12,6 @@ import (
 	"strconv"
 	"sync"
 	"syscall"
-	"time"
 )
 
 // A reply is an answer with what happens to it on its way.
@@ -28,18 +27,11 @@ func (t *Tenant) exchange(r *http.Request, body []byte) reply {
 		body = gunzip(body)
 	}
 	c := t.admit(r, body)
-	f := t.nextFault(r, body)
-	time.Sleep(f.Delay)
-	var a answer
-	if !f.replaced() || f.Apply {
-		a = t.respond(c)
+	f := t.nextFault(false, body, func() *http.Request { return r })
+	a, sent := f.carryOut(c, t.respond)
+	if sent {
+		t.answered(c, a.status)
 	}
-	time.Sleep(f.DelayAnswer)
-	if f.silent() {
-		return reply{fault: f}
-	}
-	a = f.answer(c, a)
-	t.answered(c, a.status)
 	return reply{a, f}
 }
 

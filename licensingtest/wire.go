@@ -1,6 +1,7 @@
 package licensingtest
 
 import (
+	"maps"
 	"net/http"
 	"strings"
 	"time"
@@ -48,6 +49,8 @@ var (
 	userChanged  = append(strings.Fields("accountEnabled assignedLicenses assignedPlans city companyName provisionedPlans usageLocation userType"), userDefaults...)
 	userOthers   = strings.Fields("city companyName country createdDateTime deletedDateTime department employeeId mailNickname onPremisesSyncEnabled postalCode state streetAddress")
 
+	userNulls = nulls(userDefaults, userOthers)
+
 	groupDefaults = strings.Fields("classification createdDateTime deletedDateTime description displayName expirationDateTime groupTypes id isAssignableToRole mail mailEnabled " +
 		"mailNickname membershipRule membershipRuleProcessingState onPremisesLastSyncDateTime onPremisesSecurityIdentifier onPremisesSyncEnabled " +
 		"preferredDataLocation preferredLanguage proxyAddresses renewedDateTime resourceBehaviorOptions resourceProvisioningOptions securityEnabled theme visibility")
@@ -76,7 +79,7 @@ func userProperties(u *user) map[string]any {
 		provisioned = append(provisioned, wireProvisionedPlan{status, "Success", p.service})
 	}
 
-	properties := nulls(userDefaults, userOthers)
+	properties := maps.Clone(userNulls)
 	for name, value := range map[string]any{
 		"accountEnabled":          !u.AccountDisabled,
 		"assignedLicenses":        licenses,
