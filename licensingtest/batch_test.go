@@ -445,6 +445,7 @@ func BenchmarkBatch(b *testing.B) {
 	const users, size = 10_000, 20
 	tenant := licensingtest.NewTenant()
 	tenant.AddSKU(licensingtest.SKU{ID: officeID, Seats: users, Plans: make([]licensingtest.Plan, 3)})
+	tenant.SetThrottle(licensingtest.Throttle{Writes: licensingtest.Bucket{Size: 1e9, Rate: 1e9}})
 	var bodies []string
 	for range users / size {
 		var items []string

@@ -12,8 +12,8 @@
 // [Tenant.User], [Tenant.Group] and [Tenant.SKU] give the true state of the
 // directory, [Tenant.Requests] what came in, [Tenant.Writes] each effect in the
 // order in which it was applied. [Tenant.Fail] makes calls fail, stall or break
-// off, before or after their effect. Mistakes in what is set up by hand panic
-// where they are found.
+// off, before or after their effect, and [Tenant.SetThrottle] limits how many
+// there may be. Mistakes in what is set up by hand panic where they are found.
 //
 // Other methods stand for what happens around a client. Somebody buys seats
 // ([Tenant.SetSeats]) or mends a user ([Tenant.SetUsageLocation],
@@ -39,11 +39,19 @@
 // # Batches
 //
 // POST $batch carries out up to 20 of these, each as if it had come by itself:
-// with its own headers, its own faults ([Fault].Items), and its own effect.
-// They are carried out in the order of the request, apart from those that
-// depend on one that failed. They are answered in the reverse order: Graph
+// with its own headers, its own faults ([Fault].Items), its own effect and its
+// own costs. They are carried out in the order of the request, apart from those
+// that depend on one that failed. They are answered in the reverse order: Graph
 // promises none, so a client has to go by the ids. A batch in which something
 // is wrong with the form of one item is refused as a whole.
+//
+// # Throttling
+//
+// A new tenant serves whatever it is asked. [Tenant.SetThrottle] gives it
+// limits on writes and on resource units, and refuses with 429 what exceeds
+// them. [ThrottleDocumented] is what Microsoft documents. Since that leaves
+// much open, [ThrottleModels] has eight servers that all fit it, and
+// [Throttle.Ideal] tells how fast each can be.
 //
 // # Listings
 //
@@ -112,6 +120,7 @@
 //   - the refusals of a batch that has no items or too many, an id twice, or a
 //     write without body or Content-Type, which goes for actions without
 //     parameters as well; in parts, that of an unknown dependency
+//   - code and text of 429, but for the category in it
 //
 // Documented by Microsoft: 200 with a user and 202 with a group and its
 // Location; the properties sent without $select; one seat for each distinct
@@ -130,7 +139,10 @@
 // bodies that are objects or base64url, base64 where an answer is no JSON,
 // dependencies on earlier items, all in a row or all on the same one, 424 where
 // one failed, 200 for the batch whatever its items were answered with, and
-// answers in any order.
+// answers in any order. Of throttling: the limits, token buckets, the cost of
+// each operation, 429 for each item of a batch by itself, and the headers
+// x-ms-throttle-scope, x-ms-throttle-information with its values, and
+// x-ms-throttle-limit-percentage.
 //
 // Assumed, so nothing to build upon:
 //   - null for an array is answered as if it was missing; with both missing the
@@ -185,6 +197,14 @@
 //     a failure to those that depend on it; the text of 424
 //   - items are carried out in order, and their answers have no headers but
 //     Content-Type and those of the call itself
-//   - which of several reasons an answer names: a token first, then the path,
-//     the body, the object, the SKUs, and the rules
+//   - buckets that are full at the start, unless a Throttle says otherwise, and
+//     debts that go no further than their size; the limits of one application
+//     for all requests there are; nothing charged for a batch itself, nor for a
+//     call without a token or with a failed dependency; refusals charged in full
+//     or not at all; the whole advice, where it is not a fixed one
+//   - the category in the text of 429, and the tenant alone as what is named
+//     there for its own limit; x-ms-throttle-limit-percentage as the used part
+//     of the bucket that is used most
+//   - which of several reasons an answer names: a token first, then the
+//     throttle, the path, the body, the object, the SKUs, and the rules
 package licensingtest

@@ -8,6 +8,7 @@ import (
 	"log"
 	"net/http"
 	"net/http/httptest"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -83,6 +84,34 @@ func ExampleTenant_Process() {
 	// Output:
 	// QueuedForProcessing 0
 	// ProcessingComplete Active Error CountViolation
+}
+
+// How long a client takes for many writes can be measured against what is
+// possible.
+func ExampleTenant_SetThrottle() {
+	tenant := licensingtest.NewTenant()
+	tenant.SetThrottle(licensingtest.Throttle{Writes: licensingtest.Bucket{Size: 1, Window: time.Minute}})
+	user := tenant.AddUser(licensingtest.User{UsageLocation: "US"})
+
+	client := tenant.Client(licensing.WithRetryPolicy(licensing.RetryPolicy{MaxAttempts: 1}))
+	for range 2 {
+		_, err := client.ReprocessUserLicense(context.Background(), user.ID)
+		fmt.Println("throttled:", errors.Is(err, licensing.ErrThrottled))
+	}
+	for _, m := range licensingtest.ThrottleModels() {
+		fmt.Println(m.Name, m.Throttle.Ideal(10_000))
+	}
+	// Output:
+	// throttled: false
+	// throttled: true
+	// Burst 5m50s
+	// Empty 8m20s
+	// BurstCostly 5m50s
+	// EmptyCostly 8m20s
+	// FixedAdvice 8m10s
+	// NoAdvice 8m10s
+	// FixedWindow 7m30s
+	// Halved 9m25s
 }
 
 // A member for whom there was no seat gets the licence when seats are bought

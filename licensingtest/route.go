@@ -64,11 +64,14 @@ func (c *call) find() (operation, *graphError) {
 	return op, nil
 }
 
-// dispatch finds what a call is about and does it.
+// dispatch finds what a call is about and does it, if the throttle lets it.
 func (t *Tenant) dispatch(c *call) (result, *graphError) {
 	op, err := c.find()
 	t.lock()
 	defer t.mu.Unlock()
+	if refused := t.charge(c, op.units); refused != nil {
+		return result{}, refused
+	}
 	if err != nil {
 		return result{}, err
 	}

@@ -23,6 +23,7 @@ type call struct {
 	// What dispatch found out.
 	target  target
 	options options
+	load    string // how much of the limits is used, if that is to be told
 }
 
 // An answer is what a call is answered with.
@@ -136,6 +137,9 @@ func (c *call) newAnswer(status int, value any) answer {
 		a.header.Set("Content-Type", contentType)
 	}
 	a.header.Set("x-ms-resource-unit", "1")
+	if c.load != "" {
+		a.header.Set("x-ms-throttle-limit-percentage", c.load)
+	}
 	if c.item != "" {
 		return a // the rest is the envelope's
 	}

@@ -14,19 +14,20 @@ import (
 // that serves it as Microsoft Graph does. It is safe for concurrent use. Use
 // [NewTenant] to make one.
 type Tenant struct {
-	mu       sync.Mutex
-	id       uuid.UUID
-	account  uuid.UUID // that pays for the SKUs
-	location string
-	token    string
-	me       *user
-	skus     map[uuid.UUID]*SKU
-	skuList  []*SKU
-	users    []*user
-	userKeys map[string]*user // by id and by user principal name, in lower case
-	groups   []*group
-	groupIDs map[string]*group
-	made     [kinds]uint32
+	mu          sync.Mutex
+	id          uuid.UUID
+	account     uuid.UUID // that pays for the SKUs
+	application uuid.UUID // whose requests all are
+	location    string
+	token       string
+	me          *user
+	skus        map[uuid.UUID]*SKU
+	skuList     []*SKU
+	users       []*user
+	userKeys    map[string]*user // by id and by user principal name, in lower case
+	groups      []*group
+	groupIDs    map[string]*group
+	made        [kinds]uint32
 
 	automatic    bool
 	processAfter time.Duration
@@ -34,6 +35,9 @@ type Tenant struct {
 	locationLag  time.Duration
 	pageEpoch    int // counts calls of ExpirePageTokens
 	emptyPages   bool
+
+	meter      *meter // nil until there is a throttle
+	meterStart time.Time
 
 	requests []Request
 	writes   []Write
@@ -54,6 +58,7 @@ const (
 	kindRequest
 	kindAccount
 	kindSubscription
+	kindApplication
 	kinds
 )
 
@@ -65,7 +70,7 @@ func NewTenant() *Tenant {
 		userKeys: make(map[string]*user),
 		groupIDs: make(map[string]*group),
 	}
-	t.id, t.account = t.newID(kindTenant), t.newID(kindAccount)
+	t.id, t.account, t.application = t.newID(kindTenant), t.newID(kindAccount), t.newID(kindApplication)
 	return t
 }
 

@@ -1,0 +1,367 @@
+package licensingtest
+
+import (
+	"math"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// A Throttle is how the tenant limits what it is asked to do. Each operation
+// costs what Graph says it does, whether it succeeds or not: a write is one
+// write and one resource unit, a read one to three resource units. What finds
+// too little in one of the buckets is refused with 429, and takes nothing
+// unless RefusalsCost is set.
+//
+// The items of a batch pay and are refused one by one, in the order of the
+// request, and the batch itself pays nothing. Nor does a request without a
+// valid token, one that meets a [Fault] which keeps it from being carried out,
+// or an item whose dependency failed. All requests are of one application.
+type Throttle struct {
+	Writes       Bucket // writes of the application
+	TenantWrites Bucket // writes in the tenant, whoever makes them
+	Units        Bucket // resource units of the application
+
+	// RefusalsCost makes refused operations cost as much as others. A bucket
+	// then owes what it does not have, up to its size.
+	RefusalsCost bool
+
+	// RetryAfter is what refusals advise. Zero is the truth: the time until
+	// there is room, in whole seconds, rounded up. Any other time is given
+	// every time, and with a negative one there is no advice.
+	RetryAfter time.Duration
+
+	// Percentage makes answers tell in x-ms-throttle-limit-percentage how much
+	// of a limit is used, from 0.8 upwards.
+	Percentage bool
+}
+
+// A Bucket holds what may be spent. The zero Bucket has no limit.
+type Bucket struct {
+	Size  int  // what it holds when it is full, which it is at the start
+	Empty bool // it is empty at the start
+	Rate  int  // what flows in each second
+
+	// Window, unless zero, makes the bucket one that is filled up all at once,
+	// each time so much time has passed since the start. Nothing flows in.
+	Window time.Duration
+
+	// Others is what other applications take out each second, as long as there
+	// is any: from OthersFrom after the start until OthersUntil, where zero is
+	// for ever.
+	Others                  int
+	OthersFrom, OthersUntil time.Duration
+}
+
+// ThrottleDocumented is all that Microsoft documents for a large tenant, of
+// more than 500 users. Of a medium one the resource units are 5,000 and 500 a
+// second, of a small one, below 50 users, 3,500 and 350.
+var ThrottleDocumented = Throttle{
+	Writes:       Bucket{Size: 3000, Rate: 20},
+	TenantWrites: Bucket{Size: 18000, Rate: 60},
+	Units:        Bucket{Size: 8000, Rate: 800},
+	Percentage:   true,
+}
+
+// What is documented leaves open how large the buckets really are, what a
+// refusal costs and how good the advice is. These are eight ways in which it
+// may be, each with the limit on writes alone. A client for many writes should
+// do well with all of them.
+var (
+	// ThrottleBurst has 3,000 writes at once, and 20 a second.
+	ThrottleBurst = Throttle{Writes: Bucket{Size: 3000, Rate: 20}}
+	// ThrottleEmpty has 20 writes a second, of which it saves up 200.
+	ThrottleEmpty = Throttle{Writes: Bucket{Size: 200, Rate: 20, Empty: true}}
+	// ThrottleBurstCostly is ThrottleBurst with refusals that cost.
+	ThrottleBurstCostly = Throttle{Writes: Bucket{Size: 3000, Rate: 20}, RefusalsCost: true}
+	// ThrottleEmptyCostly is ThrottleEmpty with refusals that cost.
+	ThrottleEmptyCostly = Throttle{Writes: Bucket{Size: 200, Rate: 20, Empty: true}, RefusalsCost: true}
+	// ThrottleFixedAdvice always advises to wait for ten seconds.
+	ThrottleFixedAdvice = Throttle{Writes: Bucket{Size: 200, Rate: 20}, RetryAfter: 10 * time.Second}
+	// ThrottleNoAdvice refuses without advice.
+	ThrottleNoAdvice = Throttle{Writes: Bucket{Size: 200, Rate: 20}, RetryAfter: -1}
+	// ThrottleFixedWindow has 3,000 writes in each 150 seconds.
+	ThrottleFixedWindow = Throttle{Writes: Bucket{Size: 3000, Window: 150 * time.Second}}
+	// ThrottleHalved loses half of its 20 writes a second to other applications
+	// for a while.
+	ThrottleHalved = Throttle{TenantWrites: Bucket{
+		Size: 200, Rate: 20, Others: 10, OthersFrom: 150 * time.Second, OthersUntil: 300 * time.Second,
+	}}
+)
+
+// A ThrottleModel is a [Throttle] with a name for tables.
+type ThrottleModel struct {
+	Name     string
+	Throttle Throttle
+}
+
+// ThrottleModels returns the eight, from [ThrottleBurst] to [ThrottleHalved].
+func ThrottleModels() []ThrottleModel {
+	return []ThrottleModel{
+		{"Burst", ThrottleBurst},
+		{"Empty", ThrottleEmpty},
+		{"BurstCostly", ThrottleBurstCostly},
+		{"EmptyCostly", ThrottleEmptyCostly},
+		{"FixedAdvice", ThrottleFixedAdvice},
+		{"NoAdvice", ThrottleNoAdvice},
+		{"FixedWindow", ThrottleFixedWindow},
+		{"Halved", ThrottleHalved},
+	}
+}
+
+// SetThrottle makes the tenant limit what it is asked to do, from now on. The
+// zero Throttle is no limit. SetThrottle panics when a bucket makes no sense,
+// or would never again hold anything.
+func (t *Tenant) SetThrottle(th Throttle) {
+	t.lock()
+	defer t.mu.Unlock()
+	t.meter = newMeter("SetThrottle", th)
+	t.meterStart = time.Now()
+}
+
+// Ideal is the least time in which so many writes can be served, one by one as
+// soon as there is room for them, if nobody is refused and nothing else takes
+// any time. It panics as [Tenant.SetThrottle] does.
+func (th Throttle) Ideal(writes int) time.Duration {
+	m := newMeter("Ideal", th)
+	cost := costs(true, 1)
+	var at time.Duration
+	for range writes {
+		m.advance(at)
+		wait, _ := m.wait(cost)
+		at += wait
+		m.advance(at)
+		m.take(cost)
+	}
+	return at
+}
+
+// The buckets of a throttle.
+const (
+	writesBucket = iota
+	tenantBucket
+	unitsBucket
+	buckets
+)
+
+// A meter is a throttle at work.
+type meter struct {
+	Throttle
+	levels [buckets]level
+}
+
+// A level is what a bucket has at a time after the start, in billionths, so
+// that what flows in is a whole number in each nanosecond.
+type level struct {
+	Bucket
+	tokens int64
+	at     time.Duration
+}
+
+const (
+	billion = 1_000_000_000
+	forever = time.Duration(math.MaxInt64)
+)
+
+func newMeter(caller string, th Throttle) *meter {
+	m := &meter{Throttle: th}
+	for i, b := range [buckets]Bucket{th.Writes, th.TenantWrites, th.Units} {
+		b.check(caller)
+		m.levels[i].Bucket = b
+		if !b.Empty {
+			m.levels[i].tokens = b.full()
+		}
+	}
+	return m
+}
+
+// check panics when b makes no sense.
+func (b Bucket) check(caller string) {
+	for _, n := range []int{b.Size, b.Rate, b.Others} {
+		if n < 0 || n > billion {
+			panicf("%s: a bucket with the number %d", caller, n)
+		}
+	}
+	if b.Window < 0 || b.OthersFrom < 0 || b.OthersUntil < 0 {
+		panicf("%s: a bucket with a negative time", caller)
+	}
+	if b.Size == 0 && b != (Bucket{}) {
+		panicf("%s: a bucket without a Size", caller)
+	}
+	if b.Window > 0 && b.Rate > 0 {
+		panicf("%s: a bucket with both a Window and a Rate", caller)
+	}
+	rate := b.Rate
+	if b.OthersUntil == 0 {
+		rate -= b.Others
+	}
+	if b.Size > 0 && b.Window == 0 && rate <= 0 {
+		panicf("%s: a bucket that runs dry for ever", caller)
+	}
+}
+
+func (b Bucket) full() int64 { return int64(b.Size) * billion }
+
+// flow is what flows into b each second at a time after the start, and until
+// when. It is less than nothing where others take more than there comes.
+func (b Bucket) flow(at time.Duration) (rate int64, until time.Duration) {
+	rate, until = int64(b.Rate), forever
+	if b.Window > 0 {
+		until = at - at%b.Window + b.Window
+	}
+	switch {
+	case b.Others == 0:
+	case at < b.OthersFrom:
+		until = min(until, b.OthersFrom)
+	case b.OthersUntil == 0:
+		rate -= int64(b.Others)
+	case at < b.OthersUntil:
+		rate, until = rate-int64(b.Others), min(until, b.OthersUntil)
+	}
+	return rate, until
+}
+
+// advance makes l what it is at a time that is not before l.at.
+func (l *level) advance(to time.Duration) {
+	if w := l.Window; w > 0 && to/w > l.at/w {
+		l.tokens, l.at = l.full(), to-to%w
+	}
+	for l.at < to {
+		rate, until := l.flow(l.at)
+		until = min(until, to)
+		took := int64(until - l.at)
+		switch {
+		case rate > 0:
+			l.tokens += min(took, (l.full()-l.tokens)/rate+1) * rate // which cannot overflow
+			l.tokens = min(l.tokens, l.full())
+		case rate < 0 && l.tokens > 0:
+			l.tokens = max(0, l.tokens+min(took, l.tokens/-rate+1)*rate)
+		}
+		l.at = until
+	}
+}
+
+// wait is how long it takes until l has room for a cost.
+func (l level) wait(cost int) time.Duration {
+	start := l.at
+	need := min(int64(cost)*billion, l.full()) // what costs more than fits in must do with all of it
+	for l.tokens < need {
+		rate, until := l.flow(l.at)
+		if rate > 0 {
+			until = min(until, l.at+time.Duration((need-l.tokens+rate-1)/rate))
+		}
+		l.advance(until)
+	}
+	return l.at - start
+}
+
+// used is which part of the bucket is used, and more than all of it if it owes.
+func (l level) used() float64 { return float64(l.full()-l.tokens) / float64(l.full()) }
+
+// costs is what an operation takes out of each bucket.
+func costs(write bool, units int) [buckets]int {
+	cost := [buckets]int{unitsBucket: units}
+	if write {
+		cost[writesBucket], cost[tenantBucket] = 1, 1
+	}
+	return cost
+}
+
+func (m *meter) advance(to time.Duration) {
+	for i := range m.levels {
+		m.levels[i].advance(to)
+	}
+}
+
+// wait is how long it takes until all buckets have room for a cost, and which
+// one takes so long.
+func (m *meter) wait(cost [buckets]int) (longest time.Duration, bucket int) {
+	for i := range m.levels {
+		if d := m.levels[i].wait(cost[i]); d > longest {
+			longest, bucket = d, i
+		}
+	}
+	return longest, bucket
+}
+
+// take takes a cost out of all buckets, down to their greatest debt.
+func (m *meter) take(cost [buckets]int) {
+	for i := range m.levels {
+		l := &m.levels[i]
+		l.tokens = max(l.tokens-int64(cost[i])*billion, -l.full())
+	}
+}
+
+// load is how much of the limits that a cost is about is used, if that is to be
+// told.
+func (m *meter) load(cost [buckets]int) string {
+	var most float64
+	for i, l := range m.levels {
+		if cost[i] > 0 && l.Size > 0 {
+			most = max(most, l.used())
+		}
+	}
+	if !m.Percentage || most <= 0.8 {
+		return ""
+	}
+	return strconv.FormatFloat(min(most, 1.8), 'f', 2, 64)
+}
+
+// charge makes c pay for itself, or tells why it cannot.
+func (t *Tenant) charge(c *call, units int) *graphError {
+	m := t.meter
+	if m == nil {
+		return nil
+	}
+	cost := costs(c.method != http.MethodGet, units)
+	m.advance(time.Since(t.meterStart))
+	wait, bucket := m.wait(cost)
+	if wait == 0 || m.RefusalsCost {
+		m.take(cost)
+	}
+	c.load = m.load(cost)
+	if wait == 0 {
+		return nil
+	}
+	if m.RefusalsCost {
+		wait, bucket = m.wait(cost)
+	}
+	return t.errThrottled(bucket, m.advice(wait))
+}
+
+// advice is the value of Retry-After when there is room after a time.
+func (m *meter) advice(wait time.Duration) string {
+	switch {
+	case m.RetryAfter < 0:
+		return ""
+	case m.RetryAfter > 0:
+		wait = m.RetryAfter
+	}
+	return strconv.FormatInt(int64((wait+time.Second-1)/time.Second), 10)
+}
+
+// errThrottled is the refusal of what finds too little in a bucket.
+func (t *Tenant) errThrottled(bucket int, retryAfter string) *graphError {
+	app, tenant := t.application.String(), t.id.String()
+	identifier, category := app+"+"+tenant, "throttle.aad.ags.tenant.app.write"
+	scope, information := "Tenant_Application/Write", "WriteLimitExceeded"
+	switch bucket {
+	case tenantBucket:
+		identifier, category, scope = tenant, "throttle.aad.ags.tenant.write", "Tenant/Write"
+	case unitsBucket:
+		category, scope, information = "throttle.aad.ags.tenant.app", "Tenant_Application/ReadWrite", "ResourceUnitLimitExceeded"
+	}
+	err := &graphError{
+		status:  http.StatusTooManyRequests,
+		code:    "TooManyRequests",
+		message: "Too many requests from Identifier:" + identifier + " under category:" + category + ". Please try again later.",
+		header: map[string]string{
+			"x-ms-throttle-scope":       scope + "/" + app + "/" + tenant,
+			"x-ms-throttle-information": information,
+		},
+	}
+	if retryAfter != "" {
+		err.header["Retry-After"] = retryAfter
+	}
+	return err
+}
