@@ -35,6 +35,9 @@ func TestThrottleIdeal(t *testing.T) {
 		}
 	}
 
+	if !licensingtest.ThrottleDocumented.Percentage {
+		t.Error("the documented throttle does not tell how much of it is used")
+	}
 	for _, test := range []struct {
 		name     string
 		throttle licensingtest.Throttle
@@ -131,6 +134,9 @@ func writes(t *testing.T, tenant *licensingtest.Tenant, n int) string {
 				served++
 			case 429:
 				refused++
+				if value, ok := a.Headers["Retry-After"]; ok && value == "" {
+					t.Error("Retry-After is empty")
+				}
 				if i == 0 {
 					advice = "=" + a.Headers["Retry-After"]
 				}
