@@ -10,6 +10,7 @@ import (
 	"io"
 	"log/slog"
 	"maps"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
@@ -47,6 +48,9 @@ type call struct {
 	tries   int                   // requests that may be made, throttled ones not counted
 	id      string
 	started time.Time
+	via     *batcher // that takes its requests, in place of the client's own loop
+	parcel  *parcel  // the latest of them
+	batch   bool     // holds the requests of others, which repeat them
 
 	last     answer
 	attempts int  // requests made
@@ -59,6 +63,7 @@ type call struct {
 	pending  bool // another request was decided on
 	wait     time.Duration
 	late     time.Time // until when a stalled request may land
+	pass     pass      // the pacer's for the next request
 	rejected string    // the token that a 401 refused
 	latest   *attempt
 }
@@ -66,6 +71,8 @@ type call struct {
 // An attempt is a request on its way.
 type attempt struct {
 	token  string
+	pass   pass    // the pacer's
+	share  float64 // random, the same for all in a batch, so that they stay together
 	limit  time.Duration
 	ctx    context.Context // ends with the limit
 	cancel context.CancelFunc
@@ -160,7 +167,11 @@ func (c *call) send(ctx context.Context) error {
 			return invalid(c.op, "%w", err)
 		}
 	}
-	resp, _ := c.client.http.Do(req) // c.last has what is to be known
+	loop := c.client.http
+	if c.via != nil {
+		loop = c.via.loop
+	}
+	resp, _ := loop.Do(req) // c.last has what is to be known
 	if resp != nil {
 		resp.Body.Close()
 	}
@@ -198,7 +209,11 @@ func (c *call) setHeader(h http.Header) {
 // startAttempt returns the context of an attempt, which ends with the time it
 // may take.
 func (c *call) startAttempt(ctx context.Context) context.Context {
-	a := &attempt{limit: min(c.client.policy.AttemptTimeout, c.left(ctx))}
+	a := &attempt{limit: min(c.client.policy.AttemptTimeout, c.left(ctx)), pass: c.pass, share: rand.Float64()}
+	if a.pass == (pass{}) {
+		a.pass = c.client.pacer.unasked()
+	}
+	c.pass = pass{}
 	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= a.limit {
 		a.ctx, a.cancel = context.WithCancel(ctx) // a timer of ours might win the race
 	} else {
@@ -218,7 +233,7 @@ func (a *attempt) watched() context.Context {
 
 // allowed is the time that the policy still allows the call.
 func (c *call) allowed() time.Duration {
-	if c.client.policy.MaxElapsed == forever {
+	if c.client.policy.MaxElapsed == forever || c.via != nil || c.batch {
 		return forever
 	}
 	return c.client.policy.MaxElapsed - time.Since(c.started)
@@ -237,8 +252,12 @@ func (c *call) left(ctx context.Context) time.Duration {
 // another, and when.
 func (c *call) attempted(ctx context.Context, resp *http.Response, err error) bool {
 	var token *tokenError
+	var kept *keptBack
 	switch {
-	case errors.Is(err, errSameToken): // nothing was sent, and the 401 stands
+	case errors.As(err, &kept): // nothing was sent, and what was answered before stands
+		c.keepBack(kept)
+		return false
+	case errors.Is(err, errSameToken): // likewise
 		c.latest.cancel()
 		return false
 	case c.renewed && c.last.outcome == unsigned && errors.As(err, &token):
@@ -248,9 +267,33 @@ func (c *call) attempted(ctx context.Context, resp *http.Response, err error) bo
 	}
 	c.last = c.receive(ctx, resp, err)
 	c.attempts++
+	if !c.batch && !c.reads() {
+		c.client.pacer.answered(c.latest.pass, &c.last)
+		if c.via == nil {
+			c.client.pacer.settled(c.latest.pass)
+		}
+	}
 	c.pending = c.continues(ctx)
+	if c.pending && c.queues() {
+		c.via.throttled.Add(1)
+	}
 	c.log(ctx)
+	if c.pending {
+		c.idle()
+	}
 	return c.pending
+}
+
+// keepBack ends the call with a request that was not sent. What was answered
+// before stands, unless it was to another part of the change.
+func (c *call) keepBack(k *keptBack) {
+	if c.used == 0 && !c.unsure { // since send began
+		c.last = answer{outcome: refused}
+	}
+	c.last.err, c.last.after = k, max(c.last.after, k.after)
+	if k.kind == nil {
+		c.last.err = k.cause
+	}
 }
 
 // continues decides whether to make another attempt, and sets the wait.
@@ -274,6 +317,9 @@ func (c *call) continues(ctx context.Context) bool {
 		c.renewed, c.rejected, c.wait = true, c.latest.token, 0
 		return first
 	}
+	if c.batch {
+		return false
+	}
 	if ctx.Err() != nil {
 		a.err = contextError(ctx)
 		return false
@@ -284,20 +330,43 @@ func (c *call) continues(ctx context.Context) bool {
 		if a.after > c.client.policy.MaxWait || c.wait >= left {
 			return false
 		}
-		c.wait += randomUpTo(min(c.wait/8+shortestWait, time.Second, (left-c.wait)/2))
+		if c.queues() {
+			c.wait = 0
+			return true
+		}
+		c.wait += part(min(c.wait/8+shortestWait, time.Second, (left-c.wait)/2), c.latest.share)
+		return true
+	}
+	if c.queues() {
+		c.wait = 0
 		return true
 	}
 	// A wait of our own choice leaves time for the request after it.
-	c.wait = min(c.client.policy.backoff(c.waits), left/2)
+	c.wait = min(c.client.policy.backoff(c.waits, c.latest.share), left/2)
 	c.waits++
 	return c.wait >= shortestWait
 }
 
+// queues reports whether the next request waits for the pacer in the batcher's
+// queue.
+func (c *call) queues() bool { return c.via != nil && c.last.outcome == delayed }
+
 // prepare waits and gives the next attempt a header of its own: the loop's
 // copies of a request share one, to which a cookie jar adds.
 func (c *call) prepare(req *http.Request) error {
-	if err := sleep(req.Context(), c.wait); err != nil {
+	ctx := req.Context()
+	if err := sleep(ctx, c.wait); err != nil {
 		return err
+	}
+	if c.last.outcome == delayed && c.via == nil && !c.reads() {
+		var err error
+		if c.pass, err = c.client.pacer.admit(ctx, min(c.client.policy.MaxWait, c.left(ctx)), 1, nil); err != nil {
+			c.pending = ctx.Err() != nil
+			if kept, ok := errors.AsType[*keptBack](err); ok {
+				c.last.after = max(c.last.after, kept.after)
+			}
+			return err
+		}
 	}
 	c.pending = false
 	req.Header = make(http.Header)
@@ -312,6 +381,7 @@ func (c *call) receive(ctx context.Context, resp *http.Response, err error) answ
 		a.status, a.header = resp.StatusCode, resp.Header
 		a.after, a.timed = retryAfter(resp.Header, time.Now())
 		a.body, a.err = readBody(resp)
+		a.err = c.latest.ownError(a.err)
 		resp.Body.Close()
 	}
 	unsent := a.status == 0 && c.unsent(a.err)
@@ -358,6 +428,8 @@ func (c *call) judge(a *answer, unsent bool) outcome {
 		return unsigned
 	case a.status == http.StatusConflict && (a.problem.code == codeConcurrency || a.timed):
 		return refused
+	case a.status == http.StatusFailedDependency && c.via != nil:
+		return refused // with another item of its batch; once throttled ones were answered so
 	}
 	return permanent
 }
@@ -455,7 +527,7 @@ func (c *call) blame(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return contextError(ctx)
 	}
-	if c.latest.ctx.Err() != nil && !errors.Is(err, errTooLarge) && isTimeout(err) {
+	if c.latest.ctx.Err() == context.DeadlineExceeded && !errors.Is(err, errTooLarge) && isTimeout(err) {
 		return attemptTimeout{c.latest.limit}
 	}
 	var wrapped *url.Error // names the user
@@ -484,10 +556,36 @@ func isTimeout(err error) bool {
 // of its own.
 func contextError(ctx context.Context) error {
 	err, cause := ctx.Err(), context.Cause(ctx)
-	if cause == nil || errors.Is(cause, err) {
-		return cmp.Or(cause, err)
+	if cause == nil || cause == err {
+		return err
 	}
-	return fmt.Errorf("%w: %w", err, cause)
+	return fmt.Errorf("%w: %w", err, foreign{cause})
+}
+
+// A foreign error is about something else than the call that it ends, such as
+// another call's: it says nothing about this one.
+type foreign struct{ err error }
+
+func (f foreign) Error() string { return f.err.Error() }
+func (f foreign) Is(target error) bool {
+	ours := slices.ContainsFunc(kindWords, func(k kindWord) bool { return k.kind == target })
+	return !ours && errors.Is(f.err, target)
+}
+func (f foreign) As(target any) bool {
+	switch target.(type) {
+	case **Error, **DecodeError, **tokenError, **unsentError, **keptBack:
+		return false
+	}
+	return errors.As(f.err, target)
+}
+
+// ownError returns an attempt's error, but its context's where a transport
+// passed on the cause of that.
+func (a *attempt) ownError(err error) error {
+	if ended := a.ctx.Err(); err != nil && ended != nil && errors.Is(err, context.Cause(a.ctx)) {
+		return ended
+	}
+	return err
 }
 
 // A transportError does not pass for the end of the caller's context, though
@@ -550,9 +648,15 @@ func (c *call) failure() *Error {
 		e.SKUIDs, e.ServicePlanIDs = idsIn(e.Message)
 	}
 	var token *tokenError
+	var kept *keptBack
 	ended := errors.Is(a.err, context.Canceled) || errors.Is(a.err, context.DeadlineExceeded)
 	switch {
+	case ended && c.via != nil && c.attempts == 0:
+		e.kinds = append(e.kinds, ErrStopped)
 	case ended:
+	case errors.As(a.err, &kept):
+		e.kinds = append(e.kinds, kept.kind)
+		e.SKUIDs = kept.skus
 	case errors.As(a.err, &token):
 		e.kinds = append(e.kinds, ErrUnauthorized)
 	case a.outcome == refused && a.status == http.StatusConflict:

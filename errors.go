@@ -35,6 +35,7 @@ var (
 	ErrDelegatedOnly    = errors.New("only for a signed-in user")                       // "me" with a token of an application
 	ErrListingExpired   = errors.New("listing expired")                                 // the page token; start again
 	ErrUnsafeLink       = errors.New("next link is not one to follow with credentials") // foreign, repeated or not https
+	ErrStopped          = errors.New("run was stopped")                                 // by its context or BulkOptions, before the operation was sent
 
 	// The licence change. Failures of group members are of the same kinds.
 	ErrNoAvailableLicenses  = errors.New("no available licenses")                     // all seats are taken
@@ -75,9 +76,9 @@ type Error struct {
 
 // An ErrorDetail is an entry of an error's details.
 type ErrorDetail struct {
-	Code    string
-	Message string
-	Target  string
+	Code    string `json:"code,omitzero"`
+	Message string `json:"message,omitzero"`
+	Target  string `json:"target,omitzero"`
 }
 
 // Error returns one line, such as

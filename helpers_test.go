@@ -318,6 +318,7 @@ var sentinels = []struct {
 	{"DelegatedOnly", licensing.ErrDelegatedOnly},
 	{"ListingExpired", licensing.ErrListingExpired},
 	{"UnsafeLink", licensing.ErrUnsafeLink},
+	{"Stopped", licensing.ErrStopped},
 	{"NoAvailableLicenses", licensing.ErrNoAvailableLicenses},
 	{"UsageLocation", licensing.ErrUsageLocation},
 	{"PlanDependency", licensing.ErrPlanDependency},

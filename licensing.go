@@ -64,6 +64,32 @@
 // failed, [LicenseAssignmentState.Err] why, and [Client.ReprocessUserLicense]
 // tries again.
 //
+// # Bulk
+//
+// [Client.Bulk] makes thousands of writes as fast as Graph allows, which is
+// 3,000 at once and then 20 a second for one application in a tenant. It packs
+// them into batches, slows down when Graph refuses one, waits as Graph asks, and
+// speeds up again; [WithWriteQuota] tells it of another quota. All runs of a
+// client share what it has learnt, and so do single calls that were throttled.
+//
+//	for result := range client.Bulk(ctx, slices.Values(operations), licensing.BulkOptions{}) {
+//		if !result.Done() {
+//			log.Print(result.Operation.Target, ": ", result.Err)
+//		}
+//	}
+//
+// Each operation that is taken in has exactly one result, also when ctx ends,
+// and it is as true as that of a single call. What is throttled is sent again,
+// however often; where Graph asks for a longer wait than [RetryPolicy] or ctx
+// allows, the run ends with [ErrThrottled]. For the rest the policy holds, but
+// for MaxElapsed.
+//
+// An [Operation] and an [OperationResult] are plain data that travels as lines
+// of JSON, the error with its kinds, so that a run can be planned, reviewed,
+// interrupted and resumed: give the next run the operations without a result
+// that is [OperationResult.Done], and those that follow one of these on the same
+// object.
+//
 // # Errors
 //
 // Methods return an [*Error], which works with [errors.Is] and the sentinels
@@ -106,6 +132,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net"
 	"net/http"
 	"net/url"
@@ -164,6 +191,7 @@ type Client struct {
 	policy    RetryPolicy
 	objects   *objects
 	recent    *recents
+	pacer     *pacer
 	logger    *slog.Logger
 	userAgent string
 }
@@ -175,7 +203,7 @@ type Client struct {
 // Errors: [ErrInvalidArgument], naming the option and the reason.
 func NewClient(tokens TokenSource, opts ...Option) (*Client, error) {
 	const op = "new client"
-	s := settings{cloud: CloudGlobal}
+	s := settings{cloud: CloudGlobal, perSecond: 20, burst: 3000}
 	for _, opt := range opts {
 		if opt == nil {
 			return nil, invalid(op, "option is nil")
@@ -204,6 +232,7 @@ func NewClient(tokens TokenSource, opts ...Option) (*Client, error) {
 		logger:    s.logger,
 		userAgent: strings.TrimSpace(s.userAgent + " graphlicensing/" + version),
 	}
+	c.pacer = newPacer(s.perSecond, s.burst, c.policy.MaxWait)
 	var hc http.Client
 	if s.httpClient != nil {
 		hc = *s.httpClient
@@ -239,6 +268,8 @@ type settings struct {
 	policy     RetryPolicy
 	logger     *slog.Logger
 	userAgent  string
+	perSecond  float64
+	burst      int
 }
 
 // WithCloud selects a national or sovereign cloud. The default is
@@ -307,6 +338,20 @@ func WithUserAgent(product string) Option {
 			return errors.New("user agent must be 1 to 256 printable ASCII characters")
 		}
 		s.userAgent = product
+		return nil
+	}
+}
+
+// WithWriteQuota says how many writes a second Graph allows the application in
+// the tenant, and how many at once after a rest. The default is 20 and 3000, as
+// documented. It is a hint: [Client.Bulk] sends at full speed until Graph
+// refuses a write, then at this rate, and goes on by what Graph answers.
+func WithWriteQuota(perSecond float64, burst int) Option {
+	return func(s *settings) error {
+		if !(perSecond > 0) || math.IsInf(perSecond, 0) || burst < 0 {
+			return errors.New("write quota must be a finite rate above 0 and a burst of at least 0")
+		}
+		s.perSecond, s.burst = perSecond, burst
 		return nil
 	}
 }

@@ -55,6 +55,7 @@ func (c *call) awaitLocation(ctx context.Context, err error) error {
 		if wait <= 0 || wait >= c.left(ctx) {
 			return err
 		}
+		c.idle()
 		if sleep(ctx, wait) != nil {
 			c.last.err = contextError(ctx)
 			return c.failure()

@@ -47,6 +47,7 @@ var ownTypes = []reflect.Type{
 	reflect.TypeFor[licensing.ServicePlanChange](),
 	reflect.TypeFor[licensing.LicenseSwap](),
 	reflect.TypeFor[licensing.SwapResult](),
+	reflect.TypeFor[licensing.BulkOptions](),
 }
 
 // TestTheTagsAreGraphsNames walks through the models from those that the

@@ -3,7 +3,6 @@ package licensing
 import (
 	"context"
 	"math"
-	"math/rand/v2"
 	"net/http"
 	"strconv"
 	"strings"
@@ -29,7 +28,8 @@ type RetryPolicy struct {
 	MaxWait time.Duration
 	// AttemptTimeout bounds one request and its answer; by default 60 s.
 	AttemptTimeout time.Duration
-	// MaxElapsed bounds the whole call with its waits; by default 10 min.
+	// MaxElapsed bounds the whole call with its waits; by default 10 min. In
+	// Bulk it does not hold, since operations there wait for each other.
 	MaxElapsed time.Duration
 	// Fence is how long a write that stalled may still land; by default 2 min.
 	// Until then different writes to the same object are kept back.
@@ -64,21 +64,20 @@ const (
 )
 
 // backoff returns the n-th wait for which the server gave no time: full
-// jitter, so that callers who failed together do not return together.
-func (p RetryPolicy) backoff(n int) time.Duration {
+// jitter, by a random share of the longest, so that callers who failed together
+// do not return together.
+func (p RetryPolicy) backoff(n int, share float64) time.Duration {
 	most := max(longestWait, p.MinWait)
 	if p.MinWait < longestWait && n < 16 {
 		most = min(most, p.MinWait<<n)
 	}
 	most = min(most, p.MaxWait)
-	return shortestWait + randomUpTo(most-shortestWait)
+	return shortestWait + part(most-shortestWait, share)
 }
 
-func randomUpTo(d time.Duration) time.Duration {
-	if d <= 0 {
-		return 0
-	}
-	return rand.N(d)
+// part is a share of d, from 0 to 1.
+func part(d time.Duration, share float64) time.Duration {
+	return time.Duration(share * float64(max(0, d)))
 }
 
 // retryAfter reads Retry-After: whole or decimal seconds, or a date, which is

@@ -2,6 +2,7 @@ package licensing
 
 import (
 	"math"
+	"math/rand/v2"
 	"net/http"
 	"strings"
 	"testing"
@@ -79,7 +80,7 @@ func TestBackoff(t *testing.T) {
 		for n := range 70 {
 			longest := time.Duration(0)
 			for range 50 {
-				longest = max(longest, p.backoff(n))
+				longest = max(longest, p.backoff(n, rand.Float64()))
 			}
 			most := test.most
 			if n == 0 {

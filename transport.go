@@ -79,7 +79,8 @@ func (s *signer) RoundTrip(req *http.Request) (*http.Response, error) {
 	// Watched only now: the token source may make connections of its own.
 	signed := req.WithContext(call.latest.watched())
 	signed.Header = header
-	return s.next.RoundTrip(signed)
+	resp, err := s.next.RoundTrip(signed)
+	return resp, call.latest.ownError(err)
 }
 
 // sign returns the header of req with the token, or why it must not be sent.

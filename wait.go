@@ -3,6 +3,7 @@ package licensing
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -103,7 +104,7 @@ func wait[T any](ctx context.Context, op string, agreed *time.Duration, read fun
 		case time.Since(since) >= *agreed:
 			return object, nil
 		}
-		if err := sleep(ctx, pause+randomUpTo(pause/10)); err != nil {
+		if err := sleep(ctx, pause+part(pause/10, rand.Float64())); err != nil {
 			return nil, &Error{Op: op, cause: err}
 		}
 	}

@@ -126,8 +126,11 @@ func (c *call) writeInTurn(ctx context.Context, turn *turn) error {
 // one.
 func (c *call) passFence(ctx context.Context, t *turn) error {
 	wait := t.fenced(c.action, c.body)
-	if wait == 0 {
+	switch {
+	case wait == 0:
 		return nil
+	case ctx.Err() != nil:
+		return c.unmade(contextError(ctx), 0)
 	}
 	if wait >= c.left(ctx) {
 		return c.unmade(errFenced, wait)
@@ -212,9 +215,20 @@ func (c *call) resend(ctx context.Context, part AssignLicenseRequest) error {
 // readBack gets the object for the result of a change that is known to have
 // been made, but by no answer that shows it. It is a best effort.
 func (c *call) readBack(ctx context.Context) {
-	if c.subread(ctx, c.into, 1) != nil {
+	// Of many, the reads would come all at once, and beside the pace.
+	if c.via != nil || c.subread(ctx, c.into, 1) != nil {
 		c.into.decode([]byte("{}"))
 	}
+}
+
+// clone returns a copy that shares nothing.
+func (r AssignLicenseRequest) clone() AssignLicenseRequest {
+	r.AddLicenses = slices.Clone(r.AddLicenses)
+	for i := range r.AddLicenses {
+		r.AddLicenses[i].DisabledPlans = slices.Clone(r.AddLicenses[i].DisabledPlans)
+	}
+	r.RemoveLicenses = slices.Clone(r.RemoveLicenses)
+	return r
 }
 
 // checked returns a copy of the request without repeated entries, or says what

@@ -1,0 +1,469 @@
+package licensing
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// An OperationKind says what an [Operation] does.
+type OperationKind string
+
+// The kinds of operation.
+const (
+	OperationAssignUser       OperationKind = "assignUser"       // Client.AssignUserLicense
+	OperationAssignGroup      OperationKind = "assignGroup"      // Client.AssignGroupLicense
+	OperationReprocessUser    OperationKind = "reprocessUser"    // Client.ReprocessUserLicense
+	OperationSetUsageLocation OperationKind = "setUsageLocation" // Client.SetUsageLocation
+)
+
+// An Operation is one write of many, for [Client.Bulk]. It is plain data and
+// travels as JSON. What was written by hand should be read with
+// [json.Decoder.DisallowUnknownFields]: a misspelt disabledPlans is no list, and
+// without one all plans are on.
+type Operation struct {
+	Kind   OperationKind `json:"kind"`
+	Target string        `json:"target"` // the user or group, as the method of Kind takes it
+	// Request is for OperationAssignUser and OperationAssignGroup.
+	Request AssignLicenseRequest `json:"request,omitzero"`
+	// UsageLocation is for OperationSetUsageLocation.
+	UsageLocation string `json:"usageLocation,omitzero"`
+}
+
+// BulkOptions say how [Client.Bulk] goes about its work. Zero fields take
+// their defaults.
+type BulkOptions struct {
+	// Concurrency is how many requests are under way at a time, 100 at most; by
+	// default 4, which is enough for the quota of Graph.
+	Concurrency int
+	// BatchSize is how many operations go into one request, 20 at most, which
+	// is the default. With 1 each is sent by itself.
+	BatchSize int
+	// Total is how many operations there are, where that is known. It serves
+	// the estimate in BulkProgress alone.
+	Total int
+	// Progress, unless nil, is called for each result before it is delivered,
+	// and every second, by the goroutine that ranges over the results.
+	Progress func(BulkProgress)
+	// StopAfterFailures, unless 0, ends the run after so many failures.
+	// Operations that were taken in and not sent yet fail with ErrStopped.
+	// What StopAddingWithoutSeats keeps back does not count.
+	StopAfterFailures int
+	// StopAddingWithoutSeats makes operations that add a SKU fail at once with
+	// ErrNoAvailableLicenses when an earlier one of the run was refused for
+	// want of seats of that SKU, also those for users who have it already and
+	// would get other plans. Removals go on.
+	StopAddingWithoutSeats bool
+}
+
+// BulkProgress is how far a [Client.Bulk] has come.
+type BulkProgress struct {
+	Total     int           // as in BulkOptions
+	Done      int           // operations that were made
+	Failed    int           // operations that failed or whose outcome is unknown
+	Throttled int           // times that an operation was refused for its frequency, and sent again
+	Rate      float64       // operations that ended in each of the last seconds
+	Elapsed   time.Duration // since the start
+	Left      time.Duration // estimated time left, negative where Total is not known
+}
+
+// An OperationResult is what became of an [Operation]. It travels as JSON, with
+// its error.
+type OperationResult struct {
+	Index     int // of the operation in the input; -1 if no operation is to blame
+	Operation Operation
+	User      *User  // for operations on users that were made; it may have the id alone
+	Group     *Group // for operations on groups that were made
+	Attempts  int    // requests that the operation was in
+	Err       error
+}
+
+// Done reports whether the operation is known to have been made. It was also
+// if Err is a [*DecodeError].
+func (r OperationResult) Done() bool {
+	_, unread := errors.AsType[*DecodeError](r.Err)
+	_, failed := errors.AsType[*Error](r.Err) // for which the other may be the cause
+	return r.Err == nil || unread && !failed
+}
+
+// Bulk makes many operations as fast as Graph allows, and returns what became of
+// each as soon as it is known, so in another order than theirs.
+//
+// Operations on one object are made in the order of the input, each when the
+// result of the one before was delivered; different objects do not wait for each
+// other. The input is read on a goroutine of its own, a few hundred operations
+// ahead, and must not block for ever. When ctx ends nothing more is taken in, and
+// what was still gets its result. A break waits for the requests under way and
+// gives up the results that are left. Ranging again runs again.
+//
+// Permission: those of the single methods.
+//
+// Errors, in the results: those of the single methods, [ErrInvalidArgument]
+// (Index is -1 if it is the options'), [ErrStopped] (the run ended before it was
+// sent), [ErrThrottled] (for longer than MaxWait or ctx allows).
+//
+// Graph: https://learn.microsoft.com/graph/json-batching
+func (c *Client) Bulk(ctx context.Context, operations iter.Seq[Operation], opts BulkOptions) iter.Seq[OperationResult] {
+	return func(yield func(OperationResult) bool) {
+		opts := opts
+		if err := opts.check(c, ctx, operations); err != nil {
+			yield(OperationResult{Index: -1, Err: err})
+			return
+		}
+		r := newRun(ctx, c, opts)
+		input := r.input
+		go r.read(operations)
+		defer r.close(input)
+		r.deliver(yield)
+	}
+}
+
+const (
+	maxConcurrency = 100
+	progressTime   = 10 * time.Second // that the rate in BulkProgress is of
+)
+
+// check says what keeps a run from being made, and fills in what is not set.
+func (o *BulkOptions) check(c *Client, ctx context.Context, operations iter.Seq[Operation]) error {
+	const op = "bulk"
+	switch {
+	case c == nil || c.http == nil:
+		return invalid(op, "client was not made by NewClient")
+	case ctx == nil:
+		return invalid(op, "context is nil")
+	case operations == nil:
+		return invalid(op, "operations is nil")
+	case o.Concurrency < 0 || o.Concurrency > maxConcurrency:
+		return invalid(op, "Concurrency is not between 1 and %d", maxConcurrency)
+	case o.BatchSize < 0 || o.BatchSize > maxBatch:
+		return invalid(op, "BatchSize is not between 1 and %d", maxBatch)
+	case o.Total < 0:
+		return invalid(op, "Total is negative")
+	case o.StopAfterFailures < 0:
+		return invalid(op, "StopAfterFailures is negative")
+	}
+	o.Concurrency = cmp.Or(o.Concurrency, 4)
+	o.BatchSize = cmp.Or(o.BatchSize, maxBatch)
+	return nil
+}
+
+// newOperation returns the call that makes an operation.
+func (c *Client) newOperation(ctx context.Context, o Operation) (*call, error) {
+	switch o.Kind {
+	case OperationAssignUser:
+		return c.newAssign(ctx, "assign user license", userObject(o.Target), o.Request)
+	case OperationAssignGroup:
+		return c.newAssign(ctx, "assign group license", groupObject(o.Target), o.Request)
+	case OperationReprocessUser:
+		return c.newReprocess(ctx, "reprocess user license", userObject(o.Target))
+	case OperationSetUsageLocation:
+		return c.newLocation(ctx, o.Target, o.UsageLocation)
+	}
+	return nil, invalid("bulk", "Kind of the operation is %q, which is none", o.Kind)
+}
+
+// A run is one range over a Bulk. An operation that was taken in has a
+// goroutine while it is the first of its object; its requests meet those of
+// others in the batcher.
+type run struct {
+	ctx     context.Context // the caller's
+	queue   context.Context // ends with ctx or a break; nothing is sent any more
+	drop    context.CancelFunc
+	client  *Client
+	opts    BulkOptions
+	batcher *batcher
+	window  int // operations taken in and not delivered, at the most
+
+	input    chan Operation
+	wanted   chan struct{} // an operation is, which is then taken in; closed at the end
+	panicked any           // what the input panicked with
+	results  chan *job
+	jobs     sync.WaitGroup
+	workers  sync.WaitGroup
+
+	// Of the goroutine that ranges.
+	taken   int
+	waiting map[string][]*job // by object, behind the one that is under way
+	open    int               // taken in and not delivered
+
+	started time.Time
+	tally   BulkProgress
+	ends    meter
+
+	mu       sync.Mutex
+	failures int
+	seatless map[uuid.UUID]bool
+}
+
+// A job is an operation that was taken in.
+type job struct {
+	call   *call
+	result OperationResult
+}
+
+func newRun(ctx context.Context, c *Client, opts BulkOptions) *run {
+	r := &run{
+		ctx:      ctx,
+		client:   c,
+		opts:     opts,
+		window:   4 * opts.Concurrency * opts.BatchSize, // room for what waits to be sent again
+		input:    make(chan Operation),
+		wanted:   make(chan struct{}, 1),
+		waiting:  make(map[string][]*job),
+		seatless: make(map[uuid.UUID]bool),
+		started:  time.Now(),
+		tally:    BulkProgress{Total: opts.Total},
+		ends:     meter{span: progressTime},
+	}
+	r.results = make(chan *job, r.window) // so that nobody waits to be delivered
+	r.queue, r.drop = context.WithCancel(ctx)
+	r.batcher = newBatcher(ctx, r.queue, c, opts.BatchSize, r.veto)
+	for range opts.Concurrency {
+		r.workers.Go(r.batcher.work)
+	}
+	return r
+}
+
+// read reads the input, one operation each time that one is wanted.
+func (r *run) read(operations iter.Seq[Operation]) {
+	defer close(r.input)
+	defer func() { r.panicked = recover() }()
+	if _, ok := <-r.wanted; !ok {
+		return
+	}
+	for op := range operations {
+		op.Request = op.Request.clone() // the input goes on, and may use its slices again
+		r.input <- op
+		if _, ok := <-r.wanted; !ok {
+			return
+		}
+	}
+}
+
+// deliver runs until everything that was taken in is delivered.
+func (r *run) deliver(yield func(OperationResult) bool) {
+	var tick <-chan time.Time
+	if r.opts.Progress != nil {
+		ticker := time.NewTicker(time.Second)
+		defer ticker.Stop()
+		tick = ticker.C
+	}
+	ended := r.ctx.Done()
+	wanting, more := false, true // an operation of the input
+	for {
+		if r.ctx.Err() != nil || r.stopped() || r.batcher.halted() != nil {
+			more, ended = false, nil
+		}
+		switch {
+		case more && !wanting && r.open < r.window:
+			r.wanted <- struct{}{}
+			wanting = true
+		case !more && !wanting:
+			r.batcher.noMore()
+			if r.open == 0 {
+				return
+			}
+		}
+		select {
+		case op, ok := <-r.input: // comes only when it is wanted
+			wanting = false
+			if ok {
+				r.take(op)
+			} else {
+				more = false
+				r.input = nil
+			}
+		case done := <-r.results:
+			r.open--
+			r.count(done.result)
+			r.report()
+			if !yield(done.result) {
+				return
+			}
+			r.startNext(done) // not before the caller has noted this one
+		case <-tick:
+			r.report()
+		case <-ended:
+		}
+	}
+}
+
+// take takes an operation in, and starts it unless another one is under way on
+// the same object.
+func (r *run) take(op Operation) {
+	j := &job{result: OperationResult{Index: r.taken, Operation: op}}
+	r.taken++
+	r.open++
+	call, err := r.client.newOperation(r.queue, op)
+	if err != nil {
+		r.end(j, err)
+		return
+	}
+	j.call, call.via = call, r.batcher
+	if queue, busy := r.waiting[call.key]; busy {
+		r.waiting[call.key] = append(queue, j)
+		return
+	}
+	r.waiting[call.key] = nil
+	r.start(j)
+}
+
+func (r *run) start(j *job) {
+	r.batcher.join(1)
+	r.jobs.Go(func() {
+		defer r.batcher.join(-1)
+		r.make(j)
+	})
+}
+
+// startNext starts the operation that waited for one on the same object.
+func (r *run) startNext(done *job) {
+	if done.call == nil {
+		return
+	}
+	queue := r.waiting[done.call.key]
+	if len(queue) == 0 {
+		delete(r.waiting, done.call.key)
+		return
+	}
+	r.waiting[done.call.key] = queue[1:]
+	r.start(queue[0])
+}
+
+// make makes an operation.
+func (r *run) make(j *job) {
+	var err error
+	if why := cmp.Or(r.batcher.halted(), r.veto(j.call)); why != nil { // at once, even where it had to wait for its turn
+		j.call.keepBack(why)
+		err = j.call.failure()
+	} else {
+		err = j.call.write(r.queue)
+	}
+	if _, unread := errors.AsType[*DecodeError](err); unread {
+		j.call.into = j.call.object.resource()
+		j.call.into.identify(j.call.object)
+	}
+	j.result.Attempts = j.call.attempts
+	r.end(j, err)
+	j.call.idle() // by now it is known whether the run goes on
+}
+
+// end notes what became of a job.
+func (r *run) end(j *job, err error) {
+	j.result.Err = err
+	if j.result.Done() {
+		switch into := j.call.into.(type) {
+		case *User:
+			j.result.User = into
+		case *Group:
+			j.result.Group = into
+		}
+	} else {
+		r.failed(j)
+		r.batcher.sift()
+	}
+	r.results <- j
+}
+
+// failed notes a failure for the conditions to stop on.
+func (r *run) failed(j *job) {
+	if _, kept := errors.AsType[*keptBack](j.result.Err); kept {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.failures++
+	if !errors.Is(j.result.Err, ErrNoAvailableLicenses) {
+		return
+	}
+	adds := j.result.Operation.Request.AddLicenses
+	var named []uuid.UUID
+	if e, ok := errors.AsType[*Error](j.result.Err); ok {
+		named = e.SKUIDs
+	}
+	for _, license := range adds {
+		if len(adds) == 1 || slices.Contains(named, license.SKUID) {
+			r.seatless[license.SKUID] = true
+		}
+	}
+}
+
+// stopped reports whether the run has had the failures that end it.
+func (r *run) stopped() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.opts.StopAfterFailures > 0 && r.failures >= r.opts.StopAfterFailures
+}
+
+// veto says why an operation that was never sent is not to be.
+func (r *run) veto(c *call) *keptBack {
+	if r.stopped() {
+		return &keptBack{kind: ErrStopped, cause: fmt.Errorf("%w: StopAfterFailures is %d", ErrStopped, r.opts.StopAfterFailures)}
+	}
+	if c.change == nil || !r.opts.StopAddingWithoutSeats {
+		return nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, license := range c.change.AddLicenses {
+		if r.seatless[license.SKUID] {
+			return &keptBack{
+				kind:  ErrNoAvailableLicenses,
+				cause: fmt.Errorf("%w of SKU %s for an earlier operation", ErrNoAvailableLicenses, license.SKUID),
+				skus:  []uuid.UUID{license.SKUID},
+			}
+		}
+	}
+	return nil
+}
+
+// close ends the run: what is under way is waited for, what is left is dropped.
+func (r *run) close(input <-chan Operation) {
+	r.drop()
+	r.batcher.wake()
+	r.jobs.Wait()
+	r.batcher.end()
+	r.workers.Wait()
+	close(r.wanted)
+	for range input { // until it has ended
+	}
+	if r.panicked != nil {
+		panic(r.panicked)
+	}
+}
+
+// count notes a result for the progress.
+func (r *run) count(result OperationResult) {
+	if result.Done() {
+		r.tally.Done++
+	} else {
+		r.tally.Failed++
+	}
+	r.ends.add(time.Now(), 1)
+}
+
+// report tells the progress.
+func (r *run) report() {
+	if r.opts.Progress == nil {
+		return
+	}
+	now, p := time.Now(), r.tally
+	p.Throttled = int(r.batcher.throttled.Load())
+	p.Elapsed = now.Sub(r.started)
+	p.Rate = r.ends.perSecond(now)
+	if p.Elapsed > 0 && p.Elapsed < r.ends.span {
+		p.Rate *= r.ends.span.Seconds() / p.Elapsed.Seconds()
+	}
+	p.Left = -1
+	if left := p.Total - p.Done - p.Failed; p.Total > 0 {
+		p.Left = r.client.pacer.estimate(max(left, 0), p.Rate)
+	}
+	r.opts.Progress(p)
+}

@@ -1,0 +1,339 @@
+package licensing
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// kindWords are the kinds of errors as records name them. The words are in
+// other people's files: they stay as they are.
+var kindWords = []kindWord{
+	{"invalidArgument", ErrInvalidArgument},
+	{"unauthorized", ErrUnauthorized},
+	{"forbidden", ErrForbidden},
+	{"notFound", ErrNotFound},
+	{"concurrentChange", ErrConcurrentChange},
+	{"throttled", ErrThrottled},
+	{"unavailable", ErrUnavailable},
+	{"outcomeUnknown", ErrOutcomeUnknown},
+	{"delegatedOnly", ErrDelegatedOnly},
+	{"listingExpired", ErrListingExpired},
+	{"unsafeLink", ErrUnsafeLink},
+	{"stopped", ErrStopped},
+	{"noAvailableLicenses", ErrNoAvailableLicenses},
+	{"usageLocation", ErrUsageLocation},
+	{"planDependency", ErrPlanDependency},
+	{"planConflict", ErrPlanConflict},
+	{"unknownSku", ErrUnknownSKU},
+	{"notAssigned", ErrNotAssigned},
+	{"inherited", ErrInherited},
+	{"noChanges", ErrNoChanges},
+	{"proxyAddressConflict", ErrProxyAddressConflict},
+	{"canceled", context.Canceled},
+	{"deadlineExceeded", context.DeadlineExceeded},
+}
+
+type kindWord struct {
+	word string
+	kind error
+}
+
+// wordsFor returns the words of the kinds for which is holds.
+func wordsFor(is func(kind error) bool) []string {
+	var words []string
+	for _, k := range kindWords {
+		if is(k.kind) {
+			words = append(words, k.word)
+		}
+	}
+	return words
+}
+
+// kindsNamed returns the kinds that words name. Words of a later version of
+// the package are passed over.
+func kindsNamed(words []string) []error {
+	var kinds []error
+	for _, k := range kindWords {
+		if slices.Contains(words, k.word) {
+			kinds = append(kinds, k.kind)
+		}
+	}
+	return kinds
+}
+
+// MarshalJSON writes the result as an object that fits on one line:
+//
+//	{"index":7,"operation":{"kind":"reprocessUser","target":"adele@contoso.com"},"attempts":1,"error":{"kinds":["notFound"],…}}
+//
+// User and group, or the error, are there when the result has them; for the
+// error see [Error.MarshalJSON]. An error of another type is written as its
+// text, its kinds and the *Error or *DecodeError that it wraps. The operation's
+// target, the user and Graph's messages can be personal data.
+func (r OperationResult) MarshalJSON() ([]byte, error) {
+	return json.Marshal(resultRecord{r.Index, r.Operation, r.User, r.Group, r.Attempts, recordOf(r.Err)})
+}
+
+// UnmarshalJSON reads what [OperationResult.MarshalJSON] writes. Err is an
+// *Error or a *DecodeError if it was one. Any other is an error with the same
+// text. [errors.Is] finds the kinds that it had. What has neither an operation
+// nor an error is refused.
+func (r *OperationResult) UnmarshalJSON(data []byte) error {
+	var record resultRecord
+	if err := json.Unmarshal(data, &record); err != nil {
+		return err
+	}
+	if record.Operation.Kind == "" && record.Error == nil {
+		return errors.New("record has neither an operation nor an error")
+	}
+	*r = OperationResult{record.Index, record.Operation, record.User, record.Group, record.Attempts, record.Error.err()}
+	return nil
+}
+
+// MarshalJSON writes the error as an object. Its kinds are the words for the
+// sentinels of this package, and for those of package context, that it is:
+//
+//	{"kinds":["notFound"],"op":"assign user license","statusCode":404,"code":"Request_ResourceNotFound",…}
+//
+// What is not there is left out, and so are Header and Body, which are large.
+// The cause is written as Error shows it, retryAfterSeconds as a number.
+// Graph's message can hold personal data.
+func (e *Error) MarshalJSON() ([]byte, error) {
+	if e == nil {
+		return []byte("null"), nil
+	}
+	return json.Marshal(e.record())
+}
+
+// UnmarshalJSON reads what [Error.MarshalJSON] writes. The error has the same
+// line and is of the same kinds; its cause is one with the same text. Unknown
+// kinds are passed over.
+func (e *Error) UnmarshalJSON(data []byte) error { return readInto(e, data) }
+
+// MarshalJSON writes the error as [Error.MarshalJSON] does, with unreadable
+// true and the property, and without Body.
+func (e *DecodeError) MarshalJSON() ([]byte, error) {
+	if e == nil {
+		return []byte("null"), nil
+	}
+	return json.Marshal(e.record())
+}
+
+// UnmarshalJSON reads what [DecodeError.MarshalJSON] writes. The error has the
+// same line; Err is an error with the text of the cause.
+func (e *DecodeError) UnmarshalJSON(data []byte) error { return readInto(e, data) }
+
+// LogValue makes a log line show the error as one line, also where it is JSON.
+func (e *Error) LogValue() slog.Value { return slog.StringValue(e.Error()) }
+
+// LogValue makes a log line show the error as one line, also where it is JSON.
+func (e *DecodeError) LogValue() slog.Value { return slog.StringValue(e.Error()) }
+
+// readInto makes e what a record says, if it is the record of such an error.
+func readInto[E any](e *E, data []byte) error {
+	if string(data) == "null" {
+		return nil
+	}
+	var record errorRecord
+	if err := json.Unmarshal(data, &record); err != nil {
+		return err
+	}
+	back, ok := any(record.err()).(*E)
+	if e == nil || !ok {
+		return fmt.Errorf("record cannot be read into %T", e)
+	}
+	*e = *back
+	return nil
+}
+
+type (
+	// A resultRecord is an OperationResult in JSON.
+	resultRecord struct {
+		Index     int          `json:"index"`
+		Operation Operation    `json:"operation,omitzero"`
+		User      *User        `json:"user,omitzero"`
+		Group     *Group       `json:"group,omitzero"`
+		Attempts  int          `json:"attempts,omitzero"`
+		Error     *errorRecord `json:"error,omitzero"`
+	}
+	// An errorRecord is an error in JSON: with a text one that is not of this
+	// package, if it is unreadable a DecodeError, and otherwise an Error.
+	errorRecord struct {
+		Kinds           []string      `json:"kinds,omitempty"`
+		Text            *string       `json:"text,omitzero"`
+		Wrapped         *errorRecord  `json:"wrapped,omitzero"`
+		Unreadable      bool          `json:"unreadable,omitzero"`
+		Op              string        `json:"op,omitzero"`
+		StatusCode      int           `json:"statusCode,omitzero"`
+		Code            string        `json:"code,omitzero"`
+		Message         string        `json:"message,omitzero"`
+		Target          string        `json:"target,omitzero"`
+		Details         []ErrorDetail `json:"details,omitempty"`
+		Property        string        `json:"property,omitzero"`
+		RequestID       string        `json:"requestId,omitzero"`
+		ClientRequestID string        `json:"clientRequestId,omitzero"`
+		Date            moment        `json:"date,omitzero"`
+		RetryAfter      seconds       `json:"retryAfterSeconds,omitzero"`
+		Attempts        int           `json:"attempts,omitzero"`
+		SKUIDs          []uuid.UUID   `json:"skuIds,omitempty"`
+		ServicePlanIDs  []uuid.UUID   `json:"servicePlanIds,omitempty"`
+		Cause           *string       `json:"cause,omitzero"`
+		CauseKinds      []string      `json:"causeKinds,omitempty"` // those of Kinds that the cause alone is of
+	}
+)
+
+// recordOf returns the record of err, and nil for nil.
+func recordOf(err error) *errorRecord {
+	if err == nil {
+		return nil
+	}
+	if e, ok := err.(*Error); ok && e != nil {
+		return e.record()
+	}
+	if e, ok := err.(*DecodeError); ok && e != nil {
+		return e.record()
+	}
+	text := err.Error()
+	r := &errorRecord{Text: &text, Kinds: wordsFor(func(kind error) bool { return errors.Is(err, kind) })}
+	if e, ok := errors.AsType[*Error](err); ok && e != nil {
+		r.Wrapped = e.record()
+	} else if e, ok := errors.AsType[*DecodeError](err); ok && e != nil {
+		r.Wrapped = e.record()
+	}
+	return r
+}
+
+func (e *Error) record() *errorRecord {
+	r := &errorRecord{
+		Kinds:           wordsFor(func(kind error) bool { return errors.Is(e, kind) }),
+		Op:              e.Op,
+		StatusCode:      e.StatusCode,
+		Code:            valid(e.Code),
+		Message:         valid(e.Message),
+		Target:          e.Target,
+		Details:         e.Details,
+		RequestID:       valid(e.RequestID),
+		ClientRequestID: e.ClientRequestID,
+		Date:            moment(e.Date),
+		RetryAfter:      seconds(max(0, e.RetryAfter)),
+		Attempts:        e.Attempts,
+		SKUIDs:          e.SKUIDs,
+		ServicePlanIDs:  e.ServicePlanIDs,
+	}
+	if e.cause != nil {
+		text := cleaned(e.cause)
+		r.Cause = &text
+		r.CauseKinds = wordsFor(func(kind error) bool { return errors.Is(e.cause, kind) && !e.Is(kind) })
+	}
+	return r
+}
+
+func (e *DecodeError) record() *errorRecord {
+	r := &errorRecord{
+		Kinds:           wordsFor(func(kind error) bool { return errors.Is(e, kind) }),
+		Unreadable:      true,
+		Op:              e.Op,
+		StatusCode:      e.StatusCode,
+		Property:        valid(e.Property),
+		RequestID:       valid(e.RequestID),
+		ClientRequestID: e.ClientRequestID,
+	}
+	if _, text, ok := strings.Cut((&DecodeError{Err: e.Err}).Error(), ": "); ok {
+		r.Cause = &text
+	}
+	return r
+}
+
+// err returns the error that r is the record of, and nil for nil.
+func (r *errorRecord) err() error {
+	switch {
+	case r == nil:
+		return nil
+	case r.Text != nil:
+		return &recordedError{*r.Text, kindsNamed(r.Kinds), r.Wrapped.err()}
+	case r.Unreadable:
+		e := &DecodeError{
+			Op:              r.Op,
+			StatusCode:      r.StatusCode,
+			RequestID:       r.RequestID,
+			ClientRequestID: r.ClientRequestID,
+			Property:        r.Property,
+		}
+		if r.Cause != nil {
+			e.Err = &recordedError{text: *r.Cause, kinds: kindsNamed(r.Kinds)}
+		}
+		return e
+	}
+	e := &Error{
+		Op:              r.Op,
+		StatusCode:      r.StatusCode,
+		Code:            r.Code,
+		Message:         r.Message,
+		Target:          r.Target,
+		Details:         r.Details,
+		RequestID:       r.RequestID,
+		ClientRequestID: r.ClientRequestID,
+		Date:            time.Time(r.Date),
+		RetryAfter:      time.Duration(r.RetryAfter),
+		Attempts:        r.Attempts,
+		SKUIDs:          r.SKUIDs,
+		ServicePlanIDs:  r.ServicePlanIDs,
+		kinds:           kindsNamed(r.Kinds),
+	}
+	if r.Cause != nil {
+		cause := &recordedError{text: *r.Cause, kinds: kindsNamed(r.CauseKinds)}
+		e.kinds = slices.DeleteFunc(e.kinds, func(kind error) bool { return slices.Contains(cause.kinds, kind) })
+		e.cause = cause
+	}
+	return e
+}
+
+// A recordedError is what a record keeps of an error that is not of this
+// package: its text, its kinds, and the one of this package that it wraps.
+type recordedError struct {
+	text  string
+	kinds []error
+	err   error
+}
+
+func (e *recordedError) Error() string        { return e.text }
+func (e *recordedError) Is(target error) bool { return slices.Contains(e.kinds, target) }
+func (e *recordedError) Unwrap() error        { return e.err }
+
+// valid returns text as it reads back: as it is, unless it is no UTF-8. Then
+// encoding/json would put more characters in place of it than oneLine does.
+func valid(text string) string { return strings.ToValidUTF8(text, "\uFFFD") }
+
+// MarshalJSON writes the time with its zone.
+func (m moment) MarshalJSON() ([]byte, error) { return time.Time(m).MarshalJSON() }
+
+// A seconds is a duration that JSON has as a number of seconds.
+type seconds time.Duration
+
+// MarshalJSON writes all digits that are not 0.
+func (s seconds) MarshalJSON() ([]byte, error) {
+	const unit = seconds(time.Second)
+	text := fmt.Sprintf("%d.%09d", s/unit, s%unit)
+	return []byte(strings.TrimRight(strings.TrimRight(text, "0"), ".")), nil
+}
+
+// UnmarshalJSON reads any number. Other programs may have rounded it.
+func (s *seconds) UnmarshalJSON(data []byte) error {
+	var number json.Number
+	if err := json.Unmarshal(data, &number); err != nil {
+		return err
+	}
+	d, err := time.ParseDuration(number.String() + "s")
+	if err != nil { // null, an exponent, or out of range
+		d, _ = retryAfter(map[string][]string{"Retry-After": {number.String()}}, time.Time{})
+	}
+	*s = seconds(max(0, d))
+	return nil
+}
