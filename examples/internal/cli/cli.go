@@ -18,16 +18,30 @@ import (
 	"github.com/graphlicensing/licensing/examples/internal/connect"
 )
 
-// Main runs a tool until it is done or interrupted. An error is one line and
-// ends it with status 1.
+// Main runs a tool until it is done or interrupted; a second interrupt kills
+// it. An error is one line and ends it with status 1, a UsageError with 2.
 func Main(name string, run func(ctx context.Context, args []string, out, notes io.Writer) error) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	context.AfterFunc(ctx, stop)
 	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
 	if err != nil && !errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintf(os.Stderr, "%s: %s\n", name, Explain(err))
-		os.Exit(1)
+		os.Exit(status(err))
 	}
+}
+
+// A UsageError says that a tool cannot do anything with what it was given.
+type UsageError struct{ Err error }
+
+func (e UsageError) Error() string { return e.Err.Error() }
+func (e UsageError) Unwrap() error { return e.Err }
+
+func status(err error) int {
+	if _, ok := errors.AsType[UsageError](err); ok {
+		return 2
+	}
+	return 1
 }
 
 // Flags are the flags of a tool.
@@ -85,17 +99,20 @@ func NewTable(out io.Writer) *Table {
 	return t
 }
 
-// Write adds a row. Names come from the directory, so what would move the
-// terminal's cursor is left out.
-func (t *Table) Write(cells []string) error {
-	clean := func(r rune) rune {
+// Printable leaves out of a name what would move the terminal's cursor.
+func Printable(name string) string {
+	return strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {
 			return -1
 		}
 		return r
-	}
+	}, name)
+}
+
+// Write adds a row. Names come from the directory, and are made printable.
+func (t *Table) Write(cells []string) error {
 	for _, cell := range cells {
-		fmt.Fprint(t.tabs, strings.Map(clean, cell), "\t")
+		fmt.Fprint(t.tabs, Printable(cell), "\t")
 	}
 	_, err := fmt.Fprintln(t.tabs)
 	return err

@@ -30,6 +30,31 @@ func TestExplain(t *testing.T) {
 	}
 }
 
+func TestKind(t *testing.T) {
+	for _, test := range []struct{ err, want error }{
+		{fmt.Errorf("x: %w", licensing.ErrForbidden), licensing.ErrForbidden},
+		{fmt.Errorf("%w, %w", licensing.ErrUnavailable, licensing.ErrOutcomeUnknown), licensing.ErrOutcomeUnknown},
+		{fmt.Errorf("x: %w", licensing.ErrConcurrentChange), licensing.ErrConcurrentChange},
+		{errors.New("x"), nil},
+		{nil, nil},
+	} {
+		if got := Kind(test.err); got != test.want {
+			t.Errorf("%v is of kind %v, want %v", test.err, got, test.want)
+		}
+	}
+}
+
+func TestStatus(t *testing.T) {
+	bad := errors.New("bad")
+	if got := status(bad); got != 1 {
+		t.Errorf("an error ends with status %d", got)
+	}
+	err := fmt.Errorf("x: %w", UsageError{bad})
+	if got := status(err); got != 2 || !errors.Is(err, bad) || err.Error() != "x: bad" {
+		t.Errorf("a usage error ends with status %d and %v", got, err)
+	}
+}
+
 func TestCause(t *testing.T) {
 	for _, test := range []struct {
 		state licensing.AssignmentState

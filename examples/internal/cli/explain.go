@@ -27,11 +27,30 @@ var advices = []struct {
 	{licensing.ErrThrottled, "too many requests"},
 	{licensing.ErrListingExpired, "Graph has lost its place in the list; start again"},
 	{licensing.ErrUnavailable, "Graph cannot be reached"},
+	{licensing.ErrStopped, "it was not sent"},
 	{context.DeadlineExceeded, "time is up, but what was accepted goes on; see -timeout"},
 }
 
-// advice returns what can be done about an error, if anything is known.
-func advice(err error) string {
+// Kinds of which there is nothing to say that their errors do not.
+var plainKinds = []error{licensing.ErrConcurrentChange, licensing.ErrInvalidArgument, context.Canceled}
+
+// Kind returns the sentinel that says most of an error, or nil if there is none.
+func Kind(err error) error {
+	for _, a := range advices {
+		if errors.Is(err, a.kind) {
+			return a.kind
+		}
+	}
+	for _, kind := range plainKinds {
+		if errors.Is(err, kind) {
+			return kind
+		}
+	}
+	return nil
+}
+
+// Advice returns what can be done about an error, if anything is known.
+func Advice(err error) string {
 	for _, a := range advices {
 		if errors.Is(err, a.kind) {
 			return a.text
@@ -42,7 +61,7 @@ func advice(err error) string {
 
 // Explain puts what can be done about an error before it.
 func Explain(err error) string {
-	if text := advice(err); text != "" {
+	if text := Advice(err); text != "" {
 		return text + ": " + err.Error()
 	}
 	return err.Error()
@@ -52,7 +71,7 @@ func Explain(err error) string {
 // not. Err would name the product and the group as well, by their ids.
 func Cause(state licensing.LicenseAssignmentState) string {
 	err := state.Err()
-	switch text := advice(err); {
+	switch text := Advice(err); {
 	case err == nil:
 		return ""
 	case text != "":

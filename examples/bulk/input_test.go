@@ -1,0 +1,202 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"github.com/graphlicensing/licensing"
+)
+
+// skus are those of a tenant with names that are hard to take apart.
+var skus = []licensing.SubscribedSKU{
+	sku(1, "E3", "YAMMER", "B-C", "B-Z"),
+	sku(2, "E3-B", "C", "D-E"),
+	{SKUID: id(3), SKUPartNumber: "ORG", AppliesTo: "Company", ServicePlans: []licensing.ServicePlan{{ServicePlanID: id(31), ServicePlanName: "P"}}},
+	{SKUID: id(4), SKUPartNumber: "MIXED", ServicePlans: []licensing.ServicePlan{{ServicePlanID: id(41), ServicePlanName: "ALL", AppliesTo: "Company"}}},
+}
+
+func id(n byte) uuid.UUID { return uuid.UUID{15: n} }
+
+func sku(n byte, name string, plans ...string) licensing.SubscribedSKU {
+	s := licensing.SubscribedSKU{SKUID: id(n), SKUPartNumber: name}
+	for i, plan := range plans {
+		s.ServicePlans = append(s.ServicePlans, licensing.ServicePlan{ServicePlanID: id(10*n + byte(i) + 1), ServicePlanName: plan})
+	}
+	return s
+}
+
+func parseText(text string) (string, string) {
+	wishes, bad := parseInput([]byte(text), newResolver(licensing.NewCatalog(skus)))
+	var got strings.Builder
+	for _, w := range wishes {
+		fmt.Fprintf(&got, "%d %s%s\n", w.line, w.user, w.text())
+	}
+	var notes bytes.Buffer
+	bad.print(&notes)
+	return got.String(), notes.String()
+}
+
+func (w wish) text() string {
+	if w.operation != nil {
+		return fmt.Sprint(" ", w.operation.Kind)
+	}
+	short := func(ids []uuid.UUID) (text string) {
+		for _, id := range ids {
+			text += fmt.Sprint(" ", id[15])
+		}
+		return text
+	}
+	text := ""
+	for _, l := range w.add {
+		text += fmt.Sprintf(" +%d[%s]", l.SKUID[15], strings.TrimSpace(short(l.DisabledPlans)))
+	}
+	for _, l := range w.off {
+		text += fmt.Sprintf(" off %d[%s]", l.SKUID[15], strings.TrimSpace(short(l.DisabledPlans)))
+	}
+	if len(w.remove) > 0 {
+		text += " -" + short(w.remove)
+	}
+	return strings.TrimRight(text+" "+w.location, " ")
+}
+
+func TestCSV(t *testing.T) {
+	const header = "userPrincipalName,add,remove\n"
+	for _, test := range []struct{ name, text, want string }{
+		{"SKU", header + "a,E3,E3-B\n", "2 a +1[] - 2\n"},
+		{"GUID", header + "a," + id(1).String() + "," + strings.ToUpper(id(2).String()) + "\n", "2 a +1[] - 2\n"},
+		{"plans", header + "a,E3-YAMMER e3-b-c,\n", "2 a +1[11] +2[21]\n"},
+		{"plans add up", header + "a,E3-YAMMER E3-B-D-E E3,\n", "2 a +1[11] +2[22]\n"},
+		{"plans by GUID", header + "a," + id(1).String() + "-" + id(11).String() + ",\n", "2 a +1[11]\n"},
+		{"the shorter SKU has the plan", header + "a,E3-B-Z,\n", "2 a +1[13]\n"},
+		{"several users", header + "a,E3-YAMMER " + id(1).String() + "-B-C,\nb,E3-YAMMER E3-B-Z,\n", "2 a +1[11 12]\n3 b +1[11 13]\n"},
+		{"twice", header + "a,,E3 E3\n", "2 a - 1\n"},
+		{"the longer SKU", header + "a,E3-B-C," + id(1).String() + "-B-C\n", "2 a +2[21] off 1[12]\n"},
+		{"plans off", header + "a,,E3-YAMMER;E3-B-C;E3-YAMMER\n", "2 a off 1[11] off 2[21]\n"},
+		{"in words of Excel", "\ufeffUserPrincipalName;ADD;Remove;Usage Location\r\n\r\na;\"E3;E3-B\";;de\r\nb;;E3;\r\n", "3 a +1[] +2[] DE\n4 b - 1\n"},
+		{"separator named", "sep=;\r\nuserPrincipalName;add\r\na;E3\r\n", "3 a +1[]\n"},
+		{"tabs", "userPrincipalName\tadd\na\tE3, E3-B\n", "2 a +1[] +2[]\n"},
+		{"order of columns", "remove,usagelocation,userprincipalname\nE3,,a\n", "2 a - 1\n"},
+		{"quotes and blanks", "\n\n \"userPrincipalName\", \"add\"\n\" a \",\" E3  E3-B \"\n", "4 a +1[] +2[]\n"},
+		{"empty rows and columns", header + ",,\n\n ,,,,\na,E3,,,\n", "5 a +1[]\n"},
+		{"short rows", header + "a\nb,E3\n", "2 a\n3 b +1[]\n"},
+		{"rows of one user", header + "a,E3,\nb,E3,\nA,E3-B,\na,E3-YAMMER,\n", "2 a +1[11] +2[]\n3 b +1[]\n"},
+		{"a plan off the added", header + "a,E3,E3-YAMMER\n", "2 a +1[] off 1[11]\n"},
+		{"no end of line", header + "a,E3,", "2 a +1[]\n"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if got, bad := parseText(test.text); got != test.want || bad != "" {
+				t.Errorf("got\n%s\nand\n%s\nwant\n%s", got, bad, test.want)
+			}
+		})
+	}
+}
+
+func TestMistakes(t *testing.T) {
+	const header = "userPrincipalName,add,remove,usageLocation\n"
+	for _, test := range []struct{ name, text, want string }{
+		{"nothing", " \n", "line 1: the input is empty\n"},
+		{"UTF-16", "\xff\xfeu\x00", "line 1: the text is UTF-16; save it as CSV UTF-8\n"},
+		{"no header", "a,E3,\n", `line 1: "a" is not a column; there are userPrincipalName, add, remove and usageLocation` + "\n"},
+		{"only blank cells", ",,\n", "line 1: there is no header\n"},
+		{"a column twice", "userPrincipalName,add,ADD\n", "line 1: the column ADD is there twice\n"},
+		{"no user column", "add,remove\n", "line 1: the header needs userPrincipalName and add, remove or usageLocation\n"},
+		{"no other column", "userPrincipalName,,\n", "line 1: the header needs userPrincipalName and add, remove or usageLocation\n"},
+		{"no user", header + ",E3,,\n", "line 2: no user is named\n"},
+		{"a cell too many", header + "a,E3,,,x\n", "line 2: a cell is in a column without a name\n"},
+		{"a cell without a column", "userPrincipalName,add,\na,,x\n", "line 2: a cell is in a column without a name\n"},
+		{"add and remove", header + "a,E3,,\nb,E3,E3,\nA,,E3,\n", "lines 3, 4: E3 is to be removed, and to be there\n"},
+		{"off and remove", header + "a,,E3 E3-YAMMER,\n", "line 2: E3 is to be removed, and to be there\n"},
+		{"two countries", header + "a,,,DE\nb,,,DE\na,,,FR\n", "line 4: the user is to be in DE and in FR\n"},
+		{"for the company", header + "a,ORG,,\nb,ORG-P,,\n", "lines 2, 3: ORG is for the company, and cannot be assigned\n"},
+		{"a plan for the company", header + "a,MIXED-ALL,,\n", "line 2: change service plans: invalid argument: Disable[0]: service plan " + id(41).String() + " (ALL) applies to Company, only those for User can be switched\n"},
+		{"a plan of the longest SKU", header + "a,E3-B-X,,\n", `line 2: find service plan: invalid argument: "X" is not a service plan of SKU ` + id(2).String() + " (E3-B); did you mean C?\n"},
+		{"open quote", header + "a,\"E3,,\nb,X,,\n", "line 3: extraneous or missing \" in quoted-field\n"},
+		{"all at once", header + "a,X,,D\n,E3,,\n", `line 2: the usage location "D" is not a country code of two letters` + "\nline 2: find SKU: \"X\" is not one of the tenant's SKUs\nline 3: no user is named\n"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if _, got := parseText(test.text); got != test.want {
+				t.Errorf("got\n%s\nwant\n%s", got, test.want)
+			}
+		})
+	}
+}
+
+func TestLines(t *testing.T) {
+	add := func(change func(*licensing.Operation)) string {
+		op := operation("a", nil, id(1))
+		change(&op)
+		return line(t, op)
+	}
+	text := "\ufeff" + add(func(*licensing.Operation) {}) + "\r\n" +
+		line(t, licensing.Operation{Kind: licensing.OperationReprocessUser, Target: "b"}) +
+		strings.TrimSpace(line(t, licensing.Operation{Kind: licensing.OperationSetUsageLocation, Target: "a", UsageLocation: "DE"}))
+	if got, bad := parseText(text); got != "1 a assignUser\n3 b reprocessUser\n4 a setUsageLocation\n" || bad != "" {
+		t.Errorf("got\n%s\nand\n%s", got, bad)
+	}
+	for _, test := range []struct{ name, text, want string }{
+		{"torn", `{"kind":`, "line 1: not an operation: unexpected end of JSON input\n"},
+		{"an array", `[{"kind":"x"}]`, "line 1: this is a JSON array; put one operation on each line instead\n"},
+		{"a result", `{"index":1,"operation":{}}`, "line 1: not an operation: it has no kind\n"},
+		{"of another kind", add(func(op *licensing.Operation) { op.Kind = "x" }), "line 1: there is no operation of kind \"x\"\n"},
+		{"no target", add(func(op *licensing.Operation) { op.Target = "" }), "line 1: the operation has no target\n"},
+		{"no change", add(func(op *licensing.Operation) { op.Request.AddLicenses = nil }), "line 1: the operation adds nothing and removes nothing\n"},
+		{"no country", add(func(op *licensing.Operation) { op.Kind = licensing.OperationSetUsageLocation }), "line 1: the operation has no usage location\n"},
+		{"no such SKU", add(func(op *licensing.Operation) { op.Request.AddLicenses[0].SKUID = id(9) }), "line 1: find SKU: \"" + id(9).String() + "\" is not one of the tenant's SKUs"},
+		{"no such plan", add(func(op *licensing.Operation) { op.Request.AddLicenses[0].DisabledPlans = []uuid.UUID{id(21)} }), "line 1: find service plan: invalid argument: "},
+		{"all at once", "{}\n{\n", "line 1: not an operation: it has no kind\nline 2: not an operation: unexpected end of JSON input\n"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if _, got := parseText(test.text); !strings.HasPrefix(got, test.want) {
+				t.Errorf("got\n%s\nwant\n%s", got, test.want)
+			}
+		})
+	}
+}
+
+// FuzzInput looks for input that is neither understood nor complained about.
+func FuzzInput(f *testing.F) {
+	for _, seed := range []string{
+		"userPrincipalName,add,remove\na,E3-YAMMER,E3-B\n", "sep=;\nuserPrincipalName;add;usageLocation\r\na;\"E3;E3-B\";de", "\ufeff{\"kind\":\"reprocessUser\",\"target\":\"a\"}\n", "[]", "\"",
+	} {
+		f.Add([]byte(seed))
+	}
+	catalog := licensing.NewCatalog(skus)
+	f.Fuzz(func(t *testing.T, data []byte) {
+		names := newResolver(catalog)
+		wishes, bad := parseInput(data, names)
+		users := map[string]bool{}
+		for _, w := range wishes {
+			if w.operation == nil && (w.user == "" || users[strings.ToLower(w.user)] || w.location != strings.ToUpper(w.location)) {
+				t.Fatalf("%+v", w)
+			}
+			users[strings.ToLower(w.user)] = true
+			if len(bad.texts) > 0 || w.operation != nil {
+				continue
+			}
+			request, err := w.request(nil, names)
+			if err != nil {
+				continue
+			}
+			seen := map[uuid.UUID]bool{}
+			for _, l := range request.AddLicenses {
+				if seen[l.SKUID] {
+					t.Fatalf("%s twice in %+v", l.SKUID, w)
+				}
+				seen[l.SKUID] = true
+			}
+			for _, id := range request.RemoveLicenses {
+				if seen[id] {
+					t.Fatalf("%s twice in %+v", id, w)
+				}
+				seen[id] = true
+			}
+		}
+		if len(wishes) == 0 && len(bad.texts) == 0 && strings.Count(strings.TrimSpace(string(data)), "\n") == 0 && !strings.Contains(strings.ToLower(string(data)), "principal") {
+			t.Fatalf("%q is nothing at all", data)
+		}
+	})
+}

@@ -1,0 +1,553 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"iter"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"github.com/graphlicensing/licensing"
+	"github.com/graphlicensing/licensing/examples/internal/cli"
+	"github.com/graphlicensing/licensing/examples/internal/clitest"
+	"github.com/graphlicensing/licensing/examples/internal/contoso"
+	"github.com/graphlicensing/licensing/licensingtest"
+)
+
+func TestMainJob(t *testing.T) {
+	out, notes, err := clitest.Run(t, run)
+	// Whom it hits that the seats run out is a matter of order.
+	if before, after, ok := strings.Cut(out, "no seat is free"); ok {
+		_, after, _ = strings.Cut(after, "\n")
+		out = strings.TrimRight(before, " ") + " …\n" + after
+	}
+	const want = `users and groups: 5001
+operations: 4551
+so already: 500
+to be refused, as things are now: 36
+lose their mailbox, which is deleted after 30 days: 100
+
+product         needed  free  given back
+ENTERPRISEPACK  2965    2900  100         enough only with those that are given back
+
+4400 of 4551 operations done, 151 failed, 0 in doubt, 0 not sent
+
+times  what                                       what to do                                                             such as
+110    no available licenses …
+25     usage location not set or not allowed      set the user's usage location, or choose a product that is sold there  user0001@contoso.example
+10     license is inherited from a group          it comes from a group; change it there                                 user0002@contoso.example
+5      proxy address is in use by another object  a mail address is in use twice                                         user0003@contoso.example
+1      not found                                  there is no such user or group                                         gone@contoso.example
+`
+	if out != want || err == nil || err.Error() != "151 of 4551 were not done" {
+		t.Errorf("got %v and\n%s\nwant\n%s", err, out, want)
+	}
+	if !strings.HasPrefix(notes, contoso.Notice+"\nreading what everybody has now\nmeanwhile 150 seats of ENTERPRISEPACK go to somebody else\n") ||
+		!strings.Contains(notes, "4400 of 4551 done, 151 failed, ") {
+		t.Errorf("noted\n%s", notes)
+	}
+}
+
+const changes = header4 +
+	adele + ",ENTERPRISEPACK-YAMMER_ENTERPRISE,M365_F1,\n" +
+	ben + ",,M365_F1,\n" +
+	cleo + ",,ENTERPRISEPACK-YAMMER_ENTERPRISE,\n" +
+	dan + ",ENTERPRISEPACK,,de\n" +
+	eva + ",M365_F1,ENTERPRISEPACK,FR\n"
+
+var changed = map[string]string{
+	adele: "ENTERPRISEPACK-YAMMER_ENTERPRISE, DE",
+	ben:   "M365_F1 by group, DE",
+	cleo:  "ENTERPRISEPACK-SHAREPOINTENTERPRISE-YAMMER_ENTERPRISE, DE",
+	dan:   "ENTERPRISEPACK, ENTERPRISEPACK by group, DE",
+	eva:   "M365_F1, FR",
+}
+
+func TestChanges(t *testing.T) {
+	s := newStage()
+	err := s.play(t, changes, "")
+	s.wants(t, changed)
+	const want = `users and groups: 5
+operations: 5
+so already: 1
+to be refused, as things are now: 1
+
+product         needed  free  given back
+ENTERPRISEPACK  1       8     0
+M365_F1         1       8     1
+
+4 of 5 operations done, 1 failed, 0 in doubt, 0 not sent
+
+times  what                               what to do                              such as
+1      license is inherited from a group  it comes from a group; change it there  ben@contoso.example
+`
+	if s.out != want || err == nil || err.Error() != "1 of 5 were not done" {
+		t.Errorf("got %v and\n%s\nwant\n%s", err, s.out, want)
+	}
+	for _, w := range s.Writes() {
+		if !w.Changed {
+			t.Errorf("sent what was so already: %+v", w)
+		}
+	}
+	if got := len(s.Writes()); got != 4 {
+		t.Errorf("made %d changes", got)
+	}
+}
+
+func TestPlanThatIsOffFromTheStart(t *testing.T) {
+	s := newStage()
+	if err := s.play(t, header4+adele+",ENTERPRISEPACK-SHAREPOINTENTERPRISE,ENTERPRISEPACK-YAMMER_ENTERPRISE,\n"+cleo+",ENTERPRISEPACK-YAMMER_ENTERPRISE,,\n", ""); err != nil {
+		t.Errorf("got %v and\n%s", err, s.out)
+	}
+	s.wants(t, map[string]string{adele: "M365_F1, ENTERPRISEPACK-SHAREPOINTENTERPRISE-YAMMER_ENTERPRISE, DE", cleo: "ENTERPRISEPACK-YAMMER_ENTERPRISE, DE"})
+}
+
+func TestAllDone(t *testing.T) {
+	s := newStage()
+	if err := s.play(t, header4+adele+",ENTERPRISEPACK,,\n", ""); err != nil || !strings.HasSuffix(s.out, "\n1 of 1 operations done, 0 failed, 0 in doubt, 0 not sent\n") {
+		t.Errorf("got %v and\n%s", err, s.out)
+	}
+	if err := s.play(t, header4+adele+",ENTERPRISEPACK,,\n", ""); err != nil || !strings.HasSuffix(s.out, "\n0 of 0 operations done, 0 failed, 0 in doubt, 0 not sent\n") {
+		t.Errorf("once more: got %v and\n%s", err, s.out)
+	}
+}
+
+func TestDryRun(t *testing.T) {
+	s := newStage()
+	input := header4 +
+		adele + ",ENTERPRISEPACK-YAMMER_ENTERPRISE,M365_F1,\n" +
+		ben + ",ENTERPRISEPACK,M365_F1,\n" +
+		cleo + ",ENTERPRISEPACK-YAMMER_ENTERPRISE,,\n" +
+		dan + ",,ENTERPRISEPACK,DE\n" +
+		eva + ",M365_F1,,\n" +
+		"gone@contoso.example,,M365_F1,\n" +
+		"leaver@contoso.example,M365_F1,,\n" +
+		"..,M365_F1,,\n" +
+		"GONE2@contoso.example,,M365_F1-TEAMS1,FR\n"
+	if err := s.play(t, input, "-dry-run"); err != nil {
+		t.Fatal(err)
+	}
+	_, got, _ := strings.Cut(s.out, "\n\nuser")
+	const want = `                    warning  change
+adele@contoso.example            remove M365_F1, add ENTERPRISEPACK without YAMMER_ENTERPRISE
+ben@contoso.example              refused: it comes from a group; change it there
+cleo@contoso.example             switch on SHAREPOINTENTERPRISE of ENTERPRISEPACK, switch off YAMMER_ENTERPRISE of ENTERPRISEPACK
+dan@contoso.example              remove ENTERPRISEPACK
+eva@contoso.example              refused: set the user's usage location, or choose a product that is sold there
+gone@contoso.example             refused: there is no such user or group
+leaver@contoso.example           refused: there is no such user or group
+..                               refused: there is no such user or group
+GONE2@contoso.example            none can be made: there is no such user or group
+`
+	if got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	if got := len(s.Requests()); got != 9 {
+		t.Errorf("%d requests, want one for the SKUs and one for each user", got)
+	}
+}
+
+func TestMailboxes(t *testing.T) {
+	const mark = "loses the mailbox (30 days)"
+	for _, test := range []struct {
+		name, row string
+		want      bool
+	}{
+		{"SKU removed", cleo + ",,ENTERPRISEPACK,", true},
+		{"plan off", cleo + ",,ENTERPRISEPACK-EXCHANGE_S_ENTERPRISE,", true},
+		{"plan off from the start", cleo + ",ENTERPRISEPACK-EXCHANGE_S_ENTERPRISE,,", true},
+		{"another plan off", cleo + ",,ENTERPRISEPACK-YAMMER_ENTERPRISE,", false},
+		{"kept by a group", dan + ",,ENTERPRISEPACK,", false},
+		{"had none", adele + ",,M365_F1,", false},
+		{"kept by another SKU", cleo + ",EXCHANGEDESKLESS,ENTERPRISEPACK,", false},
+		{"an archive alone", cleo + ",EXCHANGEARCHIVE,ENTERPRISEPACK,", true},
+		{"Exchange without a mailbox", cleo + ",POWER_BI,ENTERPRISEPACK,", true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s := newStage()
+			s.AddSKU(mailSKU("EXCHANGEDESKLESS", "EXCHANGE_S_DESKLESS"))
+			s.AddSKU(mailSKU("EXCHANGEARCHIVE", "EXCHANGE_S_ARCHIVE"))
+			s.AddSKU(mailSKU("POWER_BI", "EXCHANGE_S_FOUNDATION"))
+			if err := s.play(t, header4+test.row+"\n", "-dry-run"); err != nil {
+				t.Fatal(err)
+			}
+			if got := strings.Contains(s.out, mark); got != test.want {
+				t.Errorf("marked: %t, in\n%s", got, s.out)
+			}
+			if got := strings.Contains(s.out, "\nlose their mailbox, which is deleted after 30 days: 1\n"); got != test.want {
+				t.Errorf("counted: %t, in\n%s", got, s.out)
+			}
+		})
+	}
+}
+
+func TestPlanReviewRun(t *testing.T) {
+	s := newStage()
+	plan := file(t, "plan.jsonl", strings.Repeat("an earlier plan\n", 1000))
+	if err := s.play(t, changes, "-dry-run -plan "+plan); err != nil {
+		t.Fatal(err)
+	}
+	planned := read(t, plan)
+	if got := strings.Count(planned, "\n"); got != 5 {
+		t.Errorf("%d operations are planned:\n%s", got, planned)
+	}
+	// Who reviews it takes Cleo out.
+	lines := slices.DeleteFunc(strings.SplitAfter(planned, "\n"), func(line string) bool { return strings.Contains(line, "cleo") })
+	err := s.play(t, strings.Join(lines, ""), "")
+	if err == nil || err.Error() != "1 of 4 were not done" {
+		t.Errorf("got %v and\n%s", err, s.out)
+	}
+	for name, want := range changed {
+		if name == cleo {
+			want = "ENTERPRISEPACK-SHAREPOINTENTERPRISE, DE"
+		}
+		s.wants(t, map[string]string{name: want})
+	}
+}
+
+func TestPlanKeepsItsOrder(t *testing.T) {
+	s := newStage()
+	group := operation("", []uuid.UUID{s.f1.ID}, s.e3.ID).Request
+	group.AddLicenses[0].DisabledPlans = []uuid.UUID{contoso.Yammer.ID}
+	plan := line(t, operation(cleo, nil, s.f1.ID)) + line(t, operation(adele, nil, s.e3.ID)) + line(t, operation(adele, []uuid.UUID{s.f1.ID, s.e3.ID})) +
+		line(t, licensing.Operation{Kind: licensing.OperationReprocessUser, Target: dan}) +
+		line(t, licensing.Operation{Kind: licensing.OperationAssignGroup, Target: contoso.Sales, Request: group}) +
+		line(t, operation(ben, []uuid.UUID{s.e3.ID}, s.f1.ID)) +
+		line(t, licensing.Operation{Kind: licensing.OperationSetUsageLocation, Target: ben, UsageLocation: "de"})
+	if err := s.play(t, plan, "-dry-run"); err != nil {
+		t.Fatal(err)
+	}
+	_, got, _ := strings.Cut(s.out, "change\n")
+	const want = `cleo@contoso.example                                               add M365_F1
+adele@contoso.example                                              add ENTERPRISEPACK
+adele@contoso.example                 loses the mailbox (30 days)  remove M365_F1, remove ENTERPRISEPACK
+dan@contoso.example                                                reprocess
+` + contoso.Sales + `                               remove M365_F1 from the group, assign ENTERPRISEPACK to the group without YAMMER_ENTERPRISE
+ben@contoso.example                                                refused: there is nothing to remove
+ben@contoso.example                                                nothing, it is so already
+`
+	if got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	if got := len(s.Requests()); got != 5 {
+		t.Errorf("%d requests, want one for the SKUs and one for each user", got)
+	}
+}
+
+// operation removes some SKUs of a user, and adds others.
+func operation(user string, remove []uuid.UUID, add ...uuid.UUID) licensing.Operation {
+	op := licensing.Operation{Kind: licensing.OperationAssignUser, Target: user}
+	op.Request.RemoveLicenses = remove
+	for _, id := range add {
+		op.Request.AddLicenses = append(op.Request.AddLicenses, licensing.AssignedLicense{SKUID: id})
+	}
+	return op
+}
+
+func TestUserUnderTwoNames(t *testing.T) {
+	s := newStage()
+	user, _ := s.User(cleo)
+	input := header4 + cleo + ",,ENTERPRISEPACK-YAMMER_ENTERPRISE,\n" + adele + ",ENTERPRISEPACK,,\n" + user.ID + ",M365_F1,,\n"
+	err := s.play(t, input, "")
+	if _, usage := errors.AsType[cli.UsageError](err); !usage || s.notes != "line 4: the user is that of line 2, under another name\n" || len(s.Writes()) > 0 {
+		t.Errorf("got %v and\n%s", err, s.notes)
+	}
+}
+
+func TestUnknownNames(t *testing.T) {
+	s := newStage()
+	input := header4 + strings.Repeat(adele+",ENTERPRISEPAK,,\n", 8) + ben + ",M365_F1-TEAMS,X,DEU\n"
+	err := s.play(t, input, "")
+	const want = `lines 2, 3, 4, 5, 6 and 3 more: find SKU: "ENTERPRISEPAK" is not one of the tenant's SKUs; did you mean ENTERPRISEPACK?
+line 10: the usage location "DEU" is not a country code of two letters
+line 10: find service plan: invalid argument: "TEAMS" is not a service plan of SKU 50f60901-3181-4b75-8a2c-4c8e4c1d5a72 (M365_F1); did you mean TEAMS1?
+line 10: find SKU: "X" is not one of the tenant's SKUs
+`
+	if _, usage := errors.AsType[cli.UsageError](err); s.notes != want || !usage || s.out != "" {
+		t.Errorf("got %v and\n%s\nwant\n%s", err, s.notes, want)
+	}
+	if got := len(s.Requests()); got != 1 {
+		t.Errorf("%d requests, want one for the SKUs", got)
+	}
+}
+
+func TestSeats(t *testing.T) {
+	// Three want E3, one of whom will be refused; Dan has it through a group.
+	input := header4 + adele + ",ENTERPRISEPACK,,\n" + ben + ",ENTERPRISEPACK,,\n" + eva + ",ENTERPRISEPACK,,\n" + dan + ",ENTERPRISEPACK-YAMMER_ENTERPRISE,,\n"
+	const missing = "seats are missing of ENTERPRISEPACK, and nothing was sent; -force and -stop-without-seats start all the same"
+	for _, test := range []struct {
+		name        string
+		seats       int
+		args, input string
+		verdict     string
+		err         string
+	}{
+		{"enough", 4, "", input, "2       2     0", "1 of 4 were not done"},
+		{"too few", 3, "", input, "2       1     0           1 missing", missing},
+		{"too few for a dry run", 3, "-dry-run", input, "2       1     0           1 missing", ""},
+		{"forced", 3, "-force", input, "2       1     0           1 missing", "2 of 4 were not done"},
+		{"stop without", 3, "-stop-without-seats", input, "2       1     0           1 missing", "2 of 4 were not done"},
+		{"given back", 3, "", input + cleo + ",,ENTERPRISEPACK,\n", "2       1     1           enough only with those that are given back", "1 of 5 were not done"},
+		{"kept by the group", 3, "", strings.Replace(input, dan+",ENTERPRISEPACK-YAMMER_ENTERPRISE,", dan+",,ENTERPRISEPACK", 1), "2       1     0           1 missing", missing},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s := newStage()
+			s.SetSeats(s.e3.ID, test.seats)
+			err := s.play(t, test.input, test.args)
+			if text := errText(err); text != test.err || !strings.Contains(s.out, "ENTERPRISEPACK  "+test.verdict+"\n") {
+				t.Errorf("got %v and\n%s\nwant %s and %s", err, s.out, test.err, test.verdict)
+			}
+			if test.err == missing && len(s.Writes()) > 0 {
+				t.Errorf("wrote %+v", s.Writes())
+			}
+		})
+	}
+}
+
+func errText(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
+func TestSeatsAreGivenBackFirst(t *testing.T) {
+	s := newStage()
+	s.SetSeats(s.e3.ID, 2)
+	s.SetSeats(s.f1.ID, 1) // Adele and Ben have it
+	input := header4 + adele + ",ENTERPRISEPACK,M365_F1,\n" + ben + ",M365_F1,,\n" + cleo + ",,ENTERPRISEPACK,\n"
+	path := file(t, "results.jsonl", "")
+	if err := s.play(t, input, "-out "+path); err != nil {
+		t.Errorf("got %v and\n%s", err, s.out)
+	}
+	s.wants(t, map[string]string{adele: "ENTERPRISEPACK, DE", cleo: "DE"})
+	if last, _ := s.User(s.Writes()[2].Target); last.UserPrincipalName != adele {
+		t.Errorf("last in turn was %s", last.UserPrincipalName)
+	}
+	// The results tell the places in the input.
+	for text := range strings.Lines(read(t, path)) {
+		var r licensing.OperationResult
+		if err := json.Unmarshal([]byte(text), &r); err != nil || []string{adele, ben, cleo}[r.Index] != r.Operation.Target {
+			t.Errorf("got %v and %d for %s", err, r.Index, r.Operation.Target)
+		}
+	}
+}
+
+func TestRounds(t *testing.T) {
+	s := newStage()
+	s.SetSeats(s.e3.ID, 2)
+	gives := line(t, operation(cleo, []uuid.UUID{s.e3.ID}))
+	takes := line(t, operation(adele, nil, s.e3.ID))
+	late := line(t, operation(cleo, nil, s.f1.ID))
+	switches := operation(dan, nil, s.e3.ID)
+	switches.Request.AddLicenses[0].DisabledPlans = []uuid.UUID{contoso.Yammer.ID}
+	for _, test := range []struct{ name, input, want string }{
+		{"of two users", takes + gives, "cleo adele"},
+		{"of one user", takes + late + gives, "adele/cleo/cleo"},
+		{"no seat is scarce", late + gives, "cleo/cleo"},
+		{"after who needs none", takes + line(t, switches), "dan adele"},
+		{"before what the user takes", takes + gives + late, "cleo adele/cleo"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var rounds []string
+			err := s.play(t, test.input, "-force", func(j *job) {
+				j.bulk = func(_ context.Context, operations iter.Seq[licensing.Operation], _ licensing.BulkOptions) iter.Seq[licensing.OperationResult] {
+					var targets []string
+					for op := range operations {
+						name, _, _ := strings.Cut(op.Target, "@")
+						targets = append(targets, name)
+					}
+					rounds = append(rounds, strings.Join(targets, "/"))
+					return func(func(licensing.OperationResult) bool) {}
+				}
+			})
+			if got := strings.Join(rounds, " "); got != test.want || err == nil {
+				t.Errorf("got %s and %v, want %s", got, err, test.want)
+			}
+		})
+	}
+}
+
+func TestTheFirstRoundEndsTheRun(t *testing.T) {
+	type opts struct{ total, stopAfter int }
+	for _, test := range []struct {
+		name, args string
+		interrupt  bool
+		rounds     []opts
+	}{
+		{"never", "", false, []opts{{2, 0}, {1, 0}}},
+		{"failures to come", "-stop-after 3", false, []opts{{2, 3}, {1, 2}}},
+		{"failures enough", "-stop-after 1", false, []opts{{2, 1}}},
+		{"interrupted", "", true, []opts{{2, 0}}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s := newStage()
+			s.SetSeats(s.e3.ID, 2)
+			var rounds []opts
+			err := s.play(t, header4+adele+",ENTERPRISEPACK,,\n"+cleo+",,ENTERPRISEPACK,\n", test.args, func(j *job) {
+				j.bulk = func(_ context.Context, operations iter.Seq[licensing.Operation], o licensing.BulkOptions) iter.Seq[licensing.OperationResult] {
+					rounds = append(rounds, opts{o.Total, o.StopAfterFailures})
+					return func(yield func(licensing.OperationResult) bool) {
+						for op := range operations {
+							yield(licensing.OperationResult{Operation: op, Err: licensing.ErrForbidden})
+						}
+						if test.interrupt {
+							s.interrupt()
+						}
+					}
+				}
+			})
+			if !slices.Equal(rounds, test.rounds) || err == nil {
+				t.Errorf("got %v and %v, want %v", rounds, err, test.rounds)
+			}
+		})
+	}
+}
+
+func TestManyUsersAreReadAtOnce(t *testing.T) {
+	s := newStage()
+	input := header4
+	for i := range fewUsers {
+		user := s.AddUser(licensingtest.User{UserPrincipalName: userName(i), UsageLocation: "DE", Licenses: []licensingtest.License{contoso.License(s.f1)}})
+		name := strings.ToUpper(user.UserPrincipalName)
+		if i%2 == 0 {
+			name = strings.ToUpper(user.ID)
+		}
+		input += name + ",,M365_F1-TEAMS1,\n"
+	}
+	if err := s.play(t, input+"gone@contoso.example,M365_F1,,\n", "-dry-run"); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.HasPrefix(s.out, "users and groups: 21\noperations: 21\nto be refused, as things are now: 1\n\n") || strings.Count(s.out, "switch off TEAMS1 of M365_F1\n") != fewUsers {
+		t.Errorf("got\n%s", s.out)
+	}
+	if got := len(s.Requests()); got != 2 {
+		t.Errorf("%d requests, want one for the SKUs and one for the users", got)
+	}
+}
+
+func TestUsersThatCannotBeRead(t *testing.T) {
+	for _, rows := range []int{1, fewUsers + 1} {
+		s := newStage()
+		s.Fail(licensingtest.Fault{
+			Match:  func(r *http.Request) bool { return strings.Contains(r.URL.Path, "/users") },
+			Status: http.StatusForbidden, Code: "Authorization_RequestDenied", Message: "Insufficient privileges to complete the operation.", Times: -1,
+		})
+		input := header4
+		for i := range rows {
+			input += userName(i) + ",M365_F1,,\n"
+		}
+		if err := s.play(t, input, ""); !errors.Is(err, licensing.ErrForbidden) || s.out != "" || len(s.Requests()) != 2 {
+			t.Errorf("%d users: got %v and\n%s", rows, err, s.out)
+		}
+	}
+}
+
+func TestNothingCanBeMade(t *testing.T) {
+	s := newStage()
+	err := s.play(t, header4+ben+",ENTERPRISEPACK,M365_F1-TEAMS1,FR\n"+adele+",,ENTERPRISEPACK-YAMMER_ENTERPRISE,\n", "")
+	const notes = `line 2: ben@contoso.example: nothing is sent: it comes from a group; change it there: M365_F1: license is inherited from a group
+line 3: adele@contoso.example: nothing is sent: there is nothing to remove: ENTERPRISEPACK: license is not assigned
+`
+	if s.notes != notes || errText(err) != "2 of 2 were not done" || len(s.Writes()) > 0 {
+		t.Errorf("got %v and\n%s\nwant\n%s", err, s.notes, notes)
+	}
+	if want := "users and groups: 2\noperations: 0\ncannot be made, and nothing is sent for them: 2\n\n"; !strings.HasPrefix(s.out, want) {
+		t.Errorf("got\n%s\nwant\n%s", s.out, want)
+	}
+	if want := "1      license is inherited from a group  it comes from a group; change it there  ben@contoso.example\n"; !strings.Contains(s.out, want) {
+		t.Errorf("got\n%s\nwant\n%s", s.out, want)
+	}
+}
+
+// TestTally has results in another order, of every sort, and one of none.
+func TestTally(t *testing.T) {
+	s := newStage()
+	bad := errors.New("no operation is to blame")
+	path := file(t, "results.jsonl", "")
+	err := s.play(t, changes, "-out "+path, func(j *job) {
+		j.bulk = func(_ context.Context, operations iter.Seq[licensing.Operation], _ licensing.BulkOptions) iter.Seq[licensing.OperationResult] {
+			all := slices.Collect(operations)
+			return slices.Values([]licensing.OperationResult{
+				{Index: 4, Operation: all[4], Err: licensing.ErrStopped},
+				{Index: 2, Operation: all[2], Err: licensing.ErrOutcomeUnknown},
+				{Index: 0, Operation: all[0], Err: errors.Join(licensing.ErrOutcomeUnknown, context.Canceled)},
+				{Index: 1, Operation: all[1], Err: errors.New("odd")},
+				{Index: -1, Err: bad},
+			})
+		}
+	})
+	if !errors.Is(err, bad) || !strings.Contains(s.out, "\n0 of 5 operations done, 1 failed, 2 in doubt, 2 not sent\n") ||
+		!strings.Contains(s.out, "\n2      outcome unknown  perhaps done; run it again to make sure  ") || !strings.Contains(s.out, "\n1      other errors ") {
+		t.Errorf("got %v and\n%s", err, s.out)
+	}
+	if got := strings.Count(read(t, path), "\n"); got != 4 {
+		t.Errorf("%d results are written, want those of operations", got)
+	}
+}
+
+func TestErrors(t *testing.T) {
+	csv := file(t, "in.csv", header4)
+	for _, test := range []struct{ name, args, want string }{
+		{"argument", "x", `unexpected argument "x"`},
+		{"unknown flag", "-x", "flag provided but not defined: -x"},
+		{"no such file", "-in " + filepath.Join(t.TempDir(), "in.csv"), "open "},
+		{"resume without results", "-resume", "-resume needs -out, the results so far"},
+		{"dry run with results", "-dry-run -out x", "-dry-run has no results for -out"},
+		{"plan of a run", "-plan x", "-plan goes with -dry-run"},
+		{"plan over the input", "-dry-run -in " + csv + " -plan " + csv, "-plan would write over the file of -in or -out"},
+		{"plan over the results", "-dry-run -resume -out " + csv + " -plan " + csv, "-plan would write over the file of -in or -out"},
+		{"batch", "-batch 21", "-batch is between 0 and 20"},
+		{"concurrency", "-concurrency -1", "-concurrency and -stop-after cannot be negative"},
+		{"stop after", "-stop-after -1", "-concurrency and -stop-after cannot be negative"},
+		{"not a results file", "-in " + csv + " -resume -out " + csv, csv + ", line 1 is not a result: "},
+		{"results there", "-in " + csv + " -out " + csv, csv + " has results already: "},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			_, _, err := clitest.Run(t, run, strings.Fields(test.args)...)
+			if _, usage := errors.AsType[cli.UsageError](err); !usage || !strings.HasPrefix(cli.Explain(err), test.want) || strings.Contains(cli.Explain(err), "\n") {
+				t.Errorf("got %v, want one line that starts with %q", err, test.want)
+			}
+		})
+	}
+	if got := read(t, csv); got != header4 {
+		t.Errorf("the input is now %q", got)
+	}
+}
+
+func TestHelp(t *testing.T) {
+	out, notes, err := clitest.Run(t, run, "-h")
+	if !errors.Is(err, flag.ErrHelp) || out != "" || !strings.HasPrefix(notes, help) || !strings.Contains(notes, "\n  -stop-after so many\n") {
+		t.Errorf("got %v, %q and\n%s", err, out, notes)
+	}
+}
+
+func TestRealTenantWhereThereAreCredentials(t *testing.T) {
+	t.Setenv("GRAPH_TOKEN", "token")
+	var out bytes.Buffer
+	err := run(t.Context(), []string{"-cloud", "mars", "-in", "x"}, &out, &out)
+	if err == nil || !strings.HasPrefix(err.Error(), `unknown cloud "mars"`) {
+		t.Errorf("got %v", err)
+	}
+	if err := run(t.Context(), nil, &out, &out); err == nil || out.Len() > 0 {
+		t.Errorf("without input got %v and %q", err, out.String())
+	}
+}
+
+func TestStandardInput(t *testing.T) {
+	if got, err := readInput("-", strings.NewReader("x")); string(got) != "x" || err != nil {
+		t.Errorf("got %q, %v", got, err)
+	}
+	if _, err := readInput(t.TempDir(), os.Stdin); err == nil {
+		t.Error("read a folder")
+	}
+}
