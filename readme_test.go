@@ -16,8 +16,42 @@ import (
 	"github.com/graphlicensing/licensing/licensingtest"
 )
 
-// The Go blocks of README.md are parts of compiled files. The two that are
+// The Go blocks of README.md are parts of compiled files. Those that are
 // parts of this one run here.
+
+func TestReadmeBulk(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tenant := licensingtest.NewTenant()
+		tenant.SetThrottle(licensingtest.ThrottleEmpty)
+		sku := tenant.AddSKU(licensingtest.SKU{Seats: 300}).ID
+		var users []string
+		for i := range 300 {
+			users = append(users, fmt.Sprintf("user%d@contoso.example", i))
+			tenant.AddUser(licensingtest.User{UserPrincipalName: users[i], UsageLocation: "DE"})
+		}
+		client, ctx := tenant.Client(), t.Context()
+
+		var operations []licensing.Operation
+		for _, user := range users {
+			operations = append(operations, licensing.Operation{
+				Kind:    licensing.OperationAssignUser,
+				Target:  user,
+				Request: licensing.AssignLicenseRequest{AddLicenses: []licensing.AssignedLicense{{SKUID: sku}}},
+			})
+		}
+		failed := 0
+		for result := range client.Bulk(ctx, slices.Values(operations), licensing.BulkOptions{}) {
+			if !result.Done() {
+				failed++
+				fmt.Println(result.Operation.Target, result.Err)
+			}
+		}
+		fmt.Println(len(operations)-failed, "of", len(operations), "operations done")
+		if failed > 0 || len(tenant.Writes()) != 300 {
+			t.Errorf("%d failed, %d writes were made", failed, len(tenant.Writes()))
+		}
+	})
+}
 
 func TestReadmeErrors(t *testing.T) {
 	tenant := licensingtest.NewTenant()
