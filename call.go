@@ -78,6 +78,7 @@ type attempt struct {
 	cancel context.CancelFunc
 	dials  atomic.Bool  // the transport, one of net/http's, asked for a connection
 	conns  atomic.Int32 // and got so many
+	trace  httptrace.ClientTrace
 }
 
 // An answer is what an attempt brought.
@@ -192,9 +193,14 @@ func (c *call) url() string {
 	return cmp.Or(c.link, c.client.root+c.object.path()+c.action+c.query)
 }
 
-// setHeader sets an attempt's headers but for the token's.
-func (c *call) setHeader(h http.Header) {
-	values := []string{"application/json", c.id, c.client.userAgent, "application/json"}
+// setHeader sets an attempt's headers, with the token if there is one. Their
+// values share an array.
+func (c *call) setHeader(h http.Header, token string) {
+	values := []string{"application/json", c.id, c.client.userAgent, "application/json", ""}
+	if token != "" {
+		values[4] = "Bearer " + token
+		h["Authorization"] = values[4:5:5]
+	}
 	if c.indexed {
 		h["Consistencylevel"] = []string{"eventual"}
 	}
@@ -225,10 +231,9 @@ func (c *call) startAttempt(ctx context.Context) context.Context {
 
 // watched returns the attempt's context with hooks that see its connections.
 func (a *attempt) watched() context.Context {
-	return httptrace.WithClientTrace(a.ctx, &httptrace.ClientTrace{
-		GetConn: func(string) { a.dials.Store(true) },
-		GotConn: func(httptrace.GotConnInfo) { a.conns.Add(1) },
-	})
+	a.trace.GetConn = func(string) { a.dials.Store(true) }
+	a.trace.GotConn = func(httptrace.GotConnInfo) { a.conns.Add(1) }
+	return httptrace.WithClientTrace(a.ctx, &a.trace)
 }
 
 // allowed is the time that the policy still allows the call.
@@ -251,18 +256,7 @@ func (c *call) left(ctx context.Context) time.Duration {
 // attempted takes in what an attempt brought and decides whether to make
 // another, and when.
 func (c *call) attempted(ctx context.Context, resp *http.Response, err error) bool {
-	var token *tokenError
-	var kept *keptBack
-	switch {
-	case errors.As(err, &kept): // nothing was sent, and what was answered before stands
-		c.keepBack(kept)
-		return false
-	case errors.Is(err, errSameToken): // likewise
-		c.latest.cancel()
-		return false
-	case c.renewed && c.last.outcome == unsigned && errors.As(err, &token):
-		c.latest.cancel()
-		c.last.err = c.blame(ctx, err)
+	if err != nil && c.unattempted(ctx, err) {
 		return false
 	}
 	c.last = c.receive(ctx, resp, err)
@@ -282,6 +276,25 @@ func (c *call) attempted(ctx context.Context, resp *http.Response, err error) bo
 		c.idle()
 	}
 	return c.pending
+}
+
+// unattempted reports whether err means that nothing was sent, so that what was
+// answered before stands.
+func (c *call) unattempted(ctx context.Context, err error) bool {
+	var token *tokenError
+	var kept *keptBack
+	switch {
+	case errors.As(err, &kept):
+		c.keepBack(kept)
+	case errors.Is(err, errSameToken):
+		c.latest.cancel()
+	case c.renewed && c.last.outcome == unsigned && errors.As(err, &token):
+		c.latest.cancel()
+		c.last.err = c.blame(ctx, err)
+	default:
+		return false
+	}
+	return true
 }
 
 // keepBack ends the call with a request that was not sent. What was answered

@@ -29,6 +29,14 @@ type fence struct {
 	until time.Time
 }
 
+// left is how long the fence will stand.
+func (f fence) left() time.Duration {
+	if f.until.IsZero() { // as nearly always, so the clock need not be read
+		return 0
+	}
+	return time.Until(f.until)
+}
+
 // acquire waits for the turn to write to the object of key, until ctx ends or
 // no time is left.
 func (o *objects) acquire(ctx context.Context, key string, left time.Duration) (*turn, error) {
@@ -89,7 +97,7 @@ func (o *objects) release(key string, t *turn) {
 
 // drop forgets an object that nobody needs, now or when its fence is over.
 func (o *objects) drop(key string, t *turn) {
-	left := time.Until(t.fence.until)
+	left := t.fence.left()
 	if left <= 0 {
 		delete(o.byKey, key)
 		return
@@ -112,7 +120,7 @@ func (t *turn) stalled(action string, body []byte, until time.Time) {
 
 // fenced returns how long a write has to wait.
 func (t *turn) fenced(action string, body []byte) time.Duration {
-	left := time.Until(t.fence.until)
+	left := t.fence.left()
 	if left <= 0 || t.fence.write == action+string(body) {
 		return 0
 	}

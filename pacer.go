@@ -248,7 +248,11 @@ func (p *pacer) settled(pass pass) {
 // heed stops the rate from rising, or sets one, where Graph says that the limit
 // is reached. It often does not.
 func (p *pacer) heed(h http.Header, now time.Time) {
-	used, err := strconv.ParseFloat(h.Get("x-ms-throttle-limit-percentage"), 64)
+	text := h.Get("X-Ms-Throttle-Limit-Percentage") // a canonical name costs nothing
+	if text == "" {
+		return
+	}
+	used, err := strconv.ParseFloat(text, 64)
 	if err != nil || !(used >= 1) { // it may be NaN
 		return
 	}

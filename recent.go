@@ -27,13 +27,13 @@ type recents struct {
 type recent struct {
 	key      string
 	noted    time.Time
-	licenses map[uuid.UUID]written
+	licenses []written // few, and a map of few takes a kilobyte
 	located  time.Time // when its usage location was set
 }
 
 // A written is what a SKU was made.
 type written struct {
-	license AssignedLicense
+	license AssignedLicense // of a SKU removed the id alone
 	removed bool
 	at      time.Time // by Graph's clock, as the times in its answers
 	noted   time.Time // by ours
@@ -42,15 +42,13 @@ type written struct {
 // changed notes a change that was made.
 func (r *recents) changed(key string, change AssignLicenseRequest, at time.Time) {
 	r.note(key, func(object *recent) {
-		if object.licenses == nil {
-			object.licenses = make(map[uuid.UUID]written)
-		}
+		noted := time.Now()
 		for _, license := range change.AddLicenses {
 			license.DisabledPlans = slices.Clone(license.DisabledPlans)
-			object.licenses[license.SKUID] = written{license: license, at: at, noted: time.Now()}
+			object.set(written{license: license, at: at, noted: noted})
 		}
 		for _, sku := range change.RemoveLicenses {
-			object.licenses[sku] = written{removed: true, at: at, noted: time.Now()}
+			object.set(written{license: AssignedLicense{SKUID: sku}, removed: true, at: at, noted: noted})
 		}
 	})
 }
@@ -61,12 +59,24 @@ func (r *recents) unknown(key string, change AssignLicenseRequest) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	object := r.of(key)
-	for _, license := range change.AddLicenses {
-		delete(object.licenses, license.SKUID)
+	object.licenses = slices.DeleteFunc(object.licenses, func(w written) bool {
+		sku := w.license.SKUID
+		return slices.Contains(change.RemoveLicenses, sku) ||
+			slices.ContainsFunc(change.AddLicenses, func(l AssignedLicense) bool { return l.SKUID == sku })
+	})
+}
+
+// index returns where a SKU is in the licences, or -1.
+func (o *recent) index(sku uuid.UUID) int {
+	return slices.IndexFunc(o.licenses, func(w written) bool { return w.license.SKUID == sku })
+}
+
+func (o *recent) set(w written) {
+	if i := o.index(w.license.SKUID); i >= 0 {
+		o.licenses[i] = w
+		return
 	}
-	for _, sku := range change.RemoveLicenses {
-		delete(object.licenses, sku)
-	}
+	o.licenses = append(o.licenses, w)
 }
 
 // located notes that a usage location was set.
@@ -111,9 +121,14 @@ func (r *recents) of(key string) *recent {
 func (r *recents) license(key string, sku uuid.UUID) (written, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	w, ok := r.of(key).licenses[sku]
+	object := r.of(key)
+	i := object.index(sku)
+	if i < 0 {
+		return written{}, false
+	}
+	w := object.licenses[i]
 	w.license.DisabledPlans = slices.Clone(w.license.DisabledPlans)
-	return w, ok && time.Since(w.noted) < readLag
+	return w, time.Since(w.noted) < readLag
 }
 
 // locationLeft returns how long a usage location set lately may still be

@@ -91,9 +91,10 @@ func (s *signer) sign(ctx context.Context, req *http.Request, call *call) (http.
 	// A transport must not change its request: HTTP/2 may still be reading the
 	// header for the attempt before. So far it has cookies at the most.
 	header := maps.Clone(req.Header)
-	call.setHeader(header)
+	var token string
 	if s.tokens != nil {
-		token, err := s.tokens(ctx)
+		var err error
+		token, err = s.tokens(ctx)
 		if err == nil {
 			token, err = checkToken(token)
 		}
@@ -104,8 +105,8 @@ func (s *signer) sign(ctx context.Context, req *http.Request, call *call) (http.
 			return nil, errSameToken
 		}
 		call.latest.token = token
-		header["Authorization"] = []string{"Bearer " + token}
 	}
+	call.setHeader(header, token)
 	if err := ctx.Err(); err != nil {
 		return nil, &unsentError{err, false}
 	}
@@ -129,10 +130,14 @@ func sameOrigin(u, base *url.URL) bool {
 }
 
 func port(u *url.URL) string {
-	if p := u.Port(); p != "" {
-		return p
+	p := u.Port()
+	switch {
+	case p == "" && u.Scheme == "http":
+		return "80"
+	case p == "" && u.Scheme == "https":
+		return "443"
 	}
-	return map[string]string{"http": "80", "https": "443"}[u.Scheme]
+	return p
 }
 
 var (
