@@ -35,16 +35,16 @@ func (t *Tenant) exchange(r *http.Request, body []byte) reply {
 	return reply{a, f}
 }
 
-// gunzip returns the decompressed body, or the body itself, which is then no
-// JSON either.
+// gunzip returns the decompressed body. A body that is not compressed, or cut,
+// becomes something that is no JSON, even if it was: Graph refuses it, too.
 func gunzip(body []byte) []byte {
 	zr, err := gzip.NewReader(bytes.NewReader(body))
 	if err != nil {
-		return body
+		return append([]byte("not gzip: "), body...)
 	}
 	plain, err := io.ReadAll(zr)
 	if err != nil {
-		return body
+		return append([]byte("not gzip: "), body...)
 	}
 	return plain
 }
