@@ -1,0 +1,3 @@
+// Package benchmarks compares the root package with what else assigns licences
+// from Go. See README.md.
+package benchmarks
