@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"testing"
 
@@ -46,7 +47,8 @@ func newThrottled(t *testing.T) *throttled {
 // TestRetry compares how requests are repeated, with the defaults of both
 // clients. Theirs differs from client to client: it makes its list of
 // middleware by ranging over a map, and where repeating comes before
-// compressing, what it repeats says that it is compressed and is not.
+// compressing, what it repeats says that it is compressed and is not, or cannot
+// be sent at all.
 func TestRetry(t *testing.T) {
 	t.Run("ours", func(t *testing.T) {
 		t.Parallel()
@@ -63,6 +65,10 @@ func TestRetry(t *testing.T) {
 			t.Parallel()
 			th := newThrottled(t)
 			_, err := newSDK(t, th.server, true).assignUser(t.Context(), adele, add(e3))
+			if err != nil && strings.Contains(err.Error(), "with Body length 0") { // a third way of theirs
+				t.Logf("not repeated: %v", err)
+				return
+			}
 			if len(th.sent) != 2 {
 				t.Fatalf("%d requests were sent, error is %v", len(th.sent), err)
 			}
