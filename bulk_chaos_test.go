@@ -766,7 +766,7 @@ func TestBulkUnderFaults(t *testing.T) {
 // compareUnderFaults does it at the length that the figures in README.md are
 // for, and as one would without the package.
 func compareUnderFaults(t *testing.T) {
-	const users, seeds = 3334, 5
+	const users, seeds = 3334, 20
 	shares := []float64{0, 0.02, 0.1, 0.3}
 	bulk, loop := make([][]tally, len(shares)), make([][]tally, len(shares))
 	t.Run("runs", func(t *testing.T) {
