@@ -306,14 +306,18 @@ func (b *batcher) send(parcels []*parcel, pass pass) (delivered bool) {
 		b.split(parcels, a.status)
 		return false
 	}
-	deliver := func(int) delivery { return a.delivery() }
+	var opened []delivery
 	if err == nil {
-		deliver = b.open(batch, &answer, len(parcels))
+		opened = b.open(batch, &answer, len(parcels))
 	}
 	for i, p := range parcels {
 		p.close()
 		p.call.inBatch(batch, pass)
-		p.answer <- deliver(i)
+		if opened != nil {
+			p.answer <- opened[i]
+		} else {
+			p.answer <- a.delivery()
+		}
 	}
 	return true
 }

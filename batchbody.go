@@ -6,11 +6,12 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strconv"
 )
 
-// appendBatch writes the body of a batch of writes. The id of a request is its number,
-// from 1.
+// appendBatch writes the body of a batch of writes. The id of a request is its
+// number, from 1.
 func appendBatch(body []byte, parcels []*parcel) []byte {
 	body = append(body, `{"requests":[`...)
 	for i, p := range parcels {
@@ -77,8 +78,9 @@ var (
 
 // open returns the answers to n requests of a batch. What is not answered once,
 // and readably, is in doubt.
-func (b *batcher) open(batch *call, answer *batchAnswer, n int) func(int) delivery {
-	deliveries := make([]delivery, n)
+func (b *batcher) open(batch *call, answer *batchAnswer, n int) []delivery {
+	deliveries := slices.Repeat([]delivery{{err: errLeftOut}}, n)
+	seen := make([]bool, n)
 	foreign := 0
 	for _, item := range answer.items {
 		i, err := strconv.Atoi(item.ID)
@@ -86,24 +88,19 @@ func (b *batcher) open(batch *call, answer *batchAnswer, n int) func(int) delive
 		switch {
 		case err != nil || i < 0 || i >= n || item.ID != strconv.Itoa(i+1):
 			foreign++
-		case deliveries[i] != delivery{}:
+			continue
+		case seen[i]:
 			deliveries[i] = delivery{err: errTwice}
-		case item.Status < 100 || item.Status > 999:
-			deliveries[i] = delivery{err: errLeftOut}
-		default:
+		case item.Status >= 100 && item.Status <= 999:
 			deliveries[i] = delivery{resp: item.response(batch)}
 		}
+		seen[i] = true
 	}
 	if logger := b.client.logger; foreign > 0 && logger != nil {
 		logger.LogAttrs(b.ctx, slog.LevelWarn, "graph batch has answers to operations that were not in it",
 			slog.Int("answers", foreign), slog.String("request-id", batch.requestID()), slog.String("client-request-id", batch.id))
 	}
-	return func(i int) delivery {
-		if deliveries[i] == (delivery{}) {
-			return delivery{err: errLeftOut}
-		}
-		return deliveries[i]
-	}
+	return deliveries
 }
 
 // response returns an item as the answer to a request of its own. Its names of

@@ -133,11 +133,10 @@ const (
 // check says what keeps a run from being made, and fills in what is not set.
 func (o *BulkOptions) check(c *Client, ctx context.Context, operations iter.Seq[Operation]) error {
 	const op = "bulk"
+	if err := c.check(ctx, op); err != nil {
+		return err
+	}
 	switch {
-	case c == nil || c.http == nil:
-		return invalid(op, "client was not made by NewClient")
-	case ctx == nil:
-		return invalid(op, "context is nil")
 	case operations == nil:
 		return invalid(op, "operations is nil")
 	case o.Concurrency < 0 || o.Concurrency > maxConcurrency:

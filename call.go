@@ -110,13 +110,21 @@ type callKey struct{}
 
 func callFrom(ctx context.Context) *call { return ctx.Value(callKey{}).(*call) }
 
-// newCall returns the call of op on an object.
-func (c *Client) newCall(ctx context.Context, op string, obj object, method, action string, body []byte, into resource) (*call, error) {
+// check says what keeps the client from making any call with ctx.
+func (c *Client) check(ctx context.Context, op string) error {
 	switch {
 	case c == nil || c.http == nil:
-		return nil, invalid(op, "client was not made by NewClient")
+		return invalid(op, "client was not made by NewClient")
 	case ctx == nil:
-		return nil, invalid(op, "context is nil")
+		return invalid(op, "context is nil")
+	}
+	return nil
+}
+
+// newCall returns the call of op on an object.
+func (c *Client) newCall(ctx context.Context, op string, obj object, method, action string, body []byte, into resource) (*call, error) {
+	if err := c.check(ctx, op); err != nil {
+		return nil, err
 	}
 	if err := obj.check(); err != nil {
 		return nil, invalid(op, "%w", err)

@@ -95,23 +95,10 @@ func (p *pacer) admit(ctx context.Context, most time.Duration, n int, take func(
 		}
 		changed := p.changed
 		p.mu.Unlock()
-		if err := p.sleep(ctx, min(wait, time.Second), changed); err != nil {
+		if err := sleepOr(ctx, min(wait, time.Second), changed); err != nil {
 			return pass{}, err
 		}
 	}
-}
-
-// sleep waits for d, a change, or the end of ctx.
-func (p *pacer) sleep(ctx context.Context, d time.Duration, changed <-chan struct{}) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-changed:
-	case <-ctx.Done():
-		return contextError(ctx)
-	}
-	return nil
 }
 
 // rest starts anew when so much time has passed that the quota is whole again.

@@ -109,7 +109,10 @@ func retryAfter(h http.Header, now time.Time) (time.Duration, bool) {
 }
 
 // sleep waits for d, or until ctx ends.
-func sleep(ctx context.Context, d time.Duration) error {
+func sleep(ctx context.Context, d time.Duration) error { return sleepOr(ctx, d, nil) }
+
+// sleepOr waits for d, until woken is closed, or until ctx ends.
+func sleepOr(ctx context.Context, d time.Duration, woken <-chan struct{}) error {
 	if ctx.Err() != nil {
 		return contextError(ctx)
 	}
@@ -117,6 +120,8 @@ func sleep(ctx context.Context, d time.Duration) error {
 	defer timer.Stop()
 	select {
 	case <-timer.C:
+		return nil
+	case <-woken:
 		return nil
 	case <-ctx.Done():
 		return contextError(ctx)
