@@ -20,7 +20,8 @@ func nextLink(root, current *url.URL, link string) (*url.URL, error) {
 		reason = "it has user info"
 	case !sameOrigin(next, root):
 		reason = "another scheme, host or port than the client's"
-	case !strings.HasPrefix(path.Clean(next.Path), root.Path+"/"): // dot segments may be escaped
+	case !strings.HasPrefix(next.Path, root.Path+"/"),
+		!strings.HasPrefix(path.Clean(next.Path), path.Clean(root.Path)+"/"): // dot segments may be escaped
 		reason = "outside the client's API"
 	default:
 		return next, nil

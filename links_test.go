@@ -40,6 +40,8 @@ func TestNextLink(t *testing.T) {
 		{"https://graph.test/base/v1.0.evil/users", "", outside},
 		{"/base/v1.0/../../users", "", outside},
 		{"/base/v1.0/%2e%2E/users", "", outside},
+		{"/base//v1.0/users", "", outside},
+		{"/base/v1.0//users", "https://graph.test/base/v1.0//users", ""},
 	}
 	root, current := mustParse(t, "https://graph.test/base/v1.0"), mustParse(t, "https://graph.test/base/v1.0/groups/g/members?p=1")
 	for _, test := range tests {
