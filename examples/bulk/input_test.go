@@ -195,7 +195,8 @@ func FuzzInput(f *testing.F) {
 				seen[id] = true
 			}
 		}
-		if len(wishes) == 0 && len(bad.texts) == 0 && strings.Count(strings.TrimSpace(string(data)), "\n") == 0 && !strings.Contains(strings.ToLower(string(data)), "principal") {
+		text := strings.ToLower(strings.Join(strings.Fields(string(data)), ""))
+		if len(wishes) == 0 && len(bad.texts) == 0 && strings.Count(strings.TrimSpace(string(data)), "\n") == 0 && !strings.Contains(text, "principal") {
 			t.Fatalf("%q is nothing at all", data)
 		}
 	})
