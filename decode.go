@@ -84,21 +84,36 @@ func (g *Group) UnmarshalJSON(data []byte) error {
 // decode makes u what an answer says, and reports whether the answer has the
 // member that makes it an error. One pass does for both.
 func (u *User) decode(data []byte) (failed bool, err error) {
-	var wire wireUser
+	*u = User{}
+	wire := struct {
+		userInPlace
+		userParts
+		frame
+	}{userInPlace: userInPlace{(*plainUser)(u)}}
 	if err := json.Unmarshal(data, &wire); err != nil {
 		return false, err
 	}
-	*u = *wire.user()
+	wire.complete(u)
 	return wire.Error != nil, nil
 }
 
 func (g *Group) decode(data []byte) (failed bool, err error) {
-	var wire wireGroup
+	*g = Group{}
+	wire := struct {
+		groupInPlace
+		groupParts
+		frame
+	}{groupInPlace: groupInPlace{(*plainGroup)(g)}}
 	if err := json.Unmarshal(data, &wire); err != nil {
 		return false, err
 	}
-	*g = *wire.group()
+	wire.complete(g)
 	return wire.Error != nil, nil
+}
+
+// A frame tells an error from an object.
+type frame struct {
+	Error json.RawMessage `json:"error"`
 }
 
 // UnmarshalJSON reads ids in any letter case, and an empty one as none.
@@ -138,26 +153,35 @@ func (l *LicenseDetails) UnmarshalJSON(data []byte) error {
 }
 
 // The wire types are those of models.go with ids and times as Graph may write
-// them.
+// them. The parts of a user or group that are read so hide its own, which are
+// embedded one level deeper: within an item of a page, or where they are wanted.
 type (
-	plainUser User // without its methods
-	wireUser  struct {
-		plainUser
+	plainUser   User // without its methods
+	userWithin  struct{ plainUser }
+	userInPlace struct{ *plainUser }
+	wireUser    struct {
+		userWithin
+		userParts
+	}
+	userParts struct {
 		AssignedLicenses        []wireLicense         `json:"assignedLicenses"`
 		AssignedPlans           []wirePlan            `json:"assignedPlans"`
 		LicenseAssignmentStates []wireAssignmentState `json:"licenseAssignmentStates"`
-		Error                   json.RawMessage       `json:"error"`
 	}
-	plainGroup Group
-	wireGroup  struct {
-		plainGroup
-		AssignedLicenses           []wireLicense   `json:"assignedLicenses"`
-		CreatedDateTime            moment          `json:"createdDateTime"`
-		DeletedDateTime            moment          `json:"deletedDateTime"`
-		ExpirationDateTime         moment          `json:"expirationDateTime"`
-		OnPremisesLastSyncDateTime moment          `json:"onPremisesLastSyncDateTime"`
-		RenewedDateTime            moment          `json:"renewedDateTime"`
-		Error                      json.RawMessage `json:"error"`
+	plainGroup   Group
+	groupWithin  struct{ plainGroup }
+	groupInPlace struct{ *plainGroup }
+	wireGroup    struct {
+		groupWithin
+		groupParts
+	}
+	groupParts struct {
+		AssignedLicenses           []wireLicense `json:"assignedLicenses"`
+		CreatedDateTime            moment        `json:"createdDateTime"`
+		DeletedDateTime            moment        `json:"deletedDateTime"`
+		ExpirationDateTime         moment        `json:"expirationDateTime"`
+		OnPremisesLastSyncDateTime moment        `json:"onPremisesLastSyncDateTime"`
+		RenewedDateTime            moment        `json:"renewedDateTime"`
 	}
 	wireLicense struct {
 		SKUID         guid   `json:"skuId"`
@@ -179,24 +203,33 @@ type (
 	}
 )
 
-// user returns the user that w holds, with the lists that w has apart.
+// user returns the user that w holds.
 func (w *wireUser) user() *User {
 	u := (*User)(&w.plainUser)
-	u.AssignedLicenses = each(w.AssignedLicenses, wireLicense.license)
-	u.AssignedPlans = each(w.AssignedPlans, wirePlan.plan)
-	u.LicenseAssignmentStates = each(w.LicenseAssignmentStates, wireAssignmentState.state)
+	w.complete(u)
 	return u
 }
 
+func (p *userParts) complete(u *User) {
+	u.AssignedLicenses = each(p.AssignedLicenses, wireLicense.license)
+	u.AssignedPlans = each(p.AssignedPlans, wirePlan.plan)
+	u.LicenseAssignmentStates = each(p.LicenseAssignmentStates, wireAssignmentState.state)
+}
+
+// group returns the group that w holds.
 func (w *wireGroup) group() *Group {
 	g := (*Group)(&w.plainGroup)
-	g.AssignedLicenses = each(w.AssignedLicenses, wireLicense.license)
-	g.CreatedDateTime = time.Time(w.CreatedDateTime)
-	g.DeletedDateTime = time.Time(w.DeletedDateTime)
-	g.ExpirationDateTime = time.Time(w.ExpirationDateTime)
-	g.OnPremisesLastSyncDateTime = time.Time(w.OnPremisesLastSyncDateTime)
-	g.RenewedDateTime = time.Time(w.RenewedDateTime)
+	w.complete(g)
 	return g
+}
+
+func (p *groupParts) complete(g *Group) {
+	g.AssignedLicenses = each(p.AssignedLicenses, wireLicense.license)
+	g.CreatedDateTime = time.Time(p.CreatedDateTime)
+	g.DeletedDateTime = time.Time(p.DeletedDateTime)
+	g.ExpirationDateTime = time.Time(p.ExpirationDateTime)
+	g.OnPremisesLastSyncDateTime = time.Time(p.OnPremisesLastSyncDateTime)
+	g.RenewedDateTime = time.Time(p.RenewedDateTime)
 }
 
 func (w wireLicense) license() AssignedLicense {
