@@ -19,7 +19,7 @@ func appendBatch(body []byte, parcels []*parcel) []byte {
 			body = append(body, ',')
 		}
 		c := p.call
-		path, _ := json.Marshal(c.object.path() + c.action + c.query)
+		path, _ := json.Marshal(c.object.path() + c.action)
 		body = append(body, `{"id":"`...)
 		body = strconv.AppendInt(body, int64(i+1), 10)
 		body = append(body, `","method":"`+c.method+`","url":`...)

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptrace"
+	"net/url"
 	"sync/atomic"
 	"time"
 
@@ -30,8 +31,8 @@ type call struct {
 	key     string // of the object
 	action  string // segment after the object's path
 	query   string
-	link    string // the whole URL, where Graph gave it
-	indexed bool   // the query needs Graph's index
+	link    *url.URL // in their place, where Graph gave it
+	indexed bool     // the query needs Graph's index
 	method  string
 	body    []byte
 	change  *AssignLicenseRequest // that the body asks for, if it does
@@ -158,11 +159,9 @@ func (c *call) send(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return c.unmade(contextError(ctx), 0)
 	}
-	plain, err := http.NewRequestWithContext(context.WithValue(ctx, callKey{}, c), c.method, c.url(), nil)
-	if err != nil {
-		return invalid(c.op, "%s makes no URL", c.object.kind)
-	}
-	req := &retryablehttp.Request{Request: plain}
+	u := c.url()
+	plain := http.Request{Method: c.method, URL: u, Host: u.Host, Header: http.Header{}, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1}
+	req := &retryablehttp.Request{Request: plain.WithContext(context.WithValue(ctx, callKey{}, c))}
 	if c.body != nil {
 		if err := req.SetBody(c.body); err != nil {
 			return invalid(c.op, "%w", err)
@@ -189,8 +188,16 @@ func (c *call) send(ctx context.Context) error {
 	return nil
 }
 
-func (c *call) url() string {
-	return cmp.Or(c.link, c.client.root+c.object.path()+c.action+c.query)
+// url returns where the call's requests go.
+func (c *call) url() *url.URL {
+	if c.link != nil {
+		return c.link
+	}
+	u := *c.client.root
+	u.RawPath = u.EscapedPath() + c.object.path() + c.action
+	u.Path, _ = url.PathUnescape(u.RawPath)
+	u.RawQuery = c.query
+	return &u
 }
 
 // setHeader sets an attempt's headers, with the token if there is one. Their

@@ -65,7 +65,7 @@ func (c *Client) GroupMembersWithErrors(ctx context.Context, groupID string) ite
 		op:     "list group members with errors",
 		object: groupObject(groupID),
 		action: "/membersWithLicenseErrors",
-		query:  "?$select=" + listedProperties,
+		query:  "$select=" + listedProperties,
 	}, selectedUser)
 }
 

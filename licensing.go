@@ -184,7 +184,7 @@ func StaticToken(token string) TokenSource {
 // concurrent use, and should be shared: only calls of one client keep out of
 // each other's way on one user or group.
 type Client struct {
-	root      string // scheme, host, path prefix and version, without a final slash
+	root      *url.URL // of the API's version, without a final slash
 	http      *retryablehttp.Client
 	closeIdle func() // not the transport, which %s would print with what it holds
 	signs     bool   // tokens come from a TokenSource
@@ -222,9 +222,13 @@ func NewClient(tokens TokenSource, opts ...Option) (*Client, error) {
 		}
 		s.baseURL = base
 	}
+	root, err := url.Parse(strings.TrimRight(s.baseURL.String(), "/") + "/v1.0")
+	if err != nil {
+		return nil, invalid(op, "%w", err)
+	}
 
 	c := &Client{
-		root:      strings.TrimRight(s.baseURL.String(), "/") + "/v1.0",
+		root:      root,
 		signs:     tokens != nil,
 		policy:    s.policy.withDefaults(),
 		objects:   new(objects),

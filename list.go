@@ -43,7 +43,7 @@ type listing struct {
 func listed[W, T any](ctx context.Context, c *Client, l listing, item func(*W) T) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		var none T
-		var link string
+		var link *url.URL
 		seen := make(map[string]bool)
 		for {
 			var page page[W]
@@ -56,7 +56,7 @@ func listed[W, T any](ctx context.Context, c *Client, l listing, item func(*W) T
 			if l.within != nil {
 				call.id, call.started = l.within.id, l.within.started
 			}
-			seen[call.url()] = true
+			seen[call.url().String()] = true
 			if err := call.send(ctx); err != nil {
 				yield(none, err)
 				return
@@ -73,7 +73,7 @@ func listed[W, T any](ctx context.Context, c *Client, l listing, item func(*W) T
 				yield(none, err)
 				return
 			}
-			if seen[link] {
+			if seen[link.String()] {
 				yield(none, call.refuse(ErrUnsafeLink, "next link was followed before"))
 				return
 			}
@@ -82,14 +82,12 @@ func listed[W, T any](ctx context.Context, c *Client, l listing, item func(*W) T
 }
 
 // next returns the URL of the page after the one that the call has read.
-func (c *call) next(link string) (string, error) {
-	root, _ := url.Parse(c.client.root) // good, like the other: the page came from there
-	current, _ := url.Parse(c.url())
-	next, err := nextLink(root, current, link)
+func (c *call) next(link string) (*url.URL, error) {
+	next, err := nextLink(c.client.root, c.url(), link)
 	if err != nil {
-		return "", c.refuse(ErrUnsafeLink, "%w", err)
+		return nil, c.refuse(ErrUnsafeLink, "%w", err)
 	}
-	return next.String(), nil
+	return next, nil
 }
 
 // collect reads a listing to its end.

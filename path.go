@@ -83,9 +83,9 @@ func (o object) hide(text string) string {
 // Graph returns none of that unasked.
 func (o object) selection() string {
 	if o.kind == "group" {
-		return "?$select=assignedLicenses,createdDateTime,displayName,groupTypes,id,licenseProcessingState,mailEnabled,securityEnabled"
+		return "$select=assignedLicenses,createdDateTime,displayName,groupTypes,id,licenseProcessingState,mailEnabled,securityEnabled"
 	}
-	return "?$select=accountEnabled,assignedLicenses,assignedPlans,displayName,id,licenseAssignmentStates,provisionedPlans,usageLocation,userPrincipalName,userType"
+	return "$select=accountEnabled,assignedLicenses,assignedPlans,displayName,id,licenseAssignmentStates,provisionedPlans,usageLocation,userPrincipalName,userType"
 }
 
 // key is the same for all spellings of one id or name.

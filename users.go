@@ -48,7 +48,7 @@ func (c *Client) Users(ctx context.Context, query UserQuery) iter.Seq2[*User, er
 	if query.PageSize < 0 || query.PageSize > 999 {
 		return func(yield func(*User, error) bool) { yield(nil, invalid(op, "PageSize is not between 0 and 999")) }
 	}
-	l := listing{op: op, object: tenant, action: "/users", query: "?$select=" + listedProperties}
+	l := listing{op: op, object: tenant, action: "/users", query: "$select=" + listedProperties}
 	filter := query.Filter
 	l.indexed = advanced.MatchString(filter)
 	if query.SKUID != uuid.Nil && !query.OnlyErrors {
