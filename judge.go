@@ -113,7 +113,7 @@ func (c *call) notAnswered(a *answer) error {
 	if failed {
 		return fmt.Errorf("%w: an error with status %d", errNotGraph, a.status)
 	}
-	if asked := c.object.guid(); asked != "" && id != "" && !strings.EqualFold(id, asked) {
+	if id != "" && !strings.EqualFold(id, c.object.name) && c.object.guid() != "" {
 		return errOtherObject
 	}
 	return nil

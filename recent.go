@@ -42,13 +42,12 @@ type written struct {
 // changed notes a change that was made.
 func (r *recents) changed(key string, change AssignLicenseRequest, at time.Time) {
 	r.note(key, func(object *recent) {
-		noted := time.Now()
 		for _, license := range change.AddLicenses {
 			license.DisabledPlans = slices.Clone(license.DisabledPlans)
-			object.set(written{license: license, at: at, noted: noted})
+			object.set(written{license: license, at: at, noted: object.noted})
 		}
 		for _, sku := range change.RemoveLicenses {
-			object.set(written{license: AssignedLicense{SKUID: sku}, removed: true, at: at, noted: noted})
+			object.set(written{license: AssignedLicense{SKUID: sku}, removed: true, at: at, noted: object.noted})
 		}
 	})
 }
@@ -81,7 +80,7 @@ func (o *recent) set(w written) {
 
 // located notes that a usage location was set.
 func (r *recents) located(key string) {
-	r.note(key, func(object *recent) { object.located = time.Now() })
+	r.note(key, func(object *recent) { object.located = object.noted })
 }
 
 func (r *recents) note(key string, add func(*recent)) {
