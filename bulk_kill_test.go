@@ -57,6 +57,7 @@ func TestBulkInChild(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer client.CloseIdleConnections()
 	for r := range client.Bulk(t.Context(), operations, licensing.BulkOptions{Concurrency: 2, BatchSize: 6}) {
 		r.Index = left[r.Index]
 		if _, err := out.WriteString(jsonOf(t, r) + "\n"); err != nil {
