@@ -290,12 +290,10 @@ func (b *batcher) send(parcels []*parcel, pass pass) (delivered bool) {
 		return true
 	}
 	var answer batchAnswer
-	batch, err := b.client.newCall(b.ctx, "batch", tenant, http.MethodPost, "/$batch", appendBatch(nil, parcels), &answer)
-	if err == nil {
-		batch.batch, batch.tries = true, min(2, b.client.policy.MaxAttempts)
-		err = batch.send(b.ctx)
-	}
-	if batch == nil || batch.attempts == 0 {
+	batch, _ := b.client.newCall(b.ctx, "batch", tenant, http.MethodPost, "/$batch", appendBatch(nil, parcels), &answer) // of good arguments
+	batch.batch, batch.tries = true, min(2, b.client.policy.MaxAttempts)
+	err := batch.send(b.ctx)
+	if batch.attempts == 0 { // the context has ended
 		for _, p := range parcels {
 			p.keep(&keptBack{cause: contextError(b.ctx)})
 		}

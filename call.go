@@ -80,19 +80,11 @@ type answer struct {
 	status  int // 0: there was no answer
 	header  http.Header
 	body    []byte
-	problem *graphError   // what the body says, if it is an error's
+	problem graphError    // what the body says, if it is an error's
 	after   time.Duration // Retry-After
 	timed   bool          // after was given
 	err     error         // what is wrong with the answer, or why there is none
 	unread  error         // what is wrong with a property of a good answer
-}
-
-// said returns what the body of an error answer says.
-func (a *answer) said() graphError {
-	if a.problem == nil {
-		return graphError{}
-	}
-	return *a.problem
 }
 
 // An outcome is what an answer, or its absence, says about its request.
@@ -163,9 +155,7 @@ func (c *call) send(ctx context.Context) error {
 	plain := http.Request{Method: c.method, URL: u, Host: u.Host, Header: http.Header{}, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1}
 	req := &retryablehttp.Request{Request: plain.WithContext(context.WithValue(ctx, callKey{}, c))}
 	if c.body != nil {
-		if err := req.SetBody(c.body); err != nil {
-			return invalid(c.op, "%w", err)
-		}
+		_ = req.SetBody(c.body) // bytes are always fit for it
 	}
 	loop := c.client.http
 	if c.via != nil {
@@ -404,11 +394,11 @@ func (c *call) answered() time.Time {
 }
 
 func (c *call) requestID() string {
-	return cmp.Or(c.last.header.Get("Request-Id"), c.last.said().requestID)
+	return cmp.Or(c.last.header.Get("Request-Id"), c.last.problem.requestID)
 }
 
 func (c *call) clientRequestID() string {
-	return cmp.Or(c.last.header.Get("Client-Request-Id"), c.last.said().clientID, c.id)
+	return cmp.Or(c.last.header.Get("Client-Request-Id"), c.last.problem.clientID, c.id)
 }
 
 // log writes a line about the attempt just made. It names the route, not the
@@ -430,7 +420,7 @@ func (c *call) log(ctx context.Context) {
 		slog.String("request-id", c.requestID()),
 		slog.String("client-request-id", c.id),
 	}
-	if code := c.last.said().code; code != "" {
+	if code := c.last.problem.code; code != "" {
 		attrs = append(attrs, slog.String("code", code))
 	}
 	if c.last.err != nil {

@@ -350,8 +350,7 @@ type graphError struct {
 
 // readError reads Graph's error frame in any of the shapes that it is seen in,
 // and what is there of one that breaks off.
-func readError(body []byte) *graphError {
-	e := new(graphError)
+func readError(body []byte) (e graphError) {
 	decoder := json.NewDecoder(bytes.NewReader(body))
 	decoder.UseNumber()
 	err := e.read(decoder, nil)
@@ -437,7 +436,7 @@ func (e *graphError) set(place, value string) {
 	}
 }
 
-var idsInMessages = regexp.MustCompile(`(?i)\b(?:sku|licenses?|service plans?|service plan\(s\))|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}`)
+var idsInMessages = regexp.MustCompile(`(?i)\b(?:sku|license|service plan)|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}`)
 
 // idsIn returns the GUIDs in one of Graph's messages; the word before them
 // says what they are ids of.

@@ -25,7 +25,7 @@ func (c *call) blame(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return contextError(ctx)
 	}
-	if c.latest.ctx.Err() == context.DeadlineExceeded && !errors.Is(err, errTooLarge) && isTimeout(err) {
+	if c.latest.ctx.Err() == context.DeadlineExceeded && isTimeout(err) {
 		return attemptTimeout{c.latest.limit}
 	}
 	var wrapped *url.Error // names the user
@@ -118,7 +118,7 @@ var secret = []string{"set-cookie", "set-cookie2", "cookie", "authorization", "a
 // failure returns the error of a call that ended without success.
 func (c *call) failure() *Error {
 	a := &c.last
-	said := a.said()
+	said := &a.problem
 	e := &Error{
 		Op:              c.op,
 		StatusCode:      a.status,

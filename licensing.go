@@ -128,6 +128,7 @@
 package licensing
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -203,8 +204,8 @@ type Client struct {
 // Errors: [ErrInvalidArgument], naming the option and the reason.
 func NewClient(tokens TokenSource, opts ...Option) (*Client, error) {
 	const op = "new client"
-	s := settings{cloud: CloudGlobal, perSecond: 20, burst: 3000}
-	for _, opt := range opts {
+	s := settings{perSecond: 20, burst: 3000}
+	for _, opt := range append([]Option{WithCloud(CloudGlobal)}, opts...) {
 		if opt == nil {
 			return nil, invalid(op, "option is nil")
 		}
@@ -215,17 +216,8 @@ func NewClient(tokens TokenSource, opts ...Option) (*Client, error) {
 	if tokens == nil && s.httpClient == nil {
 		return nil, invalid(op, "token source is nil, and no HTTP client that signs the requests was given")
 	}
-	if s.baseURL == nil {
-		base, err := parseBaseURL("cloud's Graph URL", s.cloud.GraphURL)
-		if err != nil {
-			return nil, invalid(op, "%w", err)
-		}
-		s.baseURL = base
-	}
-	root, err := url.Parse(strings.TrimRight(s.baseURL.String(), "/") + "/v1.0")
-	if err != nil {
-		return nil, invalid(op, "%w", err)
-	}
+	base := cmp.Or(s.baseURL, s.cloudURL)
+	root, _ := url.Parse(strings.TrimRight(base.String(), "/") + "/v1.0") // as good as what it is made of
 
 	c := &Client{
 		root:      root,
@@ -245,7 +237,7 @@ func NewClient(tokens TokenSource, opts ...Option) (*Client, error) {
 		hc.Transport = defaultTransport()
 	}
 	c.closeIdle = (&http.Client{Transport: hc.Transport}).CloseIdleConnections
-	hc.Transport = &signer{next: hc.Transport, tokens: tokens, base: s.baseURL}
+	hc.Transport = &signer{next: hc.Transport, tokens: tokens, base: base}
 	c.http = newRetryClient(&hc)
 	return c, nil
 }
@@ -266,8 +258,8 @@ func (c *Client) CloseIdleConnections() {
 type Option func(*settings) error
 
 type settings struct {
-	cloud      Cloud
-	baseURL    *url.URL
+	cloudURL   *url.URL
+	baseURL    *url.URL // takes its place
 	httpClient *http.Client
 	policy     RetryPolicy
 	logger     *slog.Logger
@@ -279,9 +271,8 @@ type settings struct {
 // WithCloud selects a national or sovereign cloud. The default is
 // [CloudGlobal].
 func WithCloud(cloud Cloud) Option {
-	return func(s *settings) error {
-		s.cloud = cloud
-		_, err := parseBaseURL("cloud's Graph URL", cloud.GraphURL)
+	return func(s *settings) (err error) {
+		s.cloudURL, err = parseBaseURL("cloud's Graph URL", cloud.GraphURL)
 		return err
 	}
 }

@@ -49,7 +49,9 @@ func (c *Client) newLocation(ctx context.Context, user, countryCode string) (*ca
 // that this client has only just set.
 func (c *call) awaitLocation(ctx context.Context, err error) error {
 	// Not sold there is the other refusal of this kind, and stays so.
-	unnoticed := func() bool { return strings.Contains(strings.ToLower(c.last.said().message), "invalid usage location") }
+	unnoticed := func() bool {
+		return strings.Contains(strings.ToLower(c.last.problem.message), "invalid usage location")
+	}
 	for wait := time.Second; errors.Is(err, ErrUsageLocation) && unnoticed() && c.tries > 1; wait = min(wait+wait/2, 5*time.Second) {
 		wait = min(wait, c.client.recent.locationLeft(c.key))
 		if wait <= 0 || wait >= c.left(ctx) {

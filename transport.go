@@ -3,7 +3,6 @@ package licensing
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"maps"
 	"net"
@@ -194,8 +193,5 @@ func hopeless(err error) bool {
 // wrongPeer reports whether the server's certificate was refused.
 func wrongPeer(err error) bool {
 	var verification *tls.CertificateVerificationError
-	var authority x509.UnknownAuthorityError
-	var host x509.HostnameError
-	var invalid x509.CertificateInvalidError
-	return errors.As(err, &verification) || errors.As(err, &authority) || errors.As(err, &host) || errors.As(err, &invalid)
+	return errors.As(err, &verification)
 }
