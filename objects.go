@@ -21,6 +21,7 @@ type turn struct {
 	callers int             // who has it and who waits for it
 	waiting []chan struct{} // closed when it is their turn
 	fence   fence
+	ending  bool // a timer is set for when the fence is over
 }
 
 // A fence keeps other writes away while a stalled one may still land.
@@ -102,9 +103,14 @@ func (o *objects) drop(key string, t *turn) {
 		delete(o.byKey, key)
 		return
 	}
+	if t.ending {
+		return
+	}
+	t.ending = true
 	time.AfterFunc(left, func() {
 		o.mu.Lock()
 		defer o.mu.Unlock()
+		t.ending = false
 		if t.callers == 0 && o.byKey[key] == t {
 			o.drop(key, t)
 		}

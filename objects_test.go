@@ -210,11 +210,22 @@ func TestAnEarlierFenceDoesNotShortenALaterOne(t *testing.T) {
 	})
 }
 
+// However often it is taken, a turn has one timer for the end of its fence.
+func TestAFenceHasOneTimer(t *testing.T) {
+	var o objects
+	turn := mustAcquire(t, &o, "user a")
+	turn.stalled("", []byte("add a"), time.Now().Add(time.Hour))
+	o.release("user a", turn)
+	if n := testing.AllocsPerRun(100, func() { o.release("user a", mustAcquire(t, &o, "user a")) }); n > 0 {
+		t.Errorf("%v allocations for a turn that is there", n)
+	}
+}
+
 func TestNothingIsKeptWhenTheFenceEndsUnwatched(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var o objects
-		for range 3 { // each release plans a drop of its own
+		for range 3 { // the first release plans a drop, which comes too early for the fence of the last
 			turn := mustAcquire(t, &o, "user a")
 			turn.stalled("", []byte("add a"), time.Now().Add(time.Minute))
 			o.release("user a", turn)
