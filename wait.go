@@ -91,9 +91,9 @@ func wait[T any](ctx context.Context, op string, agreed *time.Duration, read fun
 		object, err := read()
 		pause := interval
 		switch {
-		case ctx.Err() == nil && (errors.Is(err, ErrUnavailable) || errors.Is(err, ErrThrottled)):
+		case (errors.Is(err, ErrUnavailable) || errors.Is(err, ErrThrottled)) && ctx.Err() == nil:
 			if e, ok := errors.AsType[*Error](err); ok {
-				pause = max(pause, e.RetryAfter)
+				pause = max(pause, min(e.RetryAfter, forever/2)) // there is more to come
 			}
 		case err != nil:
 			return nil, err

@@ -200,6 +200,17 @@ func TestWaitingIntervals(t *testing.T) {
 	})
 }
 
+// A server that wants to be left alone for centuries is, as far as a wait can go.
+func TestWaitingForever(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 24*time.Hour)
+		defer cancel()
+		s := newScript(t, graphError(429, "TooManyRequests", "Too many requests", "Retry-After", "9223372036854775807"))
+		group, err := newClient(t, s).WaitForGroup(ctx, groupID, wantA())
+		expectWaited(t, group, err, context.DeadlineExceeded)
+	})
+}
+
 // The context is the limit, and its end is never a success.
 func TestWaitingEndsWithTheContext(t *testing.T) {
 	cause := errors.New("the operator went home")
