@@ -439,6 +439,22 @@ func TestErrorsDoNotNameTheUser(t *testing.T) {
 	}
 }
 
+// Nor those who are named in a filter.
+func TestErrorsDoNotTellTheFilter(t *testing.T) {
+	t.Parallel()
+	logger, out := lines(slog.LevelDebug)
+	s := newScript(t, func(req *http.Request) (*http.Response, error) {
+		return nil, fmt.Errorf("no responder for %s", req.URL.RequestURI())
+	})
+	for _, err := range newClient(t, s, once, licensing.WithLogger(logger)).Users(t.Context(), licensing.UserQuery{Filter: "mail eq 'xyzzy@contoso.com'"}) {
+		for _, text := range []string{fmt.Sprint(err), out.String()} {
+			if strings.Contains(text, "xyzzy") || !strings.Contains(text, "no responder for /base/v1.0/users") {
+				t.Errorf("got %s", text)
+			}
+		}
+	}
+}
+
 // What others wrote cannot steer a terminal, or turn a line around.
 func TestErrorsHaveNoControlCharacters(t *testing.T) {
 	t.Parallel()

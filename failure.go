@@ -36,6 +36,9 @@ func (c *call) blame(ctx context.Context, err error) error {
 	if strings.HasPrefix(text, "failed to parse Location header") { // and quotes it
 		return fmt.Errorf("%w: a redirect", errNotGraph)
 	}
+	if query := c.url().RawQuery; query != "" { // a filter may name users
+		text = strings.ReplaceAll(text, "?"+query, "")
+	}
 	return transportError{err, c.object.hide(text)}
 }
 
