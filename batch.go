@@ -357,7 +357,8 @@ func (c *call) inBatch(batch *call, pass pass) {
 	from := batch.latest
 	c.latest = &attempt{pass: pass, share: from.share, limit: from.limit, ctx: from.ctx, cancel: from.cancel}
 	c.latest.dials.Store(from.dials.Load())
-	c.latest.conns.Store(from.conns.Load())
+	c.latest.linked.Store(from.linked.Load())
+	c.latest.sent.Store(from.sent.Load())
 	c.id = batch.id
 	if batch.late.After(c.late) { // the error no longer shows which kind of timeout it was
 		c.late = batch.late

@@ -614,16 +614,16 @@ func TestBulkSeesConnections(t *testing.T) {
 	t.Run("sent twice", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			answer := items(item(1, 400, `{"error":{"code":"Request_BadRequest","message":"`+notAssigned+`"}}`), okItem(2, user(1)))
-			for connections, want := range map[int]string{1: "NotAssigned", 2: ""} {
+			for times, want := range map[int]string{1: "NotAssigned", 2: ""} {
 				f := &front{steps: []step{func(req *http.Request) (*http.Response, error) {
-					for range connections {
-						httptrace.ContextClientTrace(req.Context()).GotConn(httptrace.GotConnInfo{})
+					for range times {
+						httptrace.ContextClientTrace(req.Context()).WroteHeaderField("client-request-id", nil)
 					}
 					return answer(req)
 				}}, rest: reply(200, `{"id":"`+user(0)+`"}`)}
 				results := bulk(t, t.Context(), newClient(t, f), licensing.BulkOptions{}, assign(user(0), remove(skuA)), assign(user(1), add(skuA)))
 				if got := kinds(results[0].Err); got != want || results[0].Done() != (want == "") {
-					t.Errorf("%d connections: %v", connections, results[0].Err)
+					t.Errorf("sent %d times: %v", times, results[0].Err)
 				}
 			}
 		})

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -70,7 +71,8 @@ type attempt struct {
 	ctx    context.Context // ends with the limit
 	cancel context.CancelFunc
 	dials  atomic.Bool  // the transport, one of net/http's, asked for a connection
-	conns  atomic.Int32 // and got so many
+	linked atomic.Bool  // and got one
+	sent   atomic.Int32 // times that the request's header was written to one
 	trace  httptrace.ClientTrace
 }
 
@@ -229,7 +231,13 @@ func (c *call) startAttempt(ctx context.Context) context.Context {
 // watched returns the attempt's context with hooks that see its connections.
 func (a *attempt) watched() context.Context {
 	a.trace.GetConn = func(string) { a.dials.Store(true) }
-	a.trace.GotConn = func(httptrace.GotConnInfo) { a.conns.Add(1) }
+	a.trace.GotConn = func(httptrace.GotConnInfo) { a.linked.Store(true) }
+	// A transport may get its tokens under this context, by requests without it.
+	a.trace.WroteHeaderField = func(name string, _ []string) {
+		if strings.EqualFold(name, "Client-Request-Id") {
+			a.sent.Add(1)
+		}
+	}
 	return httptrace.WithClientTrace(a.ctx, &a.trace)
 }
 
@@ -309,8 +317,7 @@ func (c *call) keepBack(k *keptBack) {
 // continues decides whether to make another attempt, and sets the wait.
 func (c *call) continues(ctx context.Context) bool {
 	a := &c.last
-	// Several connections are a request that net/http sent again by itself.
-	if a.outcome == doubtful || c.latest.conns.Load() > 1 {
+	if a.outcome == doubtful || c.latest.sent.Load() > 1 { // again, by net/http itself
 		c.unsure = true
 		c.doubted = c.doubted || !c.reads()
 	}

@@ -291,8 +291,8 @@ func WithBaseURL(rawURL string) Option {
 // applies to each attempt. Redirects are never followed, whatever hc says.
 //
 // A Transport is used as it is, and has to end with its request's context.
-// Without one the client has its own, which
-// finds dead HTTP/2 connections by pings; give yours the same:
+// Without one the client has its own, which finds dead HTTP/2 connections by
+// pings; give yours the same:
 //
 //	transport.HTTP2 = &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 15 * time.Second}
 func WithHTTPClient(hc *http.Client) Option {

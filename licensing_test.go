@@ -247,6 +247,15 @@ func TestANilContext(t *testing.T) {
 			t.Errorf("got %v, %v, want error %s", got, err, want)
 		}
 	}
+	var none context.Context
+	for what, err := range map[string]error{
+		"group": second(client.WaitForGroup(none, groupID, add(skuA))),
+		"user":  second(client.WaitForUser(none, userID, add(skuA))),
+	} {
+		if got := kinds(err); got != "InvalidArgument" {
+			t.Errorf("waiting for a %s: %v", what, err)
+		}
+	}
 }
 
 func TestAContextThatHasEnded(t *testing.T) {
@@ -354,6 +363,49 @@ func TestWithoutATokenSourceTheHTTPClientSigns(t *testing.T) {
 	if got, there := s.requests()[0].Header["Authorization"]; there {
 		t.Errorf("Authorization is %q, want none", got)
 	}
+}
+
+// A transport that signs may get its token under the request's context. Its
+// connections are no sign of a request that was sent, or sent twice.
+func TestATransportThatGetsTokens(t *testing.T) {
+	t.Parallel()
+	tenant, _ := newTenant()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		if req.URL.Path != "/token" {
+			tenant.ServeHTTP(w, req)
+		}
+	}))
+	defer server.Close()
+	nobody := httptest.NewServer(nil)
+	nobody.Close()
+	transport := &http.Transport{}
+	defer transport.CloseIdleConnections()
+	remove := func(base string, next step) error {
+		signing := step(func(req *http.Request) (*http.Response, error) {
+			ask, err := http.NewRequestWithContext(req.Context(), http.MethodPost, server.URL+"/token", nil)
+			if err != nil {
+				return nil, err
+			}
+			resp, err := transport.RoundTrip(ask)
+			if err != nil {
+				return nil, err
+			}
+			resp.Body.Close()
+			signed := req.Clone(req.Context())
+			signed.Header.Set("Authorization", "Bearer token")
+			return next(signed)
+		})
+		hc := &http.Client{Transport: newScript(t, signing)}
+		client, err := licensing.NewClient(nil, licensing.WithHTTPClient(hc), licensing.WithBaseURL(base), once)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = client.AssignUserLicense(t.Context(), userID, remove(skuA))
+		return err
+	}
+	wantFailed(t, remove(server.URL, transport.RoundTrip), 400, 1, licensing.ErrNotAssigned)
+	wantFailed(t, remove(nobody.URL, transport.RoundTrip), 0, 1, licensing.ErrUnavailable)
+	wantFailed(t, remove(server.URL, lost), 0, 1, licensing.ErrUnavailable, licensing.ErrOutcomeUnknown)
 }
 
 func TestTokenSources(t *testing.T) {

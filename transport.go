@@ -168,14 +168,14 @@ func (c *call) unsent(err error) bool {
 	switch {
 	case errors.As(err, &known), errors.As(err, &token):
 		return true
-	case c.latest.conns.Load() > 0: // then the failure may be of a second try
+	case c.latest.sent.Load() > 0: // then the failure may be of a second try
 		return false
 	case errors.As(err, &dns), wrongPeer(err):
 		return true
 	case errors.As(err, &dial) && (dial.Op == "dial" || dial.Op == "proxyconnect"):
 		return true
 	}
-	return c.latest.dials.Load() // for a connection that never was
+	return c.latest.dials.Load() && !c.latest.linked.Load() // for a connection that never was
 }
 
 // hopeless reports whether a request that was not sent would fail in the same
