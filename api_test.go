@@ -79,6 +79,9 @@ func exported(t *testing.T, dir string) string {
 		for _, decl := range file.Decls {
 			switch decl := decl.(type) {
 			case *ast.FuncDecl:
+				if decl.Recv != nil && !exportedReceiver(decl.Recv.List[0].Type) {
+					continue
+				}
 				decl.Body = nil
 				line("", decl)
 			case *ast.GenDecl:
@@ -95,6 +98,9 @@ func exported(t *testing.T, dir string) string {
 					}
 					lines = append(lines, "type "+typ.Name.Name+" struct")
 					for _, field := range structure.Fields.List {
+						if len(field.Names) == 0 {
+							line("embedded in "+typ.Name.Name+" ", field.Type)
+						}
 						for _, id := range field.Names {
 							line("field "+typ.Name.Name+"."+id.Name+" ", field.Type)
 						}
@@ -105,4 +111,13 @@ func exported(t *testing.T, dir string) string {
 	}
 	slices.Sort(lines)
 	return strings.Join(lines, "\n") + "\n"
+}
+
+// exportedReceiver reports whether a method's receiver is of an exported type.
+func exportedReceiver(typ ast.Expr) bool {
+	if star, ok := typ.(*ast.StarExpr); ok {
+		typ = star.X
+	}
+	id, ok := typ.(*ast.Ident)
+	return !ok || id.IsExported()
 }

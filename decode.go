@@ -116,42 +116,6 @@ type frame struct {
 	Error json.RawMessage `json:"error"`
 }
 
-// UnmarshalJSON reads ids in any letter case, and an empty one as none.
-func (s *SubscribedSKU) UnmarshalJSON(data []byte) error {
-	type plain SubscribedSKU
-	wire := struct {
-		*plain
-		SKUID guid `json:"skuId"`
-	}{plain: (*plain)(s)}
-	err := json.Unmarshal(data, &wire)
-	s.SKUID = uuid.UUID(wire.SKUID)
-	return err
-}
-
-// UnmarshalJSON reads ids in any letter case, and an empty one as none.
-func (p *ServicePlan) UnmarshalJSON(data []byte) error {
-	type plain ServicePlan
-	wire := struct {
-		*plain
-		ServicePlanID guid `json:"servicePlanId"`
-	}{plain: (*plain)(p)}
-	err := json.Unmarshal(data, &wire)
-	p.ServicePlanID = uuid.UUID(wire.ServicePlanID)
-	return err
-}
-
-// UnmarshalJSON reads ids in any letter case, and an empty one as none.
-func (l *LicenseDetails) UnmarshalJSON(data []byte) error {
-	type plain LicenseDetails
-	wire := struct {
-		*plain
-		SKUID guid `json:"skuId"`
-	}{plain: (*plain)(l)}
-	err := json.Unmarshal(data, &wire)
-	l.SKUID = uuid.UUID(wire.SKUID)
-	return err
-}
-
 // The wire types are those of models.go with ids and times as Graph may write
 // them. The parts of a user or group that are read so hide its own, which are
 // embedded one level deeper: within an item of a page, or where they are wanted.

@@ -155,6 +155,18 @@ func TestEffectivePlans(t *testing.T) {
 	}
 }
 
+func TestAnEffectivePlanAsJSON(t *testing.T) {
+	want := licensing.EffectivePlan{
+		ServicePlan: licensing.ServicePlan{ServicePlanID: planA, ServicePlanName: "YAMMER_ENTERPRISE"},
+		Enabled:     true, Direct: true, GroupIDs: []string{groupID},
+	}
+	var got licensing.EffectivePlan
+	if err := json.Unmarshal([]byte(jsonOf(t, want)), &got); err != nil {
+		t.Fatal(err)
+	}
+	same(t, "plan", got, want)
+}
+
 func TestEffectivePlansCountAGroupOnce(t *testing.T) {
 	t.Parallel()
 	row := licensing.LicenseAssignmentState{SKUID: officeE3, AssignedByGroup: groupOne}

@@ -112,15 +112,15 @@ func TestLicenseDetailsInATenant(t *testing.T) {
 	}
 }
 
-// Ids may be null, empty or in capitals, as in users and groups.
+// Ids may be null or in capitals, as in users and groups.
 func TestLenientDecodingOfSKUs(t *testing.T) {
 	t.Parallel()
-	s := newScript(t, reply(200, `{"value":[{"skuId":"","servicePlans":[{"servicePlanId":"","servicePlanName":"P"},{"servicePlanId":null},{"servicePlanId":"A0000000-0000-4000-8000-000000000001"}]},{"skuId":"AAAAAAAA-AAAA-4AAA-8AAA-AAAAAAAAAAAA","consumedUnits":3}]}`))
+	s := newScript(t, reply(200, `{"value":[{"skuId":null,"servicePlans":[{"servicePlanId":null,"servicePlanName":"P"},{"servicePlanId":"A0000000-0000-4000-8000-000000000001"}]},{"skuId":"AAAAAAAA-AAAA-4AAA-8AAA-AAAAAAAAAAAA","consumedUnits":3}]}`))
 	skus, err := newClient(t, s).SubscribedSKUs(t.Context())
-	if err != nil || len(skus) != 2 || skus[0].ServicePlans[0].ServicePlanName != "P" || skus[0].ServicePlans[2].ServicePlanID != planA || skus[1].SKUID != skuA || skus[1].ConsumedUnits != 3 {
+	if err != nil || len(skus) != 2 || skus[0].ServicePlans[0].ServicePlanName != "P" || skus[0].ServicePlans[1].ServicePlanID != planA || skus[1].SKUID != skuA || skus[1].ConsumedUnits != 3 {
 		t.Errorf("got %+v, %v", skus, err)
 	}
-	s = newScript(t, reply(200, `{"value":[{"id":"x","skuId":"","skuPartNumber":"E3"}]}`))
+	s = newScript(t, reply(200, `{"value":[{"id":"x","skuId":null,"skuPartNumber":"E3"}]}`))
 	details, err := newClient(t, s).UserLicenseDetails(t.Context(), userID)
 	if err != nil || len(details) != 1 || details[0].SKUPartNumber != "E3" {
 		t.Errorf("got %+v, %v", details, err)
