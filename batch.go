@@ -34,16 +34,16 @@ type batcher struct {
 
 	throttled atomic.Int64 // answers that refused a request for its frequency
 
-	mu     sync.Mutex
-	ready  sync.Cond // there may be something to do
-	again  []*parcel // those that were sent before go first
-	fresh  []*parcel
-	due    time.Time // when a batch is sent that is not full
-	more   bool      // there may be further calls
-	calls  int       // under way, here or between two requests
-	ended  bool
-	single bool      // the server has no $batch
-	halt   *keptBack // why nothing is sent any more
+	mu      sync.Mutex
+	ready   sync.Cond // there may be something to do
+	again   []*parcel // those that were sent before go first
+	fresh   []*parcel
+	due     time.Time // when a batch is sent that is not full
+	more    bool      // there may be further calls
+	calls   int       // under way, here or between two requests
+	ended   bool
+	noBatch bool      // the server has none
+	halt    *keptBack // why nothing is sent any more
 }
 
 // A parcel is a request on its way through a batcher.
@@ -201,7 +201,7 @@ func (b *batcher) wait() bool {
 	defer b.mu.Unlock()
 	for {
 		n := len(b.again) + len(b.fresh)
-		hurry := !b.more && n >= b.calls || b.single || b.queue.Err() != nil || !time.Now().Before(b.due)
+		hurry := !b.more && n >= b.calls || b.noBatch || b.queue.Err() != nil || !time.Now().Before(b.due)
 		if n >= b.size || n > 0 && hurry {
 			return true
 		}
@@ -217,7 +217,7 @@ func (b *batcher) take() []*parcel {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	most := b.size
-	if b.single {
+	if b.noBatch {
 		most = 1
 	}
 	var parcels []*parcel
@@ -346,7 +346,7 @@ func (b *batcher) split(parcels []*parcel, status int) {
 		}
 	}
 	if status != http.StatusBadRequest && status != http.StatusRequestEntityTooLarge {
-		b.single = true
+		b.noBatch = true
 	}
 	b.again = append(parcels, b.again...)
 	b.ready.Broadcast()

@@ -69,7 +69,7 @@ type BulkProgress struct {
 	Done      int           // operations that were made
 	Failed    int           // operations that failed or whose outcome is unknown
 	Throttled int           // times that an operation was refused for its frequency, and sent again
-	Rate      float64       // operations that ended in each of the last seconds
+	Rate      float64       // operations a second, over the last ten seconds
 	Elapsed   time.Duration // since the start
 	Left      time.Duration // estimated time left, negative where Total is not known
 }
@@ -140,9 +140,9 @@ func (o *BulkOptions) check(c *Client, ctx context.Context, operations iter.Seq[
 	case operations == nil:
 		return invalid(op, "operations is nil")
 	case o.Concurrency < 0 || o.Concurrency > maxConcurrency:
-		return invalid(op, "Concurrency is not between 1 and %d", maxConcurrency)
+		return invalid(op, "Concurrency is not between 0 and %d", maxConcurrency)
 	case o.BatchSize < 0 || o.BatchSize > maxBatch:
-		return invalid(op, "BatchSize is not between 1 and %d", maxBatch)
+		return invalid(op, "BatchSize is not between 0 and %d", maxBatch)
 	case o.Total < 0:
 		return invalid(op, "Total is negative")
 	case o.StopAfterFailures < 0:

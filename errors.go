@@ -52,8 +52,9 @@ var (
 // An Error is a failed call. It is always used as *Error. Use [errors.Is] with
 // the sentinels of this package to tell failures apart.
 //
-// Where there was no answer of Graph's, StatusCode is 0 and Unwrap returns the
-// transport's or the context's error.
+// StatusCode is 0 where there was no answer at all; it is that of any answer,
+// also of one that is not Graph's. Unwrap returns what else went wrong, such as
+// the transport's, the token source's or the context's error.
 type Error struct {
 	Op              string // what was called: "assign user license"
 	StatusCode      int
@@ -165,8 +166,8 @@ func (e *Error) Is(target error) bool {
 	return slices.Contains(e.kinds, target) || slices.Contains(kindsOf(e.StatusCode, e.Code, e.Message), target)
 }
 
-// Unwrap returns the transport's, the token source's or the context's error,
-// where there is one.
+// Unwrap returns what went wrong beside Graph's answer or in place of it, such
+// as the transport's, the token source's or the context's error.
 func (e *Error) Unwrap() error {
 	if e == nil {
 		return nil
@@ -223,8 +224,8 @@ func (e *DecodeError) Unwrap() error {
 // Err returns nil for a healthy assignment, and otherwise an error that wraps
 // the sentinel of its cause, the same that a direct assignment fails with:
 // [ErrNoAvailableLicenses], [ErrPlanConflict], [ErrPlanDependency],
-// [ErrUsageLocation] or [ErrProxyAddressConflict]. An assignment in state
-// Error that has no cause, or another one, has an error that shows the words.
+// [ErrUsageLocation] or [ErrProxyAddressConflict]. Any other cause, and state
+// Error without a cause, give an error that shows Graph's word.
 func (s LicenseAssignmentState) Err() error {
 	word := string(s.Error)
 	if s.Error == "" || strings.EqualFold(word, string(AssignmentErrorNone)) {

@@ -17,7 +17,7 @@ import (
 //
 // Permission: LicenseAssignment.ReadWrite.All, delegated or application.
 //
-// Errors: [ErrInvalidArgument] before anything is sent, [ErrUnknownSKU] (not
+// Errors: [ErrInvalidArgument] (nothing was sent), [ErrUnknownSKU] (not
 // one of the tenant's), [ErrNotAssigned] (nothing to remove), [ErrNotFound],
 // [ErrForbidden], [ErrThrottled], [ErrOutcomeUnknown] (ended in doubt: send it
 // again).
@@ -87,6 +87,6 @@ func (c *Client) GroupsWithErrors(ctx context.Context) iter.Seq2[*Group, error] 
 		object: tenant,
 		action: "/groups",
 		// Without a count: Graph has been seen to refuse this filter with one.
-		query: groupObject("").selection() + "&" + option("$filter", "hasMembersWithLicenseErrors eq true"),
+		query: groupSelection + "&" + option("$filter", "hasMembersWithLicenseErrors eq true"),
 	}, (*wireGroup).group)
 }

@@ -70,9 +70,9 @@ type EffectivePlan struct {
 //
 // The assignments of a SKU add up: a plan is on when any of them, direct or
 // through a group, leaves it on. Assignments in state Error or Disabled give
-// nothing. Those in a state that this package does not know do, as Graph
-// documents no other that would take a licence away. Like
-// [User.DirectLicenses] it reports false when nothing is known.
+// nothing. Those in an unknown state count as held: Graph documents no other
+// state that takes a licence away. Like [User.DirectLicenses] it reports false
+// when nothing is known.
 func (u *User) EffectivePlans(sku SubscribedSKU) ([]EffectivePlan, bool) {
 	states, ok := u.held()
 	if !ok {

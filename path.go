@@ -10,9 +10,10 @@ import (
 	"github.com/google/uuid"
 )
 
-// An object is a user or group that a call is about.
+// An object is what a call is about: a user, a group, or the tenant with the
+// collections that belong to neither.
 type object struct {
-	kind string // "user", "group", or "me"
+	kind string // "user", "group", "me" or "tenant"
 	name string // the id or user principal name, as the caller gave it
 }
 
@@ -79,13 +80,18 @@ func (o object) hide(text string) string {
 	return strings.NewReplacer(pairs...).Replace(text)
 }
 
-// selection is the query that reads all of the object that is about licences.
-// Graph returns none of that unasked.
+// The queries that read all of an object that is about licences. Graph returns
+// none of that unasked.
+const (
+	userSelection  = "$select=accountEnabled,assignedLicenses,assignedPlans,displayName,id,licenseAssignmentStates,provisionedPlans,usageLocation,userPrincipalName,userType"
+	groupSelection = "$select=assignedLicenses,createdDateTime,displayName,groupTypes,id,licenseProcessingState,mailEnabled,securityEnabled"
+)
+
 func (o object) selection() string {
 	if o.kind == "group" {
-		return "$select=assignedLicenses,createdDateTime,displayName,groupTypes,id,licenseProcessingState,mailEnabled,securityEnabled"
+		return groupSelection
 	}
-	return "$select=accountEnabled,assignedLicenses,assignedPlans,displayName,id,licenseAssignmentStates,provisionedPlans,usageLocation,userPrincipalName,userType"
+	return userSelection
 }
 
 // key is the same for all spellings of one id or name.

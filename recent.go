@@ -31,9 +31,9 @@ type recent struct {
 	located  time.Time // when its usage location was set
 }
 
-// A written is what a SKU was made.
+// A written says what this client last made of a SKU.
 type written struct {
-	license AssignedLicense // of a SKU removed the id alone
+	license AssignedLicense // of a SKU that was removed, the id alone
 	removed bool
 	at      time.Time // by Graph's clock, as the times in its answers
 	noted   time.Time // by ours

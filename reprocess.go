@@ -14,7 +14,7 @@ import "context"
 // Permission: User.ReadWrite.All, delegated or application.
 // LicenseAssignment.ReadWrite.All does not suffice.
 //
-// Errors: [ErrInvalidArgument] before anything is sent, [ErrNoAvailableLicenses],
+// Errors: [ErrInvalidArgument] (nothing was sent), [ErrNoAvailableLicenses],
 // [ErrPlanDependency], [ErrPlanConflict], [ErrUsageLocation],
 // [ErrProxyAddressConflict] (what still keeps the licence away), [ErrNotFound],
 // [ErrForbidden], [ErrThrottled], [ErrOutcomeUnknown] (ended in doubt).

@@ -39,8 +39,9 @@ func (c *Client) UpdateUserServicePlans(ctx context.Context, user string, skuID 
 // follow later; see [Client.WaitForGroup]. Where nothing changes, nothing is
 // written.
 //
-// It works and warns as [Client.UpdateUserServicePlans] does, but no read of a
-// group shows what is newer.
+// It works and warns as [Client.UpdateUserServicePlans] does, except that a
+// group's licences carry no times: for those five minutes the client's own write
+// always counts.
 //
 // Permission: LicenseAssignment.ReadWrite.All, LicenseAssignment.Read.All and
 // Group.Read.All, delegated or application (unverified as the least).
