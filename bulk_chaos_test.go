@@ -807,7 +807,7 @@ func compareUnderFaults(t *testing.T) {
 // Operations on one object are made in the order of the input, also when they
 // come in a row.
 func TestBulkKeepsOrder(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		tenant, ids := people(3)
 		operations := func(yield func(licensing.Operation) bool) {
 			for i := range 90 {

@@ -80,7 +80,7 @@ func TestBulkStream(t *testing.T) {
 
 // However slow Graph is, only so many operations are taken in ahead of it.
 func TestBulkReadsNotFarAhead(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		const n = 1500
 		slow := step(func(req *http.Request) (*http.Response, error) {
 			time.Sleep(time.Second)

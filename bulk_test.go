@@ -546,3 +546,22 @@ func TestBulkResultsTravel(t *testing.T) {
 		}
 	})
 }
+
+// An answer that cannot be read is one; what a token source could not read is
+// none.
+func TestDone(t *testing.T) {
+	t.Parallel()
+	unread := &licensing.DecodeError{Op: "assign user license"}
+	failing := func(context.Context) (string, error) { return "", unread }
+	_, err := tokenClient(t, failing, newScript(t)).AssignUserLicense(t.Context(), userID, add(skuA))
+	for _, test := range []struct {
+		err  error
+		want bool
+	}{
+		{nil, true}, {unread, true}, {fmt.Errorf("of a bot: %w", unread), true}, {err, false}, {errors.New("anything"), false},
+	} {
+		if got := (licensing.OperationResult{Err: test.err}).Done(); got != test.want {
+			t.Errorf("with error %v done is %v", test.err, got)
+		}
+	}
+}

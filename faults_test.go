@@ -140,6 +140,7 @@ func policy(p licensing.RetryPolicy) licensing.Option { return licensing.WithRet
 // bubble runs a parallel test with a clock of its own. Goroutines that go on
 // after it are a failure.
 func bubble(t *testing.T, f func(t *testing.T)) {
+	t.Helper()
 	t.Parallel()
 	synctest.Test(t, f)
 }

@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/google/uuid"
@@ -27,13 +26,6 @@ const (
 	listedSelect = "?$select=accountEnabled,assignedLicenses,displayName,id,licenseAssignmentStates,usageLocation,userPrincipalName,userType"
 	usersURL     = graphRoot + "/users" + listedSelect
 )
-
-// inBubble runs a test on a clock of its own, beside others.
-func inBubble(t *testing.T, f func(t *testing.T)) {
-	t.Helper()
-	t.Parallel()
-	synctest.Test(t, f)
-}
 
 // expectRequests compares the requests sent with those expected, as a whole
 // but for their client-request-id, which must be a UUID.
@@ -344,7 +336,7 @@ func TestF58_PageLost(t *testing.T) {
 		"an error in 200": reply(200, `{"error":{"code":"UnknownError"}}`),
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
 				const second = usersURL + "&$top=2&$skiptoken=2"
 				s := newScript(t, pageOf(second, "a", "b"), wrong, wrong, pageOf(usersURL+"&$top=2&$skiptoken=3", "c", "d"), pageOf("", "e"))
 				ids, err := walked(t, newClient(t, s).Users(t.Context(), licensing.UserQuery{PageSize: 2}))
@@ -551,7 +543,7 @@ func TestRequestIDsOfPages(t *testing.T) {
 
 // Each page has the time of a call, not the whole walk.
 func TestMaxElapsedBoundsAPage(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		slow := func(next step) step {
 			return func(req *http.Request) (*http.Response, error) {
 				time.Sleep(40 * time.Second)

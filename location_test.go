@@ -31,7 +31,7 @@ func TestSetUsageLocation(t *testing.T) {
 func TestUsageLocationsThatAreRefused(t *testing.T) {
 	t.Parallel()
 	client := newClient(t, newScript(t))
-	for _, code := range []string{"", "D", "UK", "D ", " DE", "DEU", "ZZ", "EU", "de-DE", "276", "DE FR", "Germany", `D"`} {
+	for _, code := range []string{"", "D", "UK", "D ", " DE", "DEU", "ZZ", "EU", "de-DE", "276", "DE FR", "Germany", `D"`, "ıt", "ſe"} {
 		err := client.SetUsageLocation(t.Context(), userID, code)
 		if !errors.Is(err, licensing.ErrInvalidArgument) || err.Error() != "set usage location: invalid argument: countryCode is not one of ISO 3166 alpha-2" {
 			t.Errorf("%q: got %v", code, err)
@@ -56,7 +56,7 @@ func TestUsageLocationFailures(t *testing.T) {
 		"in doubt to the end":        {[]step{lost, lost, lost, lost, lost}, []error{licensing.ErrOutcomeUnknown, licensing.ErrUnavailable}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
 				err := newClient(t, newScript(t, test.steps...)).SetUsageLocation(t.Context(), userID, "DE")
 				if (err == nil) != (test.kinds == nil) {
 					t.Errorf("got %v", err)
@@ -71,10 +71,24 @@ func TestUsageLocationFailures(t *testing.T) {
 	}
 }
 
+// One that was refused is not waited for.
+func TestAssigningAfterAUsageLocationWasRefused(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := newScript(t, badRequest("Another object with the same value for property proxyAddresses already exists."), badRequest(badLocation))
+		client := newClient(t, s)
+		if err := client.SetUsageLocation(t.Context(), userID, "DE"); !errors.Is(err, licensing.ErrProxyAddressConflict) {
+			t.Fatal(err)
+		}
+		if _, err := client.AssignUserLicense(t.Context(), userID, add(skuA)); !errors.Is(err, licensing.ErrUsageLocation) {
+			t.Error(err)
+		}
+	})
+}
+
 // An assignment right after the usage location was set waits until Graph has
 // noticed it.
 func TestAssigningAfterSetUsageLocation(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		tenant := licensingtest.NewTenant()
 		sku := tenant.AddSKU(licensingtest.SKU{Seats: 1})
 		tenant.AddUser(licensingtest.User{UserPrincipalName: "adele@contoso.example"})
@@ -125,7 +139,7 @@ func TestUsageLocationThatIsRefused(t *testing.T) {
 		"set, and no seats":      {set(userID), badRequest("Subscription with SKU aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa does not have any available licenses."), licensing.RetryPolicy{}, 0, 1, 1, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
 				n := 0
 				client := newClient(t, answering(func(req *http.Request) (*http.Response, error) {
 					if req.Method == http.MethodPatch {
@@ -156,7 +170,7 @@ func TestUsageLocationThatIsRefused(t *testing.T) {
 // A cancellation while waiting for a usage location tells both: nothing is in
 // doubt, since Graph has refused the change.
 func TestCancelledWhileAwaitingAUsageLocation(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		s := newScript(t, reply(204, ""), badRequest(badLocation), badRequest(badLocation))
 		client := newClient(t, s)
 		if err := client.SetUsageLocation(t.Context(), userID, "DE"); err != nil {
@@ -174,7 +188,7 @@ func TestCancelledWhileAwaitingAUsageLocation(t *testing.T) {
 
 // A swap whose removal was settled waits for the location with what is left.
 func TestUsageLocationOfASettledSwap(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		s := newScript(t, reply(204, ""), lost, badRequest(notAssigned), badRequest(badLocation), badRequest(badLocation), okUser)
 		client := newClient(t, s)
 		if err := client.SetUsageLocation(t.Context(), userID, "DE"); err != nil {

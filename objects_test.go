@@ -210,6 +210,22 @@ func TestAnEarlierFenceDoesNotShortenALaterOne(t *testing.T) {
 	})
 }
 
+// The end of a fence is no end for those who came after it was forgotten.
+func TestAnOldTurnDoesNotDropANewOne(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		old := &turn{fence: fence{"x", time.Now().Add(time.Second)}}
+		o := &objects{byKey: map[string]*turn{"k": old}}
+		o.drop("k", old)
+		latest := new(turn)
+		o.byKey["k"] = latest
+		time.Sleep(2 * time.Second)
+		if o.byKey["k"] != latest {
+			t.Error("the turn of another write was dropped")
+		}
+	})
+}
+
 // However often it is taken, a turn has one timer for the end of its fence.
 func TestAFenceHasOneTimer(t *testing.T) {
 	var o objects

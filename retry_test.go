@@ -238,6 +238,17 @@ func TestReadBack(t *testing.T) {
 			})
 		})
 	}
+	t.Run("after the last of several removals, which was answered unreadably", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			unreadable := reply(200, `{"id":"`+userID+`","displayName":"Adele","assignedLicenses":[{"skuId":"skuId-value"}]}`)
+			s := newScript(t, lost, absent, absent, unreadable, reply(200, full))
+			user, err := newClient(t, s).AssignUserLicense(t.Context(), userID, remove(skuA, skuB))
+			if err != nil {
+				t.Fatal(err)
+			}
+			same(t, "user", *user, read)
+		})
+	})
 	t.Run("group", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			s := newScript(t, lost, absent, unavailable)
@@ -904,6 +915,24 @@ func TestRetryAfterOnOtherAnswers(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Those who were throttled together do not come back together.
+func TestAskedWaitsAreSpread(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		waits := map[time.Duration]bool{}
+		for range 10 {
+			client := newClient(t, newScript(t, tooMany("Retry-After", "8"), okUser))
+			start := time.Now()
+			if _, err := client.UserLicenses(t.Context(), userID); err != nil {
+				t.Fatal(err)
+			}
+			waits[time.Since(start)] = true
+		}
+		if len(waits) < 5 {
+			t.Errorf("ten waits of %d lengths", len(waits))
+		}
+	})
 }
 
 // A server that asks for no wait is left in peace nevertheless.

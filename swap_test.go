@@ -158,7 +158,7 @@ func TestASwapWithBothThere(t *testing.T) {
 func TestSwapsInATenant(t *testing.T) {
 	for name, lag := range map[string]time.Duration{"at once": 0, "with reads that lag": time.Hour} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
 				o := newOffice()
 				time.Sleep(time.Minute)
 				o.tenant.SetReadLag(lag)
@@ -205,7 +205,7 @@ func TestSwapsWhoseAnswerIsLost(t *testing.T) {
 		"a 504 after it":    {Status: 504, Apply: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
 				o := newOffice()
 				fault.Match = isWrite
 				o.tenant.Fail(fault)
@@ -223,7 +223,7 @@ func TestSwapsWhoseAnswerIsLost(t *testing.T) {
 
 // A swap and edits of the same user take turns from the read to the write.
 func TestASwapAmongEdits(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		o := newOffice()
 		o.tenant.Fail(licensingtest.Fault{DelayAnswer: time.Second, Times: -1, Match: func(r *http.Request) bool { return r.Method == http.MethodGet }})
 		var wg sync.WaitGroup

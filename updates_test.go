@@ -290,7 +290,7 @@ func TestEditsInARowUnderReadLag(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
 				o := newOffice()
 				time.Sleep(time.Minute)
 				o.tenant.SetReadLag(time.Minute)
@@ -317,7 +317,7 @@ func TestTheNewerOfMemoryAndReadCounts(t *testing.T) {
 		"a much newer one, another zone": {"2000-01-01T14:00:01+01:00", true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
 				state := strings.Replace(stateA, "1999-12-31T00:00:00Z", test.updated, 1)
 				s := newScript(t,
 					reply(200, `{"id":"`+userID+`"}`, "Date", "Sat, 01 Jan 2000 12:00:00 GMT"),
@@ -343,7 +343,7 @@ func TestTheNewerOfMemoryAndReadCounts(t *testing.T) {
 
 // After the time by which reads catch up the memory counts no more.
 func TestMemoryEnds(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		o := newOffice()
 		if _, err := o.client.UpdateGroupServicePlans(t.Context(), o.staff, o.e3.ID, disable(o.forms)); err != nil {
 			t.Fatal(err)
@@ -363,7 +363,7 @@ func TestMemoryEnds(t *testing.T) {
 func TestConcurrentEditsLoseNothing(t *testing.T) {
 	for _, lag := range []time.Duration{0, time.Minute} {
 		t.Run(lag.String(), func(t *testing.T) {
-			inBubble(t, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
 				o := newOffice()
 				time.Sleep(time.Minute)
 				o.tenant.SetReadLag(lag)
@@ -401,7 +401,7 @@ func TestAnEditWaitsForTheFence(t *testing.T) {
 		return o
 	}
 	t.Run("with room", func(t *testing.T) {
-		inBubble(t, func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
 			o := stall(t)
 			if _, err := o.client.UpdateUserServicePlans(t.Context(), o.direct, o.e3.ID, disable(o.forms)); err != nil {
 				t.Fatal(err)
@@ -414,7 +414,7 @@ func TestAnEditWaitsForTheFence(t *testing.T) {
 		})
 	})
 	t.Run("without", func(t *testing.T) {
-		inBubble(t, func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
 			o := stall(t)
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
@@ -430,7 +430,7 @@ func TestAnEditWaitsForTheFence(t *testing.T) {
 		})
 	})
 	t.Run("cancelled", func(t *testing.T) {
-		inBubble(t, func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
 			o := stall(t)
 			ctx, cancel := context.WithCancel(t.Context())
 			time.AfterFunc(time.Second, cancel)
@@ -441,7 +441,7 @@ func TestAnEditWaitsForTheFence(t *testing.T) {
 		})
 	})
 	t.Run("not for what was refused anyhow", func(t *testing.T) {
-		inBubble(t, func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
 			o := stall(t)
 			start := time.Now()
 			if _, err := o.client.UpdateUserServicePlans(t.Context(), o.direct, o.e3.ID, licensing.ServicePlanChange{}); !errors.Is(err, licensing.ErrNoChanges) || time.Since(start) != 0 {
@@ -461,7 +461,7 @@ func TestF61_EditsWhoseAnswerIsLost(t *testing.T) {
 		"throttled":         {Status: 429, Code: "TooManyRequests"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
 				o := newOffice()
 				time.Sleep(time.Minute)
 				o.tenant.SetReadLag(time.Hour)
@@ -475,7 +475,7 @@ func TestF61_EditsWhoseAnswerIsLost(t *testing.T) {
 		})
 	}
 	t.Run("to the end", func(t *testing.T) {
-		inBubble(t, func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
 			o := newOffice()
 			o.tenant.Fail(licensingtest.Fault{Match: isWrite, Drop: true, Apply: true, Times: -1})
 			_, err := o.client.UpdateUserServicePlans(t.Context(), o.direct, o.e3.ID, disable(o.forms))
@@ -502,7 +502,7 @@ func TestMaxElapsedBoundsAnEdit(t *testing.T) {
 		"after the SKUs": {userWith(stateA), slow(reply(200, skusAB)), throttle},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
 				start := time.Now()
 				_, err := newClient(t, newScript(t, steps...), bounded).UpdateUserServicePlans(t.Context(), userID, skuA, disable(planB))
 				if took := time.Since(start); !errors.Is(err, licensing.ErrThrottled) || took != long {
@@ -512,7 +512,7 @@ func TestMaxElapsedBoundsAnEdit(t *testing.T) {
 		})
 	}
 	t.Run("after another", func(t *testing.T) {
-		inBubble(t, func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
 			client := newClient(t, newScript(t, slow(okUser), throttle), bounded)
 			go client.AssignUserLicense(t.Context(), userID, add(skuB))
 			time.Sleep(time.Millisecond)
@@ -527,7 +527,7 @@ func TestMaxElapsedBoundsAnEdit(t *testing.T) {
 
 // The reads of an edit are repeated like others.
 func TestTheReadsOfAnEditAreRepeated(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		s := newScript(t, lost, userWith(stateA), reply(503, ""), reply(200, skusAB), okUser)
 		if _, err := newClient(t, s).UpdateUserServicePlans(t.Context(), userID, skuA, disable(planB)); err != nil {
 			t.Error(err)
@@ -536,7 +536,7 @@ func TestTheReadsOfAnEditAreRepeated(t *testing.T) {
 }
 
 func TestAnEditGivesUpItsTurn(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		o := newOffice()
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
@@ -593,7 +593,7 @@ func TestAnEditForgetsWhatIsNotSo(t *testing.T) {
 
 // Graph's clock need not be ours.
 func TestMemoryGoesByOurClock(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		date := time.Now().Add(-time.Hour).UTC().Format(http.TimeFormat)
 		changed := reply(200, `{"id":"`+userID+`"}`, "Date", date)
 		s := newScript(t, changed, userWith(stateA), reply(200, skusAB), changed)
@@ -625,7 +625,7 @@ func TestAnEditWhoseReadCannotBeDecoded(t *testing.T) {
 
 // A part of a removal that was made by itself is remembered.
 func TestAPartThatWasMadeIsRemembered(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		denied := graphError(403, "Authorization_RequestDenied", "No.")
 		s := newScript(t, lost, badRequest(notAssigned), okUser, denied, userWith(stateA))
 		client := newClient(t, s)

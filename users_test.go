@@ -40,7 +40,7 @@ func TestUserQueries(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			// The header is on each page and each attempt.
-			inBubble(t, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
 				url := usersURL + test.options
 				s := newScript(t, pageOf(url+"&$skiptoken=2"), lost, pageOf(""))
 				if _, err := walked(t, newClient(t, s).Users(t.Context(), test.query)); err != nil {
@@ -306,7 +306,7 @@ func TestReadsAreRepeated(t *testing.T) {
 		"no such user":   {[]step{graphError(404, "Request_ResourceNotFound", "Resource does not exist.")}, licensing.ErrNotFound},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
 				user, err := newClient(t, newScript(t, test.steps...)).UserLicenses(t.Context(), userID)
 				if !errors.Is(err, test.kind) || errors.Is(err, licensing.ErrOutcomeUnknown) || (user != nil) != (test.kind == nil) {
 					t.Errorf("got %+v, %v, want %v", user, err, test.kind)

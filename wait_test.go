@@ -85,7 +85,7 @@ func TestWaitForGroup(t *testing.T) {
 		"an answer that cannot be read":    {wantA(), []step{reply(200, `{"id":"`+groupID+`","assignedLicenses":7}`)}, errUnread},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
 				n := 0
 				client := newClient(t, answering(func(req *http.Request) (*http.Response, error) {
 					if req.Method != "GET" || req.URL.String() != graphRoot+"/groups/"+groupID+groupSelect {
@@ -144,7 +144,7 @@ func TestWaitForUser(t *testing.T) {
 		"no such user":             {wantA(), []step{graphError(404, "Request_ResourceNotFound", "Gone.")}, licensing.ErrNotFound},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
 				s := newScript(t, test.steps...)
 				user, err := newClient(t, s).WaitForUser(t.Context(), userID, test.want)
 				expectWaited(t, user, err, test.kind)
@@ -183,7 +183,7 @@ func second[T any](_ T, err error) error { return err }
 // The intervals grow while there is nothing to see, and are short again when
 // there is.
 func TestWaitingIntervals(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		steps := slices.Repeat([]step{groupIn("QueuedForProcessing", hasA)}, 12)
 		steps = append(steps, groupIn("ProcessingComplete", hasA), groupIn("QueuedForProcessing"), groupIn("ProcessingComplete", hasA), groupIn("ProcessingComplete", hasA))
 		var at []time.Duration
@@ -200,9 +200,26 @@ func TestWaitingIntervals(t *testing.T) {
 	})
 }
 
+// A wait takes as long as the server asks, also where that is longer than a call
+// may take.
+func TestWaitingAsLongAsAsked(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		var at []time.Duration
+		steps := []step{tooMany("Retry-After", "300"), groupIn("QueuedForProcessing", hasA), groupIn("ProcessingComplete", hasA), groupIn("ProcessingComplete", hasA)}
+		if _, err := newClient(t, newScript(t, timed(steps, &at)...)).WaitForGroup(ctx, groupID, wantA()); err != nil {
+			t.Fatal(err)
+		}
+		if pause := at[1] - at[0]; pause < 300*time.Second {
+			t.Errorf("asked again after %v", pause)
+		}
+	})
+}
+
 // A server that wants to be left alone for centuries is, as far as a wait can go.
 func TestWaitingForever(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 24*time.Hour)
 		defer cancel()
 		s := newScript(t, graphError(429, "TooManyRequests", "Too many requests", "Retry-After", "9223372036854775807"))
@@ -235,7 +252,7 @@ func TestWaitingEndsWithTheContext(t *testing.T) {
 		}, context.DeadlineExceeded, time.Hour, "context deadline exceeded"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
 				client := newClient(t, answering(func(req *http.Request) (*http.Response, error) {
 					if strings.Contains(req.URL.Path, "/groups/") {
 						return groupIn("ProcessingInProgress", hasA)(req)
@@ -268,7 +285,7 @@ func TestWaitingEndsWithTheContext(t *testing.T) {
 	}
 	// A goal that is reached as the time runs out was seen once only.
 	t.Run("before the second look", func(t *testing.T) {
-		inBubble(t, func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			defer cancel()
 			group, err := newClient(t, newScript(t, groupIn("ProcessingComplete", hasA))).WaitForGroup(ctx, groupID, wantA())
@@ -278,7 +295,7 @@ func TestWaitingEndsWithTheContext(t *testing.T) {
 }
 
 func TestWaitingInATenant(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		o := newOffice()
 		time.Sleep(time.Minute)
 		o.tenant.SetReadLag(20 * time.Second)
@@ -312,7 +329,7 @@ func TestWaitingInATenant(t *testing.T) {
 
 // Complete does not mean that all members have the licence.
 func TestAfterWaitingForAGroup(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		tenant := licensingtest.NewTenant()
 		sku := tenant.AddSKU(licensingtest.SKU{Seats: 1})
 		first := tenant.AddUser(licensingtest.User{UsageLocation: "DE"}).ID
