@@ -77,7 +77,7 @@ type BulkProgress struct {
 // An OperationResult is what became of an [Operation]. It travels as JSON, with
 // its error.
 type OperationResult struct {
-	Index     int // of the operation in the input; -1 if no operation is to blame
+	Index     int // of the operation in this run's input; -1 if no operation is to blame
 	Operation Operation
 	User      *User  // for operations on users that were made; it may have the id alone
 	Group     *Group // for operations on groups that were made

@@ -54,7 +54,8 @@ var (
 //
 // StatusCode is 0 where there was no answer at all; it is that of any answer,
 // also of one that is not Graph's. Unwrap returns what else went wrong, such as
-// the transport's, the token source's or the context's error.
+// the transport's, the token source's or the context's error, of which a long
+// one is cut in the text.
 type Error struct {
 	Op              string // what was called: "assign user license"
 	StatusCode      int
@@ -142,13 +143,14 @@ func (e *Error) Error() string {
 var urls = regexp.MustCompile(`[[:alpha:]][[:alnum:]+.-]*://[^\s"]+`)
 
 // cleaned is an error's text without the URLs that it may hold, and with them
-// user names.
-func cleaned(err error) string { return urls.ReplaceAllString(oneLine(err.Error()), "[url]") }
+// user names. A chain of credentials has a lot to say when none is good.
+func cleaned(err error) string { return urls.ReplaceAllString(inLine(err.Error(), 1000), "[url]") }
 
 // oneLine makes foreign text fit for a log line. Some gateways put a whole
 // page into an error's message.
-func oneLine(s string) string {
-	const most = 300
+func oneLine(s string) string { return inLine(s, 300) }
+
+func inLine(s string, most int) string {
 	blank := func(r rune) bool { return unicode.IsSpace(r) || unicode.In(r, unicode.Cc, unicode.Cf) }
 	s = strings.Join(strings.FieldsFunc(strings.ToValidUTF8(s, "\uFFFD"), blank), " ")
 	if runes := []rune(s); len(runes) > most {

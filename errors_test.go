@@ -366,6 +366,18 @@ func TestAWholePageAsAMessage(t *testing.T) {
 	}
 }
 
+// What all the credentials of a chain say is longer, and where the help is.
+func TestALongCause(t *testing.T) {
+	t.Parallel()
+	client := newClient(t, newScript(t, fails(errors.New(strings.Repeat("no credential; ", 60)+"sign in")), fails(errors.New(strings.Repeat("<p>", 5000)))), once)
+	if _, err := client.ReprocessMyLicense(t.Context()); !strings.Contains(err.Error(), "no credential; sign in") {
+		t.Errorf("got error %v", err)
+	}
+	if _, err := client.ReprocessMyLicense(t.Context()); utf8.RuneCountInString(err.Error()) > 1100 || !strings.HasSuffix(err.Error(), "… (1 attempt)") {
+		t.Errorf("got error %v", err)
+	}
+}
+
 func TestErrorsOfTheTransport(t *testing.T) {
 	t.Parallel()
 	const upn = "adele@contoso.com"
