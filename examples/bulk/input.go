@@ -60,8 +60,8 @@ func parseLines(data []byte, names *resolver, m *mistakes) []wish {
 		if text = bytes.TrimSpace(text); len(text) == 0 {
 			continue
 		}
-		var op licensing.Operation
-		if err := json.Unmarshal(text, &op); err != nil {
+		op, err := parseOperation(text)
+		if err != nil {
 			m.add(line, fmt.Errorf("not an operation: %w", err))
 			continue
 		}
@@ -72,6 +72,21 @@ func parseLines(data []byte, names *resolver, m *mistakes) []wish {
 		wishes = append(wishes, wish{line: line, user: op.Target, operation: &op})
 	}
 	return wishes
+}
+
+// parseOperation passes nothing over: a misspelt disabledPlans would be no list,
+// and switch on all plans.
+func parseOperation(text []byte) (licensing.Operation, error) {
+	var op licensing.Operation
+	in := json.NewDecoder(bytes.NewReader(text))
+	in.DisallowUnknownFields()
+	if err := in.Decode(&op); err != nil {
+		return op, err
+	}
+	if _, err := in.Token(); err != io.EOF {
+		return op, errors.New("something follows it on the line")
+	}
+	return op, nil
 }
 
 // The columns of CSV, as they are compared.

@@ -137,17 +137,24 @@ func TestLines(t *testing.T) {
 	if got, bad := parseText(text); got != "1 a assignUser\n3 b reprocessUser\n4 a setUsageLocation\n" || bad != "" {
 		t.Errorf("got\n%s\nand\n%s", got, bad)
 	}
+	good := strings.TrimSpace(add(func(op *licensing.Operation) { op.Request.AddLicenses[0].DisabledPlans = []uuid.UUID{id(11)} }))
+	slip := func(name, slip string) string { return strings.Replace(good, name, slip, 1) }
 	for _, test := range []struct{ name, text, want string }{
-		{"torn", `{"kind":`, "line 1: not an operation: unexpected end of JSON input\n"},
+		{"torn", `{"kind":`, "line 1: not an operation: unexpected EOF\n"},
 		{"an array", `[{"kind":"x"}]`, "line 1: this is a JSON array; put one operation on each line instead\n"},
-		{"a result", `{"index":1,"operation":{}}`, "line 1: not an operation: it has no kind\n"},
+		{"a result", `{"index":1,"operation":{}}`, "line 1: not an operation: json: unknown field \"index\"\n"},
+		{"a slip", slip("target", "tarket"), "line 1: not an operation: json: unknown field \"tarket\"\n"},
+		{"a slip in the request", slip("removeLicenses", "removeLicences"), "line 1: not an operation: json: unknown field \"removeLicences\"\n"},
+		{"a slip in a licence", "\n" + slip("disabledPlans", "disablePlans"), "line 2: not an operation: json: unknown field \"disablePlans\"\n"},
+		{"two on a line", good + " " + good, "line 1: not an operation: something follows it on the line\n"},
+		{"more on a line", good + "}", "line 1: not an operation: something follows it on the line\n"},
 		{"of another kind", add(func(op *licensing.Operation) { op.Kind = "x" }), "line 1: there is no operation of kind \"x\"\n"},
 		{"no target", add(func(op *licensing.Operation) { op.Target = "" }), "line 1: the operation has no target\n"},
 		{"no change", add(func(op *licensing.Operation) { op.Request.AddLicenses = nil }), "line 1: the operation adds nothing and removes nothing\n"},
 		{"no country", add(func(op *licensing.Operation) { op.Kind = licensing.OperationSetUsageLocation }), "line 1: the operation has no usage location\n"},
 		{"no such SKU", add(func(op *licensing.Operation) { op.Request.AddLicenses[0].SKUID = id(9) }), "line 1: find SKU: \"" + id(9).String() + "\" is not one of the tenant's SKUs"},
 		{"no such plan", add(func(op *licensing.Operation) { op.Request.AddLicenses[0].DisabledPlans = []uuid.UUID{id(21)} }), "line 1: find service plan: invalid argument: "},
-		{"all at once", "{}\n{\n", "line 1: not an operation: it has no kind\nline 2: not an operation: unexpected end of JSON input\n"},
+		{"all at once", "{}\n{\n", "line 1: not an operation: it has no kind\nline 2: not an operation: unexpected EOF\n"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			if _, got := parseText(test.text); !strings.HasPrefix(got, test.want) {
