@@ -44,8 +44,6 @@ func parse(args []string, usage io.Writer) (*command, error) {
 	flags.BoolVar(&c.dryRun, "dry-run", false, "show for each user what would change, and change nothing")
 	flags.StringVar(&c.plan, "plan", "", "with -dry-run, write the operations to this `file`, for -in")
 	flags.BoolVar(&c.force, "force", false, "start although seats are missing")
-	flags.IntVar(&c.options.Concurrency, "concurrency", 0, "`how many` requests at a time; 0 leaves it to the library")
-	flags.IntVar(&c.options.BatchSize, "batch", 0, "`how many` operations in a request, 20 at most; 0 leaves it to the library")
 	flags.IntVar(&c.options.StopAfterFailures, "stop-after", 0, "stop after `so many` failures; 0 never does")
 	flags.BoolVar(&c.options.StopAddingWithoutSeats, "stop-without-seats", false, "start although seats are missing, and send no more of what needs them once they are gone")
 	flags.Usage = func() {
@@ -63,10 +61,8 @@ func parse(args []string, usage io.Writer) (*command, error) {
 		return nil, errors.New("-dry-run has no results for -out")
 	case c.plan != "" && !c.dryRun:
 		return nil, errors.New("-plan goes with -dry-run")
-	case c.options.Concurrency < 0 || c.options.StopAfterFailures < 0:
-		return nil, errors.New("-concurrency and -stop-after cannot be negative")
-	case c.options.BatchSize < 0 || c.options.BatchSize > 20:
-		return nil, errors.New("-batch is between 0 and 20")
+	case c.options.StopAfterFailures < 0:
+		return nil, errors.New("-stop-after cannot be negative")
 	case sameFile(c.plan, c.in) || sameFile(c.plan, c.out):
 		return nil, errors.New("-plan would write over the file of -in or -out")
 	}

@@ -506,9 +506,7 @@ func TestErrors(t *testing.T) {
 		{"plan of a run", "-plan x", "-plan goes with -dry-run"},
 		{"plan over the input", "-dry-run -in " + csv + " -plan " + csv, "-plan would write over the file of -in or -out"},
 		{"plan over the results", "-dry-run -resume -out " + csv + " -plan " + csv, "-plan would write over the file of -in or -out"},
-		{"batch", "-batch 21", "-batch is between 0 and 20"},
-		{"concurrency", "-concurrency -1", "-concurrency and -stop-after cannot be negative"},
-		{"stop after", "-stop-after -1", "-concurrency and -stop-after cannot be negative"},
+		{"stop after", "-stop-after -1", "-stop-after cannot be negative"},
 		{"not a results file", "-in " + csv + " -resume -out " + csv, csv + ", line 1 is not a result: "},
 		{"results there", "-in " + csv + " -out " + csv, csv + " has results already: "},
 	} {

@@ -24,10 +24,10 @@ func TestResume(t *testing.T) {
 	for results := 1; results <= 4; results++ {
 		s := newStage()
 		path := file(t, "results.jsonl", "")
-		args := "-concurrency 1 -batch 1 -out " + path
-		first := s.play(t, changes, args, s.interruptAfter(results))
+		oneByOne := func(j *job) { j.options.Concurrency, j.options.BatchSize = 1, 1 }
+		first := s.play(t, changes, "-out "+path, oneByOne, s.interruptAfter(results))
 		written := read(t, path)
-		second := s.play(t, changes, args+" -resume")
+		second := s.play(t, changes, "-resume -out "+path)
 		s.wants(t, changed)
 		want := " were not done; -out " + path + " -resume goes on with them"
 		if text := errText(first); !strings.HasPrefix(text, "interrupted: ") || !strings.HasSuffix(text, want) {
