@@ -10,23 +10,24 @@ import (
 
 	"github.com/graphlicensing/licensing"
 	"github.com/graphlicensing/licensing/examples/internal/cli"
+	"github.com/graphlicensing/licensing/examples/internal/connect"
 )
 
 // A command is what the flags ask for.
 type command struct {
-	target    string // "user", "me", "group", or "" when none was named
-	name      string
-	change    licensing.AssignLicenseRequest
-	reprocess bool
-	cloud     string
+	cloud       licensing.Cloud
+	user, group string
+	me          bool
+	change      licensing.AssignLicenseRequest
+	reprocess   bool
 }
 
 func parse(args []string, usage io.Writer) (*command, error) {
 	var c command
-	flags := cli.NewFlags("assign")
-	user := flags.String("user", "", "change the user with this `id or name`")
-	me := flags.Bool("me", false, "change the signed-in user")
-	group := flags.String("group", "", "change the group with this `id`")
+	flags := cli.NewFlags("assign", &c.cloud)
+	flags.StringVar(&c.user, "user", "", "change the user with this `id or name`")
+	flags.BoolVar(&c.me, "me", false, "change the signed-in user")
+	flags.StringVar(&c.group, "group", "", "change the group with this `id`")
 	flags.Func("add", "add a `SKU[,plan…]`, the plans named being off; may be repeated", func(value string) error {
 		ids, err := parseIDs(strings.Split(value, ","))
 		if err == nil {
@@ -40,34 +41,35 @@ func parse(args []string, usage io.Writer) (*command, error) {
 		return err
 	})
 	flags.BoolVar(&c.reprocess, "reprocess", false, "work out the group-based licences of the user again")
-	if err := flags.Parse(args, usage); err != nil {
-		return nil, err
-	}
-	c.cloud = flags.Cloud
+	return &c, flags.Parse(args, usage, c.check)
+}
 
-	targets := 0
-	for kind, name := range map[string]string{"user": *user, "group": *group} {
-		if name != "" {
-			c.target, c.name, targets = kind, name, targets+1
+// targets counts what is to be changed, of which there can be one.
+func (c *command) targets() (n int) {
+	for _, named := range []bool{c.user != "", c.me, c.group != ""} {
+		if named {
+			n++
 		}
 	}
-	if *me {
-		c.target, targets = "me", targets+1
-	}
+	return n
+}
+
+func (c *command) check() error {
+	targets := c.targets()
 	changes := len(c.change.AddLicenses)+len(c.change.RemoveLicenses) > 0
 	switch {
 	case targets > 1:
-		return nil, errors.New("-user, -me and -group exclude each other")
-	case targets == 0 && (changes || c.reprocess):
-		return nil, errors.New("name a target with -user, -me or -group")
-	case c.reprocess && c.target == "group":
-		return nil, errors.New("-reprocess is for users")
+		return errors.New("-user, -me and -group exclude each other")
+	case targets == 0 && (changes || c.reprocess || connect.HasCredentials()):
+		return errors.New("name a target with -user, -me or -group")
+	case c.reprocess && c.group != "":
+		return errors.New("-reprocess is for users")
 	case c.reprocess && changes:
-		return nil, errors.New("-reprocess goes without -add and -remove")
+		return errors.New("-reprocess goes without -add and -remove")
 	case targets == 1 && !changes && !c.reprocess:
-		return nil, errors.New("say what to do with -add, -remove or -reprocess")
+		return errors.New("say what to do with -add, -remove or -reprocess")
 	}
-	return &c, nil
+	return nil
 }
 
 func parseIDs(texts []string) ([]uuid.UUID, error) {

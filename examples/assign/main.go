@@ -33,8 +33,8 @@ func run(ctx context.Context, args []string, out, usage io.Writer) error {
 	}
 
 	demo := newDemo()
-	if cmd.target == "" {
-		cmd.target, cmd.name, cmd.change = "user", demo.user, demo.change()
+	if cmd.targets() == 0 {
+		cmd.user, cmd.change = demo.user, demo.change()
 	}
 	fmt.Fprintln(out, contoso.Notice)
 	demo.print(out, "before")
@@ -50,22 +50,20 @@ func (c *command) send(ctx context.Context, client *licensing.Client, out io.Wri
 	var user *licensing.User
 	var err error
 	switch {
-	case c.target == "":
-		return fmt.Errorf("nothing to do: name a target with -user, -me or -group")
-	case c.target == "group":
-		group, err := client.AssignGroupLicense(ctx, c.name, c.change)
+	case c.group != "":
+		group, err := client.AssignGroupLicense(ctx, c.group, c.change)
 		if err == nil {
 			fmt.Fprintf(out, "accepted for group %s; Graph applies it to the members later\n", group.ID)
 		}
 		return err
-	case c.target == "me" && c.reprocess:
+	case c.me && c.reprocess:
 		user, err = client.ReprocessMyLicense(ctx)
-	case c.target == "me":
+	case c.me:
 		user, err = client.AssignMyLicense(ctx, c.change)
 	case c.reprocess:
-		user, err = client.ReprocessUserLicense(ctx, c.name)
+		user, err = client.ReprocessUserLicense(ctx, c.user)
 	default:
-		user, err = client.AssignUserLicense(ctx, c.name, c.change)
+		user, err = client.AssignUserLicense(ctx, c.user, c.change)
 	}
 	if err == nil {
 		fmt.Fprintf(out, "done for user %s\n", user.ID)

@@ -8,14 +8,15 @@ import (
 
 	"github.com/graphlicensing/licensing"
 	"github.com/graphlicensing/licensing/examples/internal/cli"
+	"github.com/graphlicensing/licensing/examples/internal/connect"
 )
 
 // A command is what the flags ask for.
 type command struct {
+	cloud                 licensing.Cloud
 	in, out, plan         string
 	resume, dryRun, force bool
 	options               licensing.BulkOptions
-	cloud                 string
 }
 
 const help = `The input is CSV with the columns userPrincipalName, add, remove and usageLocation,
@@ -37,7 +38,7 @@ all was done, 1 when not, and 2 when the flags or the input cannot be used.
 
 func parse(args []string, usage io.Writer) (*command, error) {
 	var c command
-	flags := cli.NewFlags("bulk")
+	flags := cli.NewFlags("bulk", &c.cloud)
 	flags.StringVar(&c.in, "in", "", "read the changes from this `file`; - is the standard input")
 	flags.StringVar(&c.out, "out", "", "write the results to this `file`, one as JSON on each line, as they come")
 	flags.BoolVar(&c.resume, "resume", false, "leave out what the file of -out shows as done, and add to it")
@@ -50,23 +51,25 @@ func parse(args []string, usage io.Writer) (*command, error) {
 		fmt.Fprint(flags.Output(), help)
 		flags.PrintDefaults()
 	}
-	if err := flags.Parse(args, usage); err != nil {
-		return nil, err
-	}
-	c.cloud = flags.Cloud
+	return &c, flags.Parse(args, usage, c.check)
+}
+
+func (c *command) check() error {
 	switch {
+	case c.in == "" && connect.HasCredentials():
+		return errors.New("name a file with -in")
 	case c.resume && c.out == "":
-		return nil, errors.New("-resume needs -out, the results so far")
+		return errors.New("-resume needs -out, the results so far")
 	case c.dryRun && c.out != "" && !c.resume:
-		return nil, errors.New("-dry-run has no results for -out")
+		return errors.New("-dry-run has no results for -out")
 	case c.plan != "" && !c.dryRun:
-		return nil, errors.New("-plan goes with -dry-run")
+		return errors.New("-plan goes with -dry-run")
 	case c.options.StopAfterFailures < 0:
-		return nil, errors.New("-stop-after cannot be negative")
+		return errors.New("-stop-after cannot be negative")
 	case sameFile(c.plan, c.in) || sameFile(c.plan, c.out):
-		return nil, errors.New("-plan would write over the file of -in or -out")
+		return errors.New("-plan would write over the file of -in or -out")
 	}
-	return &c, nil
+	return nil
 }
 
 // sameFile reports whether two names are of one file that is there.

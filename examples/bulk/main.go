@@ -25,8 +25,6 @@ package main
 
 import (
 	"context"
-	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"iter"
@@ -42,17 +40,11 @@ func main() { cli.Main("bulk", run) }
 
 func run(ctx context.Context, args []string, out, notes io.Writer) error {
 	cmd, err := parse(args, notes)
-	switch {
-	case errors.Is(err, flag.ErrHelp):
+	if err != nil {
 		return err
-	case err != nil:
-		return cli.UsageError{Err: err}
 	}
 	j := job{command: cmd, out: out, notes: notes}
 	if connect.HasCredentials() {
-		if cmd.in == "" {
-			return cli.UsageError{Err: errors.New("nothing to do: name a file with -in")}
-		}
 		client, err := connect.RealTenant(cmd.cloud)
 		if err != nil {
 			return err

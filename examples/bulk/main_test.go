@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -497,9 +496,7 @@ func TestTally(t *testing.T) {
 
 func TestErrors(t *testing.T) {
 	csv := file(t, "in.csv", header4)
-	for _, test := range []struct{ name, args, want string }{
-		{"argument", "x", `unexpected argument "x"`},
-		{"unknown flag", "-x", "flag provided but not defined: -x"},
+	clitest.Misuses(t, run, []clitest.Failure{
 		{"no such file", "-in " + filepath.Join(t.TempDir(), "in.csv"), "open "},
 		{"resume without results", "-resume", "-resume needs -out, the results so far"},
 		{"dry run with results", "-dry-run -out x", "-dry-run has no results for -out"},
@@ -509,14 +506,7 @@ func TestErrors(t *testing.T) {
 		{"stop after", "-stop-after -1", "-stop-after cannot be negative"},
 		{"not a results file", "-in " + csv + " -resume -out " + csv, csv + ", line 1 is not a result: "},
 		{"results there", "-in " + csv + " -out " + csv, csv + " has results already: "},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			_, _, err := clitest.Run(t, run, strings.Fields(test.args)...)
-			if _, usage := errors.AsType[cli.UsageError](err); !usage || !strings.HasPrefix(cli.Explain(err), test.want) || strings.Contains(cli.Explain(err), "\n") {
-				t.Errorf("got %v, want one line that starts with %q", err, test.want)
-			}
-		})
-	}
+	})
 	if got := read(t, csv); got != header4 {
 		t.Errorf("the input is now %q", got)
 	}
@@ -530,15 +520,8 @@ func TestHelp(t *testing.T) {
 }
 
 func TestRealTenantWhereThereAreCredentials(t *testing.T) {
-	t.Setenv("GRAPH_TOKEN", "token")
-	var out bytes.Buffer
-	err := run(t.Context(), []string{"-cloud", "mars", "-in", "x"}, &out, &out)
-	if err == nil || !strings.HasPrefix(err.Error(), `unknown cloud "mars"`) {
-		t.Errorf("got %v", err)
-	}
-	if err := run(t.Context(), nil, &out, &out); err == nil || out.Len() > 0 {
-		t.Errorf("without input got %v and %q", err, out.String())
-	}
+	clitest.Real(t, run, "-in", file(t, "in.csv", header4))
+	clitest.NeedsArguments(t, run, "name a file with -in")
 }
 
 func TestStandardInput(t *testing.T) {

@@ -18,6 +18,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/graphlicensing/licensing"
 	"github.com/graphlicensing/licensing/examples/internal/cli"
 	"github.com/graphlicensing/licensing/examples/internal/connect"
 	"github.com/graphlicensing/licensing/examples/internal/contoso"
@@ -27,27 +28,27 @@ func main() { cli.Main("groupwait", run) }
 
 // A command is what the flags ask for.
 type command struct {
+	cloud      licensing.Cloud
 	group, sku string
 	timeout    time.Duration
 	reprocess  bool
-	cloud      string
 }
 
 func parse(args []string, usage io.Writer) (*command, error) {
 	var c command
-	flags := cli.NewFlags("groupwait")
+	flags := cli.NewFlags("groupwait", &c.cloud)
 	flags.StringVar(&c.group, "group", "", "the `id` of the group")
 	flags.StringVar(&c.sku, "sku", "", "the `product`, by GUID or part number")
-	flags.DurationVar(&c.timeout, "timeout", 10*time.Minute, "`how long` to wait for the members; large groups take hours")
+	flags.Timeout(&c.timeout, "`how long` to wait for the members; large groups take hours")
 	flags.BoolVar(&c.reprocess, "reprocess", false, "try again for the members in error")
-	if err := flags.Parse(args, usage); err != nil {
-		return nil, err
+	return &c, flags.Parse(args, usage, c.check)
+}
+
+func (c *command) check() error {
+	if (c.group == "") != (c.sku == "") || c.group == "" && (c.reprocess || connect.HasCredentials()) {
+		return errors.New("name a group and a product with -group and -sku")
 	}
-	c.cloud = flags.Cloud
-	if (c.group == "") != (c.sku == "") || c.group == "" && c.reprocess {
-		return nil, errors.New("name a group and a product with -group and -sku")
-	}
-	return &c, nil
+	return nil
 }
 
 func run(ctx context.Context, args []string, out, usage io.Writer) error {
@@ -56,9 +57,6 @@ func run(ctx context.Context, args []string, out, usage io.Writer) error {
 		return err
 	}
 	if connect.HasCredentials() {
-		if cmd.group == "" {
-			return errors.New("nothing to do: name a group and a product with -group and -sku")
-		}
 		client, err := connect.RealTenant(cmd.cloud)
 		if err != nil {
 			return err

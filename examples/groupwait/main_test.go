@@ -8,7 +8,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/graphlicensing/licensing/examples/internal/cli"
 	"github.com/graphlicensing/licensing/examples/internal/clitest"
 	"github.com/graphlicensing/licensing/examples/internal/contoso"
 )
@@ -70,38 +69,21 @@ func TestReprocessingThatDoesNotHelp(t *testing.T) {
 }
 
 func TestErrors(t *testing.T) {
-	tests := []struct {
-		name string
-		args string
-		want string // how the line starts
-	}{
+	clitest.Failures(t, run, []clitest.Failure{
 		{"time is up", "-group " + contoso.Sales + " -sku ENTERPRISEPACK -timeout 1s", "time is up, but what was accepted goes on; see -timeout: wait for group: "},
-		{"no such product", "-group " + contoso.Sales + " -sku ENTERPRISEPAK", `the tenant has no such product: find SKU: "ENTERPRISEPAK" is not one of the tenant's SKUs; did you mean ENTERPRISEPACK?`},
 		{"no such group", "-group 2132b215-826f-42a9-8cfe-1643d19d17fd -sku ENTERPRISEPACK", "there is no such user or group: read group licenses: 404 "},
+	})
+	clitest.Misuses(t, run, []clitest.Failure{
+		{"no such product", "-group " + contoso.Sales + " -sku ENTERPRISEPAK", `the tenant has no such product: find SKU: "ENTERPRISEPAK" is not one of the tenant's SKUs; did you mean ENTERPRISEPACK?`},
 		{"not a group id", "-group Sales -sku ENTERPRISEPACK", "read group licenses: invalid argument: groupID must be a GUID"},
 		{"no product", "-group " + contoso.Sales, "name a group and a product with -group and -sku"},
 		{"no group", "-sku ENTERPRISEPACK", "name a group and a product with -group and -sku"},
 		{"only reprocess", "-reprocess", "name a group and a product with -group and -sku"},
-		{"argument", "Sales", `unexpected argument "Sales"`},
-	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			_, err := tool(t, strings.Fields(test.args)...)
-			if err == nil || !strings.HasPrefix(cli.Explain(err), test.want) || strings.Contains(cli.Explain(err), "\n") {
-				t.Errorf("got %v, want one line that starts with %q", err, test.want)
-			}
-		})
-	}
+		{"no time", "-timeout -1s", `invalid value "-1s" for flag -timeout: `},
+	})
 }
 
 func TestRealTenantWhereThereAreCredentials(t *testing.T) {
-	t.Setenv("GRAPH_TOKEN", "token")
-	var out bytes.Buffer
-	err := run(t.Context(), []string{"-cloud", "mars", "-group", contoso.Sales, "-sku", "x"}, &out, &out)
-	if err == nil || !strings.HasPrefix(err.Error(), `unknown cloud "mars"`) {
-		t.Errorf("got %v", err)
-	}
-	if err := run(t.Context(), nil, &out, &out); err == nil || out.Len() > 0 {
-		t.Errorf("without a group got %v and %q", err, out.String())
-	}
+	clitest.Real(t, run, "-group", contoso.Sales, "-sku", "ENTERPRISEPACK")
+	clitest.NeedsArguments(t, run, "name a group and a product with -group and -sku")
 }

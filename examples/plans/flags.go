@@ -9,26 +9,27 @@ import (
 
 	"github.com/graphlicensing/licensing"
 	"github.com/graphlicensing/licensing/examples/internal/cli"
+	"github.com/graphlicensing/licensing/examples/internal/connect"
 	"github.com/graphlicensing/licensing/examples/internal/names"
 )
 
 // A command is what the flags ask for.
 type command struct {
+	cloud       licensing.Cloud
 	user, group string
 	sku         string
 	edits       []edit // one after the other
 	dryRun      bool
 	timeout     time.Duration
-	cloud       string
 }
 
 // An edit is a change of plans by their names.
 type edit struct{ enable, disable, only []string }
 
 func parse(args []string, usage io.Writer) (*command, error) {
-	var c command
-	var e edit
-	flags := cli.NewFlags("plans")
+	c := command{edits: make([]edit, 1)}
+	e := &c.edits[0]
+	flags := cli.NewFlags("plans", &c.cloud)
 	flags.StringVar(&c.user, "user", "", "change the user with this `id or name`")
 	flags.StringVar(&c.group, "group", "", "change the group with this `id`")
 	flags.StringVar(&c.sku, "sku", "", "the `product`, by GUID or part number")
@@ -36,26 +37,26 @@ func parse(args []string, usage io.Writer) (*command, error) {
 	flags.List(&e.disable, "disable", "switch off `plan[,plan…]`; may be repeated")
 	flags.List(&e.only, "only", "switch on `plan[,plan…]` and all others off; may be repeated")
 	flags.BoolVar(&c.dryRun, "dry-run", false, "show what would change, and change nothing")
-	flags.DurationVar(&c.timeout, "timeout", 10*time.Minute, "`how long` to wait until a change shows")
-	if err := flags.Parse(args, usage); err != nil {
-		return nil, err
-	}
-	c.cloud, c.edits = flags.Cloud, []edit{e}
+	flags.Timeout(&c.timeout, "`how long` to wait until a change shows")
+	return &c, flags.Parse(args, usage, c.check)
+}
 
+func (c *command) check() error {
+	e := c.edits[0]
 	edits := len(e.enable)+len(e.disable) > 0
 	switch targeted := c.user != "" || c.group != ""; {
 	case c.user != "" && c.group != "":
-		return nil, errors.New("-user and -group exclude each other")
-	case !targeted && (c.sku != "" || edits || len(e.only) > 0):
-		return nil, errors.New("name a target with -user or -group")
+		return errors.New("-user and -group exclude each other")
+	case !targeted && (c.sku != "" || edits || len(e.only) > 0 || connect.HasCredentials()):
+		return errors.New("name a target with -user or -group")
 	case targeted && c.sku == "":
-		return nil, errors.New("name a product with -sku")
+		return errors.New("name a product with -sku")
 	case edits && len(e.only) > 0:
-		return nil, errors.New("-only goes without -enable and -disable")
+		return errors.New("-only goes without -enable and -disable")
 	case targeted && !edits && len(e.only) == 0:
-		return nil, errors.New("say what to do with -enable, -disable or -only")
+		return errors.New("say what to do with -enable, -disable or -only")
 	}
-	return &c, nil
+	return nil
 }
 
 // change finds the plans of the edit.

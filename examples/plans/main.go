@@ -8,7 +8,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 
@@ -42,9 +41,6 @@ func run(ctx context.Context, args []string, out, usage io.Writer) error {
 
 // do shows the plans, and again after each change.
 func (c *command) do(ctx context.Context, client *licensing.Client, out io.Writer) error {
-	if c.user == "" && c.group == "" {
-		return errors.New("nothing to do: name a target with -user or -group")
-	}
 	tenant, err := names.Read(ctx, client)
 	if err != nil {
 		return err

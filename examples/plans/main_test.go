@@ -1,11 +1,9 @@
 package main
 
 import (
-	"bytes"
 	"strings"
 	"testing"
 
-	"github.com/graphlicensing/licensing/examples/internal/cli"
 	"github.com/graphlicensing/licensing/examples/internal/clitest"
 	"github.com/graphlicensing/licensing/examples/internal/contoso"
 )
@@ -111,46 +109,29 @@ would switch on YAMMER_ENTERPRISE
 
 func TestErrors(t *testing.T) {
 	const e3 = " -sku ENTERPRISEPACK"
-	tests := []struct {
-		name string
-		args string
-		want string // how the line starts
-	}{
+	clitest.Failures(t, run, []clitest.Failure{
 		{"inherited", "-user " + ben + e3 + " -disable YAMMER_ENTERPRISE",
 			"it comes from a group; change it there: ENTERPRISEPACK of ben@contoso.example: license is inherited from a group: group Sales (1132b215-826f-42a9-8cfe-1643d19d17fd)"},
 		{"not held by the user", "-user " + adele + " -sku M365_F1 -disable TEAMS1", "adele@contoso.example has no M365_F1"},
 		{"not held by the group", "-group " + contoso.Sales + " -sku M365_F1 -disable TEAMS1 -dry-run", contoso.Sales + " has no M365_F1"},
 		{"no such user", "-user x@contoso.example" + e3 + " -disable YAMMER_ENTERPRISE", "there is no such user or group: read user licenses: 404 "},
+		{"time is up", "-timeout 1s", "time is up, but what was accepted goes on; see -timeout: wait for user: "},
+	})
+	clitest.Misuses(t, run, []clitest.Failure{
 		{"no such product", "-user " + adele + " -sku E3 -only TEAMS1", `the tenant has no such product: find SKU: "E3" is not one of the tenant's SKUs`},
 		{"no such plan", "-user " + adele + e3 + " -enable YAMMER", `find service plan: invalid argument: "YAMMER" is not a service plan of SKU `},
 		{"on and off", "-user " + adele + e3 + " -enable YAMMER_ENTERPRISE -disable YAMMER_ENTERPRISE", "change service plans: invalid argument: Disable[0]: "},
-		{"time is up", "-timeout 1s", "time is up, but what was accepted goes on; see -timeout: wait for user: "},
 		{"two targets", "-user x -group y" + e3 + " -only TEAMS1", "-user and -group exclude each other"},
 		{"no target", "-disable TEAMS1", "name a target with -user or -group"},
 		{"no product", "-user x -only TEAMS1", "name a product with -sku"},
 		{"no change", "-user x" + e3, "say what to do with -enable, -disable or -only"},
 		{"only and more", "-user x" + e3 + " -only TEAMS1 -enable TEAMS1", "-only goes without -enable and -disable"},
 		{"empty name", "-only TEAMS1,", `invalid value "TEAMS1," for flag -only: a name is empty`},
-		{"argument", "adele", `unexpected argument "adele"`},
-	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			_, err := tool(t, strings.Fields(test.args)...)
-			if err == nil || !strings.HasPrefix(cli.Explain(err), test.want) || strings.Contains(cli.Explain(err), "\n") {
-				t.Errorf("got %v, want one line that starts with %q", err, test.want)
-			}
-		})
-	}
+		{"no time", "-timeout 0", `invalid value "0" for flag -timeout: `},
+	})
 }
 
 func TestRealTenantWhereThereAreCredentials(t *testing.T) {
-	t.Setenv("GRAPH_TOKEN", "token")
-	var out bytes.Buffer
-	err := run(t.Context(), []string{"-cloud", "mars"}, &out, &out)
-	if err == nil || !strings.HasPrefix(err.Error(), `unknown cloud "mars"`) {
-		t.Errorf("got %v", err)
-	}
-	if err := run(t.Context(), nil, &out, &out); err == nil || out.Len() > 0 {
-		t.Errorf("without a target got %v and %q", err, out.String())
-	}
+	clitest.Real(t, run, "-user", adele, "-sku", "ENTERPRISEPACK", "-only", "YAMMER_ENTERPRISE")
+	clitest.NeedsArguments(t, run, "name a target with -user or -group")
 }

@@ -25,27 +25,38 @@ func main() { cli.Main("report", run) }
 
 // A command is what the flags ask for.
 type command struct {
+	cloud                  licensing.Cloud
 	sku, names             string
 	onlyErrors, seats, csv bool
-	cloud                  string
 }
 
 func parse(args []string, usage io.Writer) (*command, error) {
 	var c command
-	flags := cli.NewFlags("report")
+	flags := cli.NewFlags("report", &c.cloud)
 	flags.StringVar(&c.sku, "sku", "", "only this `product`, by GUID, part number or name, and those who have it; with -errors those who should")
 	flags.BoolVar(&c.onlyErrors, "errors", false, "only what is in error")
 	flags.BoolVar(&c.seats, "seats", false, "only the seats, not who has them")
 	flags.BoolVar(&c.csv, "csv", false, "print CSV; the seats are a file of their own, with -seats")
 	flags.StringVar(&c.names, "names", "", "take names of products from this `file`, Microsoft's list of them")
-	if err := flags.Parse(args, usage); err != nil {
+	return &c, flags.Parse(args, usage, func() error {
+		if c.onlyErrors && c.seats {
+			return errors.New("-errors and -seats exclude each other")
+		}
+		return nil
+	})
+}
+
+// readNames reads Microsoft's list, if a file is named.
+func readNames(file string) (*licensing.ProductNames, error) {
+	if file == "" {
+		return nil, nil
+	}
+	in, err := os.Open(file)
+	if err != nil {
 		return nil, err
 	}
-	c.cloud = flags.Cloud
-	if c.onlyErrors && c.seats {
-		return nil, errors.New("-errors and -seats exclude each other")
-	}
-	return &c, nil
+	defer in.Close()
+	return licensing.ReadProductNames(in)
 }
 
 func run(ctx context.Context, args []string, out, notes io.Writer) error {
@@ -53,16 +64,9 @@ func run(ctx context.Context, args []string, out, notes io.Writer) error {
 	if err != nil {
 		return err
 	}
-	var products *licensing.ProductNames
-	if cmd.names != "" {
-		file, err := os.Open(cmd.names)
-		if err != nil {
-			return err
-		}
-		defer file.Close()
-		if products, err = licensing.ReadProductNames(file); err != nil {
-			return err
-		}
+	products, err := readNames(cmd.names)
+	if err != nil {
+		return cli.UsageError{Err: err}
 	}
 	if connect.HasCredentials() {
 		client, err := connect.RealTenant(cmd.cloud)

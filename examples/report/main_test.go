@@ -155,32 +155,12 @@ func TestKeepsWhatWasReadBeforeAnError(t *testing.T) {
 }
 
 func TestErrors(t *testing.T) {
-	tests := []struct {
-		name string
-		args []string
-		want string // how the line starts
-	}{
-		{"no such product", []string{"-sku", "E3"}, `the tenant has no such product: find SKU: "E3" is not one of the tenant's SKUs`},
-		{"no such file", []string{"-names", filepath.Join(t.TempDir(), "names.csv")}, "open "},
-		{"not such a file", []string{"-names", productNames(t, "id,name\n")}, "read product names: "},
-		{"errors of seats", []string{"-errors", "-seats"}, "-errors and -seats exclude each other"},
-		{"argument", []string{"adele"}, `unexpected argument "adele"`},
-	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			_, err := tool(t, test.args...)
-			if err == nil || !strings.HasPrefix(cli.Explain(err), test.want) || strings.Contains(cli.Explain(err), "\n") {
-				t.Errorf("got %v, want one line that starts with %q", err, test.want)
-			}
-		})
-	}
+	clitest.Misuses(t, run, []clitest.Failure{
+		{"no such product", "-sku E3", `the tenant has no such product: find SKU: "E3" is not one of the tenant's SKUs`},
+		{"no such file", "-names " + filepath.Join(t.TempDir(), "names.csv"), "open "},
+		{"not such a file", "-names " + productNames(t, "id,name\n"), "read product names: "},
+		{"errors of seats", "-errors -seats", "-errors and -seats exclude each other"},
+	})
 }
 
-func TestRealTenantWhereThereAreCredentials(t *testing.T) {
-	t.Setenv("GRAPH_TOKEN", "token")
-	var out bytes.Buffer
-	err := run(t.Context(), []string{"-cloud", "mars"}, &out, &out)
-	if err == nil || !strings.HasPrefix(err.Error(), `unknown cloud "mars"`) || out.Len() > 0 {
-		t.Errorf("got %v and %q", err, out.String())
-	}
-}
+func TestRealTenantWhereThereAreCredentials(t *testing.T) { clitest.Real(t, run) }

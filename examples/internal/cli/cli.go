@@ -13,22 +13,43 @@ import (
 	"os/signal"
 	"strings"
 	"text/tabwriter"
+	"time"
 	"unicode"
 
+	"github.com/graphlicensing/licensing"
 	"github.com/graphlicensing/licensing/examples/internal/connect"
 )
 
 // Main runs a tool until it is done or interrupted; a second interrupt kills
-// it. An error is one line and ends it with status 1, a UsageError with 2.
+// it.
 func Main(name string, run func(ctx context.Context, args []string, out, notes io.Writer) error) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	context.AfterFunc(ctx, stop)
 	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
-	if err != nil && !errors.Is(err, flag.ErrHelp) {
-		fmt.Fprintf(os.Stderr, "%s: %s\n", name, Explain(err))
-		os.Exit(status(err))
+	os.Exit(end(name, err, os.Stderr))
+}
+
+// end says in one line what an error is, and returns the status for it.
+func end(name string, err error, notes io.Writer) int {
+	if err == nil || errors.Is(err, flag.ErrHelp) {
+		return 0
 	}
+	fmt.Fprintf(notes, "%s: %s\n", name, Explain(err))
+	status := Status(err)
+	if status == 2 {
+		fmt.Fprintf(notes, "run %s -h for usage\n", name)
+	}
+	return status
+}
+
+// Status returns 2 for an error in how a tool was called, including names that
+// the tenant does not know, and 1 for one in its work.
+func Status(err error) int {
+	if _, ok := errors.AsType[UsageError](err); ok || errors.Is(err, licensing.ErrInvalidArgument) || errors.Is(err, licensing.ErrUnknownSKU) {
+		return 2
+	}
+	return 1
 }
 
 // A UsageError says that a tool cannot do anything with what it was given.
@@ -37,30 +58,36 @@ type UsageError struct{ Err error }
 func (e UsageError) Error() string { return e.Err.Error() }
 func (e UsageError) Unwrap() error { return e.Err }
 
-func status(err error) int {
-	if _, ok := errors.AsType[UsageError](err); ok {
-		return 2
-	}
-	return 1
-}
-
 // Flags are the flags of a tool.
-type Flags struct {
-	*flag.FlagSet
-	Cloud string // for connect.RealTenant
-}
+type Flags struct{ *flag.FlagSet }
 
 // NewFlags returns flags that have -cloud only.
-func NewFlags(name string) *Flags {
-	f := &Flags{FlagSet: flag.NewFlagSet(name, flag.ContinueOnError)}
+func NewFlags(name string, cloud *licensing.Cloud) Flags {
+	f := Flags{flag.NewFlagSet(name, flag.ContinueOnError)}
 	f.SetOutput(io.Discard) // an error is one line, and Main's to print
-	f.StringVar(&f.Cloud, "cloud", "global", "the `cloud` of the tenant: "+connect.CloudNames)
+	*cloud = licensing.CloudGlobal
+	f.Func("cloud", "the `cloud` of the tenant: "+connect.CloudNames+" (default global)", func(name string) (err error) {
+		*cloud, err = connect.Cloud(name)
+		return err
+	})
 	return f
+}
+
+// Timeout defines -timeout. A wait that is over at once is refused, as the
+// change would be made before that is found out.
+func (f Flags) Timeout(to *time.Duration, usage string) {
+	*to = 10 * time.Minute
+	f.Func("timeout", usage+" (default 10m)", func(value string) (err error) {
+		if *to, err = time.ParseDuration(value); err == nil && *to <= 0 {
+			err = errors.New("there would be no time at all")
+		}
+		return err
+	})
 }
 
 // List defines a flag that takes names with commas between them, and may be
 // repeated.
-func (f *Flags) List(to *[]string, name, usage string) {
+func (f Flags) List(to *[]string, name, usage string) {
 	f.Func(name, usage, func(value string) error {
 		for text := range strings.SplitSeq(value, ",") {
 			if text = strings.TrimSpace(text); text == "" {
@@ -72,17 +99,24 @@ func (f *Flags) List(to *[]string, name, usage string) {
 	})
 }
 
-// Parse reads the flags, and prints what there are when it is asked to.
-func (f *Flags) Parse(args []string, usage io.Writer) error {
+// Parse reads the flags, and has check look at them together. It prints what
+// there are when it is asked to. Any other error is a UsageError.
+func (f Flags) Parse(args []string, usage io.Writer, check func() error) error {
 	err := f.FlagSet.Parse(args)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 		f.SetOutput(usage)
 		f.Usage()
+		return err
 	case err == nil && f.NArg() > 0:
-		return fmt.Errorf("unexpected argument %q", f.Arg(0))
+		err = fmt.Errorf("unexpected argument %q", f.Arg(0))
+	case err == nil:
+		err = check()
 	}
-	return err
+	if err != nil {
+		return UsageError{err}
+	}
+	return nil
 }
 
 // A Table lines its cells up for people to read.

@@ -6,9 +6,10 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"slices"
+	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/graphlicensing/licensing"
 )
@@ -44,14 +45,26 @@ func TestKind(t *testing.T) {
 	}
 }
 
-func TestStatus(t *testing.T) {
+func TestEnd(t *testing.T) {
 	bad := errors.New("bad")
-	if got := status(bad); got != 1 {
-		t.Errorf("an error ends with status %d", got)
-	}
-	err := fmt.Errorf("x: %w", UsageError{bad})
-	if got := status(err); got != 2 || !errors.Is(err, bad) || err.Error() != "x: bad" {
-		t.Errorf("a usage error ends with status %d and %v", got, err)
+	const usage = "run tool -h for usage\n"
+	for _, test := range []struct {
+		err    error
+		status int
+		notes  string
+	}{
+		{nil, 0, ""},
+		{flag.ErrHelp, 0, ""},
+		{bad, 1, "tool: bad\n"},
+		{licensing.ErrNotFound, 1, "tool: there is no such user or group: not found\n"},
+		{fmt.Errorf("x: %w", UsageError{bad}), 2, "tool: x: bad\n" + usage},
+		{licensing.ErrInvalidArgument, 2, "tool: invalid argument\n" + usage},
+		{licensing.ErrUnknownSKU, 2, "tool: the tenant has no such product: SKU is not one of the tenant's\n" + usage},
+	} {
+		var notes bytes.Buffer
+		if status := end("tool", test.err, &notes); status != test.status || notes.String() != test.notes {
+			t.Errorf("%v ends with %d and %q, want %d and %q", test.err, status, notes.String(), test.status, test.notes)
+		}
 	}
 }
 
@@ -88,21 +101,38 @@ func TestTable(t *testing.T) {
 }
 
 func TestFlags(t *testing.T) {
-	parse := func(args ...string) (list []string, cloud, usage string, err error) {
+	type values struct {
+		list    []string
+		cloud   licensing.Cloud
+		timeout time.Duration
+	}
+	bad := errors.New("they do not go together")
+	parse := func(args string) (v values, usage string, err error) {
 		var out bytes.Buffer
-		flags := NewFlags("tool")
-		flags.List(&list, "list", "some `names`")
-		err = flags.Parse(args, &out)
-		return list, flags.Cloud, out.String(), err
+		flags := NewFlags("tool", &v.cloud)
+		flags.List(&v.list, "list", "some `names`")
+		flags.Timeout(&v.timeout, "`how long`")
+		err = flags.Parse(strings.Split(args, "|"), &out, func() error {
+			if v.timeout == time.Hour {
+				return bad
+			}
+			return nil
+		})
+		return v, out.String(), err
 	}
-	if list, cloud, usage, err := parse("-list", "a, b", "-list=c", "-cloud", "china"); err != nil || usage != "" || cloud != "china" || !slices.Equal(list, []string{"a", "b", "c"}) {
-		t.Errorf("got %q, %q, %q, %v", list, cloud, usage, err)
+	for args, want := range map[string]values{
+		"-list|a, b|-list=c|-cloud|China|-timeout|1ns": {[]string{"a", "b", "c"}, licensing.CloudChina, 1},
+		"-list|a": {[]string{"a"}, licensing.CloudGlobal, 10 * time.Minute},
+	} {
+		if got, usage, err := parse(args); err != nil || usage != "" || !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: got %+v, %q, %v, want %+v", args, got, usage, err, want)
+		}
 	}
-	if _, _, usage, err := parse("-h"); !errors.Is(err, flag.ErrHelp) || !strings.Contains(usage, "-list names\n    \tsome names\n") {
+	if _, usage, err := parse("-h"); !errors.Is(err, flag.ErrHelp) || Status(err) == 2 || !strings.Contains(usage, "-list names\n    \tsome names\n") {
 		t.Errorf("help: got %q, %v", usage, err)
 	}
-	for _, args := range []string{"-list a,", "-list=", "more", "-x"} {
-		if _, _, usage, err := parse(strings.Fields(args)...); err == nil || usage != "" {
+	for _, args := range []string{"-list|a,", "-list=", "more", "-x", "-cloud=", "-cloud|mars", "-timeout|0", "-timeout|-1s", "-timeout|1", "-timeout|1h"} {
+		if _, usage, err := parse(args); err == nil || Status(err) != 2 || usage != "" {
 			t.Errorf("%s: got %q, %v", args, usage, err)
 		}
 	}

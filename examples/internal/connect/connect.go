@@ -4,7 +4,7 @@ package connect
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"os"
 	"strings"
 
@@ -40,19 +40,23 @@ var clouds = map[string]licensing.Cloud{
 	"govsg":    licensing.CloudGovSG,
 }
 
-// CloudNames are what RealTenant takes, for a flag's usage.
+// CloudNames are what Cloud takes, for a flag's usage.
 const CloudNames = "global, usgov-l4, usgov-l5, china, bleu, delos or govsg"
+
+// Cloud returns the cloud of a name.
+func Cloud(name string) (licensing.Cloud, error) {
+	c, ok := clouds[strings.ToLower(name)]
+	if !ok {
+		return c, errors.New("there are " + CloudNames)
+	}
+	return c, nil
+}
 
 // RealTenant returns a client that is signed in by the environment's
 // credentials.
-func RealTenant(cloudName string, opts ...licensing.Option) (*licensing.Client, error) {
-	c, ok := clouds[strings.ToLower(cloudName)]
-	if !ok {
-		return nil, fmt.Errorf("unknown cloud %q: use %s", cloudName, CloudNames)
-	}
-	opts = append(opts, licensing.WithCloud(c))
+func RealTenant(c licensing.Cloud) (*licensing.Client, error) {
 	if token := os.Getenv("GRAPH_TOKEN"); token != "" {
-		return licensing.NewClient(licensing.StaticToken(token), opts...)
+		return licensing.NewClient(licensing.StaticToken(token), licensing.WithCloud(c))
 	}
 	credential, err := azidentity.NewDefaultAzureCredential(&azidentity.DefaultAzureCredentialOptions{
 		ClientOptions: policy.ClientOptions{Cloud: cloud.Configuration{ActiveDirectoryAuthorityHost: c.LoginURL}},
@@ -66,5 +70,5 @@ func RealTenant(cloudName string, opts ...licensing.Option) (*licensing.Client, 
 		token, err := credential.GetToken(ctx, policy.TokenRequestOptions{Scopes: []string{c.Scope()}})
 		return token.Token, err
 	}
-	return licensing.NewClient(tokens, opts...)
+	return licensing.NewClient(tokens, licensing.WithCloud(c))
 }
