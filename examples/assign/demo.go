@@ -8,7 +8,6 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/graphlicensing/licensing"
 	"github.com/graphlicensing/licensing/examples/internal/contoso"
 	"github.com/graphlicensing/licensing/licensingtest"
 )
@@ -45,11 +44,9 @@ func (d *demo) add(sku licensingtest.SKU) licensingtest.SKU {
 }
 
 // change is what the tool does when it is not told: E3 without Yammer for F1.
-func (d *demo) change() licensing.AssignLicenseRequest {
-	return licensing.AssignLicenseRequest{
-		AddLicenses:    []licensing.AssignedLicense{{SKUID: d.e3.ID, DisabledPlans: []uuid.UUID{contoso.Yammer.ID}}},
-		RemoveLicenses: []uuid.UUID{d.f1.ID},
-	}
+// By name it would take a request for the names.
+func (d *demo) change() (add [][]string, remove []string) {
+	return [][]string{{d.e3.ID.String(), contoso.Yammer.ID.String()}}, []string{d.f1.ID.String()}
 }
 
 // print shows who has what.
@@ -81,6 +78,9 @@ func (d *demo) print(out io.Writer, when string) {
 func (d *demo) printRequests(out io.Writer) {
 	fmt.Fprintln(out)
 	for _, r := range d.tenant.Requests() {
-		fmt.Fprintf(out, "%s %s -> %d\n  %s\n", r.Method, r.Path, r.Status, r.Body)
+		fmt.Fprintf(out, "%s %s -> %d\n", r.Method, r.Path, r.Status)
+		if len(r.Body) > 0 {
+			fmt.Fprintf(out, "  %s\n", r.Body)
+		}
 	}
 }

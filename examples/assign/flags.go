@@ -1,16 +1,14 @@
 package main
 
 import (
+	"context"
 	"errors"
-	"fmt"
 	"io"
-	"strings"
-
-	"github.com/google/uuid"
 
 	"github.com/graphlicensing/licensing"
 	"github.com/graphlicensing/licensing/examples/internal/cli"
 	"github.com/graphlicensing/licensing/examples/internal/connect"
+	"github.com/graphlicensing/licensing/examples/internal/names"
 )
 
 // A command is what the flags ask for.
@@ -18,7 +16,8 @@ type command struct {
 	cloud       licensing.Cloud
 	user, group string
 	me          bool
-	change      licensing.AssignLicenseRequest
+	add         [][]string // SKUs, each with the plans that are to be off
+	remove      []string
 	reprocess   bool
 }
 
@@ -28,18 +27,8 @@ func parse(args []string, usage io.Writer) (*command, error) {
 	flags.StringVar(&c.user, "user", "", "change the user with this `id or name`")
 	flags.BoolVar(&c.me, "me", false, "change the signed-in user")
 	flags.StringVar(&c.group, "group", "", "change the group with this `id`")
-	flags.Func("add", "add a `SKU[,plan…]`, the plans named being off; may be repeated", func(value string) error {
-		ids, err := parseIDs(strings.Split(value, ","))
-		if err == nil {
-			c.change.AddLicenses = append(c.change.AddLicenses, licensing.AssignedLicense{SKUID: ids[0], DisabledPlans: ids[1:]})
-		}
-		return err
-	})
-	flags.Func("remove", "remove a `SKU`; may be repeated", func(value string) error {
-		ids, err := parseIDs([]string{value})
-		c.change.RemoveLicenses = append(c.change.RemoveLicenses, ids...)
-		return err
-	})
+	flags.Lists("add", "add a `SKU[,plan…]`, the plans named being off; by GUID or name; may be repeated", func(list []string) { c.add = append(c.add, list) })
+	flags.List(&c.remove, "remove", "remove `SKU[,SKU…]`, by GUID or part number; may be repeated")
 	flags.BoolVar(&c.reprocess, "reprocess", false, "work out the group-based licences of the user again")
 	return &c, flags.Parse(args, usage, c.check)
 }
@@ -56,7 +45,7 @@ func (c *command) targets() (n int) {
 
 func (c *command) check() error {
 	targets := c.targets()
-	changes := len(c.change.AddLicenses)+len(c.change.RemoveLicenses) > 0
+	changes := len(c.add)+len(c.remove) > 0
 	switch {
 	case targets > 1:
 		return errors.New("-user, -me and -group exclude each other")
@@ -72,14 +61,39 @@ func (c *command) check() error {
 	return nil
 }
 
-func parseIDs(texts []string) ([]uuid.UUID, error) {
-	var ids []uuid.UUID
-	for _, text := range texts {
-		id, err := uuid.Parse(strings.TrimSpace(text))
+// change finds the ids of what is named.
+func (c *command) change(ctx context.Context, client *licensing.Client) (licensing.AssignLicenseRequest, error) {
+	var change licensing.AssignLicenseRequest
+	ids := names.NewIDs(client)
+	for _, list := range c.add {
+		license, err := license(ctx, ids, list)
 		if err != nil {
-			return nil, fmt.Errorf("%q is not a GUID", text)
+			return change, err
 		}
-		ids = append(ids, id)
+		change.AddLicenses = append(change.AddLicenses, license)
 	}
-	return ids, nil
+	for _, name := range c.remove {
+		sku, err := ids.SKU(ctx, name)
+		if err != nil {
+			return change, err
+		}
+		change.RemoveLicenses = append(change.RemoveLicenses, sku)
+	}
+	return change, nil
+}
+
+// license returns what the names of a SKU and of plans that are to be off stand
+// for.
+func license(ctx context.Context, ids *names.IDs, list []string) (license licensing.AssignedLicense, err error) {
+	if license.SKUID, err = ids.SKU(ctx, list[0]); err != nil {
+		return license, err
+	}
+	for _, name := range list[1:] {
+		plan, err := ids.ServicePlan(ctx, license.SKUID, name)
+		if err != nil {
+			return license, err
+		}
+		license.DisabledPlans = append(license.DisabledPlans, plan)
+	}
+	return license, nil
 }

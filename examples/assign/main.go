@@ -3,7 +3,10 @@
 // and shows what it did there; without flags either, it gives Adele an E3
 // licence in place of her F1.
 //
-//	go run ./assign -user adele@contoso.com -add 6fd2c87f-b296-42f0-b197-1e91e994b900,7547a3fe-08ee-4ccb-b430-5077c5041653
+//	go run ./assign -user adele@contoso.com -add ENTERPRISEPACK,YAMMER_ENTERPRISE
+//
+// Names are looked up, which takes the permission to read the tenant's SKUs;
+// GUIDs are sent as they are.
 package main
 
 import (
@@ -34,7 +37,8 @@ func run(ctx context.Context, args []string, out, usage io.Writer) error {
 
 	demo := newDemo()
 	if cmd.targets() == 0 {
-		cmd.user, cmd.change = demo.user, demo.change()
+		cmd.user = demo.user
+		cmd.add, cmd.remove = demo.change()
 	}
 	fmt.Fprintln(out, contoso.Notice)
 	demo.print(out, "before")
@@ -47,11 +51,14 @@ func run(ctx context.Context, args []string, out, usage io.Writer) error {
 
 // send makes the call that the flags ask for.
 func (c *command) send(ctx context.Context, client *licensing.Client, out io.Writer) error {
+	change, err := c.change(ctx, client)
+	if err != nil {
+		return err
+	}
 	var user *licensing.User
-	var err error
 	switch {
 	case c.group != "":
-		group, err := client.AssignGroupLicense(ctx, c.group, c.change)
+		group, err := client.AssignGroupLicense(ctx, c.group, change)
 		if err == nil {
 			fmt.Fprintf(out, "accepted for group %s; Graph applies it to the members later\n", group.ID)
 		}
@@ -59,11 +66,11 @@ func (c *command) send(ctx context.Context, client *licensing.Client, out io.Wri
 	case c.me && c.reprocess:
 		user, err = client.ReprocessMyLicense(ctx)
 	case c.me:
-		user, err = client.AssignMyLicense(ctx, c.change)
+		user, err = client.AssignMyLicense(ctx, change)
 	case c.reprocess:
 		user, err = client.ReprocessUserLicense(ctx, c.user)
 	default:
-		user, err = client.AssignUserLicense(ctx, c.user, c.change)
+		user, err = client.AssignUserLicense(ctx, c.user, change)
 	}
 	if err == nil {
 		fmt.Fprintf(out, "done for user %s\n", user.ID)

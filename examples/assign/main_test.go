@@ -64,6 +64,33 @@ func TestTargets(t *testing.T) {
 	}
 }
 
+func TestNames(t *testing.T) {
+	const (
+		e3   = "6fd2c87f-b296-42f0-b197-1e91e994b900"
+		f1   = "50f60901-3181-4b75-8a2c-4c8e4c1d5a72"
+		body = `  {"addLicenses":[{"disabledPlans":["5dbe027f-2339-4123-9542-606e4d348a72","7547a3fe-08ee-4ccb-b430-5077c5041653"],"skuId":"` + e3 + `"}],"removeLicenses":["` + f1 + `"]}` + "\n"
+		read = "\nGET /v1.0/subscribedSkus -> 200\n"
+		sent = "POST /v1.0/users/ben@contoso.example/assignLicense -> 200\n" + body
+	)
+	for _, test := range []struct{ name, args, want string }{
+		{"names", "-add enterprisepack,SHAREPOINTENTERPRISE,yammer_enterprise -remove M365_F1", read + sent},
+		{"name of a plan", "-add " + e3 + ",5DBE027F-2339-4123-9542-606E4D348A72,YAMMER_ENTERPRISE -remove " + f1, read + sent},
+		{"name of a SKU", "-add ENTERPRISEPACK,5dbe027f-2339-4123-9542-606e4d348a72,7547a3fe-08ee-4ccb-b430-5077c5041653 -remove " + f1, read + sent},
+		{"GUIDs", "-add " + e3 + ",5dbe027f-2339-4123-9542-606e4d348a72,7547a3fe-08ee-4ccb-b430-5077c5041653 -remove " + f1, "\n" + sent},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			got, err := tool(t, strings.Fields("-user ben@contoso.example "+test.args)...)
+			if err != nil || !strings.Contains(got, "\n"+test.want+"\nafter ") {
+				t.Errorf("got %v and\n%s\nwant\n%s", err, got, test.want)
+			}
+		})
+	}
+	got, err := tool(t, "-group", sales, "-add", "M365_F1", "-add", "ENTERPRISEPACK")
+	if want := `{"addLicenses":[{"disabledPlans":[],"skuId":"` + f1 + `"},{"disabledPlans":[],"skuId":"` + e3 + `"}],"removeLicenses":[]}`; err != nil || !strings.Contains(got, want) {
+		t.Errorf("got %v and\n%s\nwant\n%s", err, got, want)
+	}
+}
+
 func TestErrors(t *testing.T) {
 	const sku = "6fd2c87f-b296-42f0-b197-1e91e994b900"
 	clitest.Failures(t, run, []clitest.Failure{
@@ -71,9 +98,12 @@ func TestErrors(t *testing.T) {
 		{"no such user", "-user x@contoso.example -add " + sku, "there is no such user or group: assign user license: 404 Request_ResourceNotFound: "},
 	})
 	clitest.Misuses(t, run, []clitest.Failure{
+		{"no such SKU by name", "-me -remove E3", `the tenant has no such product: find SKU: "E3" is not one of the tenant's SKUs`},
+		{"no such plan", "-me -add enterprisepack,YAMMER", `find service plan: invalid argument: "YAMMER" is not a service plan of SKU `},
+		{"plan of another SKU", "-me -add ENTERPRISEPACK,TEAMS1", `find service plan: invalid argument: "TEAMS1" is not a service plan of SKU `},
 		{"no such SKU", "-me -add " + sales, "the tenant has no such product: assign my license: 400 Request_BadRequest: "},
 		{"not a group id", "-group Sales -add " + sku, "assign group license: invalid argument: groupID must be a GUID"},
-		{"not a SKU", "-me -add E3", `invalid value "E3" for flag -add: "E3" is not a GUID`},
+		{"empty plan", "-me -add ENTERPRISEPACK,", `invalid value "ENTERPRISEPACK," for flag -add: a name is empty`},
 		{"no target", "-add " + sku, "name a target with -user, -me or -group"},
 		{"two targets", "-me -user x -add " + sku, "-user, -me and -group exclude each other"},
 		{"no change", "-me", "say what to do with -add, -remove or -reprocess"},

@@ -88,13 +88,19 @@ func (f Flags) Timeout(to *time.Duration, usage string) {
 // List defines a flag that takes names with commas between them, and may be
 // repeated.
 func (f Flags) List(to *[]string, name, usage string) {
+	f.Lists(name, usage, func(list []string) { *to = append(*to, list...) })
+}
+
+// Lists defines such a flag whose lists are not one.
+func (f Flags) Lists(name, usage string, take func(list []string)) {
 	f.Func(name, usage, func(value string) error {
-		for text := range strings.SplitSeq(value, ",") {
-			if text = strings.TrimSpace(text); text == "" {
+		list := strings.Split(value, ",")
+		for i := range list {
+			if list[i] = strings.TrimSpace(list[i]); list[i] == "" {
 				return errors.New("a name is empty")
 			}
-			*to = append(*to, text)
 		}
+		take(list)
 		return nil
 	})
 }
