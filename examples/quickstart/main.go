@@ -24,7 +24,7 @@ func main() {
 	user := os.Args[1]
 	sku, err := uuid.Parse(os.Args[2])
 	if err != nil {
-		log.Fatal(err)
+		log.Fatalf("SKU %q is not a GUID: %v", os.Args[2], err)
 	}
 
 	credential, err := azidentity.NewDefaultAzureCredential(nil)
