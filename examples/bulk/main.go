@@ -44,31 +44,21 @@ func run(ctx context.Context, args []string, out, notes io.Writer) error {
 		return err
 	}
 	j := job{command: cmd, out: out, notes: notes}
+	if cmd.in != "" {
+		if j.input, err = readInput(cmd.in, os.Stdin); err != nil {
+			return cli.UsageError{Err: err}
+		}
+	}
 	if connect.HasCredentials() {
 		client, err := connect.RealTenant(cmd.cloud)
 		if err != nil {
 			return err
 		}
 		j.use(client)
-	} else {
-		fmt.Fprintln(notes, contoso.Notice)
-		demo := newDemo()
-		if cmd.resume {
-			if err := demo.remember(ctx, cmd.out); err != nil {
-				return cli.UsageError{Err: err}
-			}
-		}
-		j.use(demo.tenant.Client())
-		if cmd.in == "" {
-			j.input, j.meanwhile = demo.input(), func() { demo.meanwhile(notes) }
-		}
+		return j.do(ctx)
 	}
-	if cmd.in != "" {
-		if j.input, err = readInput(cmd.in, os.Stdin); err != nil {
-			return cli.UsageError{Err: err}
-		}
-	}
-	return j.do(ctx)
+	fmt.Fprintln(notes, contoso.Notice)
+	return newDemo().do(ctx, &j)
 }
 
 // readInput returns the whole input. A line of it is small beside what is

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"flag"
+	"io"
 	"iter"
 	"net/http"
 	"os"
@@ -47,12 +49,41 @@ times  what                                       what to do                    
 5      proxy address is in use by another object  a mail address is in use twice                                         user0003@contoso.example
 1      not found                                  there is no such user or group                                         gone@contoso.example
 `
-	if out != want || err == nil || err.Error() != "151 of 4551 were not done" {
+	if out != want || err != nil {
 		t.Errorf("got %v and\n%s\nwant\n%s", err, out, want)
 	}
 	if !strings.HasPrefix(notes, contoso.Notice+"\nreading what everybody has now\nmeanwhile 150 seats of ENTERPRISEPACK go to somebody else\n") ||
-		!strings.Contains(notes, "4400 of 4551 done, 151 failed, ") {
+		!strings.Contains(notes, "4400 of 4551 done, 151 failed, ") ||
+		!strings.HasSuffix(notes, "\n151 of 4551 were not done, as was to be shown; on a real tenant the exit status would be 1\n") {
 		t.Errorf("noted\n%s", notes)
+	}
+}
+
+// TestInterruptedDemo has Ctrl-C pressed when seats go to somebody else.
+func TestInterruptedDemo(t *testing.T) {
+	_, _, err := clitest.Run(t, func(ctx context.Context, args []string, out, notes io.Writer) error {
+		ctx, interrupt := context.WithCancel(ctx)
+		defer interrupt()
+		return run(ctx, args, out, writer(func(text []byte) (int, error) {
+			if bytes.HasPrefix(text, []byte("meanwhile")) {
+				interrupt()
+			}
+			return notes.Write(text)
+		}))
+	})
+	if errText(err) != "interrupted: 4551 of 4551 were not done" {
+		t.Errorf("got %v", err)
+	}
+}
+
+type writer func([]byte) (int, error)
+
+func (w writer) Write(text []byte) (int, error) { return w(text) }
+
+func TestFileOnTheFakeTenant(t *testing.T) {
+	_, notes, err := clitest.Run(t, run, "-in", file(t, "in.csv", header4+"gone@contoso.example,M365_F1,,\n"))
+	if errText(err) != "1 of 1 were not done" || strings.Contains(notes, "as was to be shown") {
+		t.Errorf("got %v and\n%s", err, notes)
 	}
 }
 

@@ -92,6 +92,9 @@ func (t *tally) print(out io.Writer) error {
 	return table.Flush()
 }
 
+// errNotDone is how a run ends that did not succeed with everything.
+var errNotDone = errors.New("were not done")
+
 // verdict returns how the tool ends.
 func (t *tally) verdict(ctx context.Context, c *command) error {
 	open := t.total - t.done + len(t.held)
@@ -101,12 +104,12 @@ func (t *tally) verdict(ctx context.Context, c *command) error {
 	case open == 0:
 		return nil
 	}
-	text := fmt.Sprintf("%d of %d were not done", open, t.total+len(t.held))
+	err := fmt.Errorf("%d of %d %w", open, t.total+len(t.held), errNotDone)
 	if ctx.Err() != nil {
-		text = "interrupted: " + text
+		err = fmt.Errorf("interrupted: %w", err)
 	}
 	if c.out != "" {
-		text += fmt.Sprintf("; -out %s -resume goes on with them", c.out)
+		err = fmt.Errorf("%w; -out %s -resume goes on with them", err, c.out)
 	}
-	return errors.New(text)
+	return err
 }
