@@ -2,14 +2,17 @@
 // with client credentials by golang.org/x/oauth2, with its attempts logged by
 // log/slog and a retry policy for an interactive tool.
 //
-//	AZURE_TENANT_ID=… AZURE_CLIENT_ID=… AZURE_CLIENT_SECRET=… go run ./customtransport adele@contoso.com
+//	AZURE_TENANT_ID=… AZURE_CLIENT_ID=… AZURE_CLIENT_SECRET=… go run ./customtransport -user adele@contoso.com
 //
 // Without credentials it runs against a fake tenant on this machine.
 package main
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"os"
@@ -18,23 +21,35 @@ import (
 	"golang.org/x/oauth2/clientcredentials"
 
 	"github.com/graphlicensing/licensing"
+	"github.com/graphlicensing/licensing/examples/internal/cli"
 )
 
-func main() {
-	if err := run(context.Background(), os.Args[1:]); err != nil {
-		fmt.Fprintln(os.Stderr, "customtransport:", err)
-		os.Exit(1)
-	}
+func main() { cli.Main("customtransport", run) }
+
+func parse(args []string, usage io.Writer) (user string, cloud licensing.Cloud, err error) {
+	flags := cli.NewFlags("customtransport", &cloud)
+	flags.StringVar(&user, "user", "", "reprocess the user with this `id or name`; on the fake tenant there is "+fakeUser)
+	err = flags.Parse(args, usage, func() error {
+		if user == "" && os.Getenv("AZURE_CLIENT_SECRET") != "" {
+			return errors.New("name a user with -user")
+		}
+		return nil
+	})
+	return user, cloud, err
 }
 
-func run(ctx context.Context, args []string) error {
-	logger := slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{Level: slog.LevelDebug}))
+func run(ctx context.Context, args []string, out, usage io.Writer) error {
+	user, cloud, err := parse(args, usage)
+	if err != nil {
+		return err
+	}
+	logger := slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	opts := []licensing.Option{
+		licensing.WithCloud(cloud),
 		licensing.WithLogger(logger),
 		licensing.WithRetryPolicy(licensing.RetryPolicy{MaxWait: 20 * time.Second, MaxElapsed: time.Minute}),
 		licensing.WithUserAgent("customtransport-example/1.0"),
 	}
-	cloud := licensing.CloudGlobal
 	config := clientcredentials.Config{
 		ClientID:     os.Getenv("AZURE_CLIENT_ID"),
 		ClientSecret: os.Getenv("AZURE_CLIENT_SECRET"),
@@ -46,10 +61,7 @@ func run(ctx context.Context, args []string) error {
 		defer fake.Close()
 		config.ClientID, config.ClientSecret, config.TokenURL = "client", "secret", fake.URL+"/token"
 		opts = append(opts, licensing.WithBaseURL(fake.URL))
-		args = []string{fakeUser}
-	}
-	if len(args) != 1 {
-		return fmt.Errorf("usage: customtransport USER")
+		user = cmp.Or(user, fakeUser)
 	}
 
 	// The pings find connections that died silently, as the default transport's do.
@@ -71,10 +83,10 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	user, err := client.ReprocessUserLicense(ctx, args[0])
+	reprocessed, err := client.ReprocessUserLicense(ctx, user)
 	if err != nil {
 		return err
 	}
-	fmt.Println("reprocessed", user.ID)
+	fmt.Fprintln(out, "reprocessed", reprocessed.ID)
 	return nil
 }
