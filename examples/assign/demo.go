@@ -4,10 +4,10 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/google/uuid"
 
+	"github.com/graphlicensing/licensing/examples/internal/cli"
 	"github.com/graphlicensing/licensing/examples/internal/contoso"
 	"github.com/graphlicensing/licensing/licensingtest"
 )
@@ -51,8 +51,9 @@ func (d *demo) change() (add [][]string, remove []string) {
 
 // print shows who has what.
 func (d *demo) print(out io.Writer, when string) {
-	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(table, "\n%s\tSKU\tfrom\twithout\tstate\n", when)
+	fmt.Fprintln(out)
+	table := cli.NewTable(out)
+	table.Write([]string{when, "SKU", "from", "without", "state"})
 	for _, name := range d.users {
 		user, _ := d.tenant.User(name)
 		for _, row := range user.States {
@@ -68,7 +69,7 @@ func (d *demo) print(out io.Writer, when string) {
 			if len(off) > 0 {
 				without = strings.Join(off, ", ")
 			}
-			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", name, d.names[row.SKUID], from, without, row.State)
+			table.Write([]string{name, d.names[row.SKUID], from, without, row.State})
 		}
 	}
 	table.Flush()
