@@ -109,7 +109,7 @@ func (d *demo) do(ctx context.Context, j *job) error {
 	j.input, j.meanwhile = d.input(), func() { d.meanwhile(j.notes) }
 	err := j.do(ctx)
 	if errors.Is(err, errNotDone) && ctx.Err() == nil {
-		fmt.Fprintf(j.notes, "%v, as was to be shown; on a real tenant the exit status would be 1\n", err)
+		fmt.Fprintf(j.notes, "outside the demo this would end with status 1: %v\n", err)
 		return nil
 	}
 	return err
