@@ -62,16 +62,18 @@
 // no object is there twice. $count is answered on the first page, if the header
 // ConsistencyLevel says eventual.
 //
-// Filters are comparisons with eq, and startswith, joined by and, or, and
-// parentheses. Names, words and texts are compared without case.
+// Filters are comparisons with eq and ne, startswith and endswith, with and, or,
+// not, and parentheses. Names, words and texts are compared without case.
 //
 //	users   accountEnabled, displayName, usageLocation, userPrincipalName, userType
 //	groups  displayName, hasMembersWithLicenseErrors
 //	both    assignedLicenses/any(x:x/skuId eq {id}), assignedLicenses/$count eq 0 and ne 0
 //
-// A count of licences, and a lambda joined by and to something else, are
-// answered only with that header and $count=true, on each page. A lambda joined
-// by or is never answered. Everything else is an invalid filter clause.
+// A count of licences, a lambda joined by and to something else, ne, not and
+// endswith are answered only with that header and $count=true, on each page. A
+// lambda joined by or is never answered. A property, function or operator that
+// is missing here is answered with 501, unless it is the other collection's.
+// Everything else is an invalid filter clause.
 //
 // # Groups
 //
@@ -157,6 +159,7 @@
 //   - the text of a filter that lacks the header, observed for other
 //     properties; that a lambda joined by and to something else lacks it; a
 //     count that is silently left out without the header
+//   - ne and not finding what has no value, and endswith for every text
 //   - hasMembersWithLicenseErrors with the header, which is in Microsoft's
 //     example. A report of October 2024 has it refused with the header and
 //     served without. Here it is served with and without

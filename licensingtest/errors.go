@@ -155,8 +155,8 @@ func errPageSize(size int) *graphError {
 	return unsupportedQuery(fmt.Sprintf("Invalid page size specified: '%d'. Must be between 1 and %d inclusive.", size, maxPage))
 }
 
-func errAdvancedFilter(resource string) *graphError {
-	return unsupportedQuery("Unsupported or invalid query filter clause specified for property 'assignedLicenses' of resource '" + resource + "'.")
+func errAdvancedFilter(property, resource string) *graphError {
+	return unsupportedQuery("Unsupported or invalid query filter clause specified for property '" + property + "' of resource '" + resource + "'.")
 }
 
 func errMissing(parameters []string) *graphError {

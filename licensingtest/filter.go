@@ -1,6 +1,7 @@
 package licensingtest
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -68,10 +69,11 @@ func (u *user) failed(g *group) bool {
 // A filter is the value of $filter, understood.
 type filter struct {
 	match    func(item) bool
-	lambda   bool // it looks into assignedLicenses
-	combined bool // it does so beside something else
-	either   bool // by or
-	advanced bool // it is answered only by advanced queries
+	lambda   bool   // it looks into assignedLicenses
+	combined bool   // it does so beside something else
+	either   bool   // by or
+	advanced bool   // it is answered only by advanced queries
+	property string // what it is about, or the first one that makes it advanced
 }
 
 // allowed tells why f is not answered. Advanced says whether the query has what
@@ -81,7 +83,7 @@ func (f filter) allowed(advanced bool, resource string) *graphError {
 	case f.lambda && (f.either || f.combined && !advanced):
 		return errComplexFilter
 	case f.advanced && !advanced:
-		return errAdvancedFilter(resource)
+		return errAdvancedFilter(f.property, resource)
 	}
 	return nil
 }
@@ -101,9 +103,11 @@ func parseFilter(text string, about fields) (filter, *graphError) {
 }
 
 // scanFilter takes a filter apart into words, punctuation, and strings, which
-// keep the apostrophe in front and lose the others.
+// keep the apostrophe in front and lose the others. Parentheses and apostrophes
+// have to come in pairs.
 func scanFilter(text string) (tokens []string, ok bool) {
-	for text = strings.TrimLeft(text, " "); text != ""; text = strings.TrimLeft(text, " ") {
+	depth := 0
+	for text = strings.TrimLeft(text, " "); text != "" && depth >= 0; text = strings.TrimLeft(text, " ") {
 		n := strings.IndexAny(text, " (),:'")
 		switch {
 		case n < 0:
@@ -118,10 +122,11 @@ func scanFilter(text string) (tokens []string, ok bool) {
 			continue
 		default:
 			n = 1
+			depth += strings.Count(text[:n], "(") - strings.Count(text[:n], ")")
 		}
 		tokens, text = append(tokens, text[:n]), text[n:]
 	}
-	return tokens, true
+	return tokens, depth == 0
 }
 
 // cutString cuts text after the string that ends there. An apostrophe within is
@@ -199,7 +204,18 @@ func (p *filterParser) and() filter {
 }
 
 func join(a, b filter, match func(item) bool) filter {
-	return filter{match: match, lambda: a.lambda || b.lambda, combined: true, either: a.either || b.either, advanced: a.advanced || b.advanced}
+	property := a.property
+	if b.advanced && !a.advanced {
+		property = b.property
+	}
+	return filter{match, a.lambda || b.lambda, true, a.either || b.either, a.advanced || b.advanced, property}
+}
+
+// negated is the opposite of f. Only advanced queries have it.
+func (f filter) negated() filter {
+	match := f.match
+	f.match, f.advanced = func(it item) bool { return !match(it) }, true
+	return f
 }
 
 func (p *filterParser) term() filter {
@@ -208,41 +224,88 @@ func (p *filterParser) term() filter {
 		p.expect(")")
 		return f
 	}
-	if p.take("startswith") {
-		p.expect("(")
-		name := strings.ToLower(p.next())
-		p.expect(",")
-		prefix, quoted := strings.CutPrefix(p.next(), "'")
-		p.expect(")")
-		if !quoted || p.about[name] != textField {
-			return p.fail(errFilter)
-		}
-		return filter{match: func(it item) bool {
-			value := it(name).(string)
-			return len(value) >= len(prefix) && strings.EqualFold(value[:len(prefix)], prefix)
-		}}
+	if p.take("not") {
+		return p.term().negated()
 	}
-	path := strings.ToLower(p.next())
-	name, part, _ := strings.Cut(path, "/")
+	path := p.next()
+	name, part, _ := strings.Cut(strings.ToLower(path), "/")
 	switch {
 	case p.about[name] == licenseField && part == "any":
 		return p.anyLicense(name)
 	case p.about[name] == licenseField && part == "$count":
 		return p.licenseCount(name)
+	case p.take("("):
+		return p.function(path)
 	}
-	p.expect("eq")
-	literal := p.next()
+	return p.comparison(path)
+}
+
+// function reads the arguments of a function.
+func (p *filterParser) function(called string) filter {
+	name := strings.ToLower(called)
+	compare := map[string]func(value, affix string) bool{"startswith": strings.HasPrefix, "endswith": strings.HasSuffix}[name]
+	if compare == nil {
+		return p.fail(unservedFilter(called))
+	}
+	path := p.next()
+	p.expect(",")
+	affix, quoted := strings.CutPrefix(strings.ToLower(p.next()), "'")
+	p.expect(")")
+	field := strings.ToLower(path)
+	switch {
+	case !quoted:
+		return p.fail(errFilter)
+	case p.about[field] != textField:
+		return p.fail(unservedFilter(path))
+	}
+	return filter{property: path, advanced: name == "endswith", match: func(it item) bool {
+		return compare(strings.ToLower(it(field).(string)), affix)
+	}}
+}
+
+// comparison reads what comes after a property.
+func (p *filterParser) comparison(path string) filter {
+	field, operator, literal := strings.ToLower(path), strings.ToLower(p.next()), p.next()
+	switch {
+	case !slices.Contains(operators, operator) || literal == "":
+		return p.fail(errFilter)
+	case p.about[field] == 0:
+		return p.fail(unservedFilter(path))
+	case operator != "eq" && operator != "ne":
+		return p.fail(unservedFilter(operator))
+	}
+	f := filter{property: path}
 	value, quoted := strings.CutPrefix(literal, "'")
 	switch {
-	case p.about[path] == textField && (quoted && value != "" || literal == "null"):
+	case p.about[field] == textField && (quoted && value != "" || literal == "null"):
 		if literal == "null" {
 			value = ""
 		}
-		return filter{match: func(it item) bool { return strings.EqualFold(it(path).(string), value) }}
-	case p.about[path] == flagField && (literal == "true" || literal == "false"):
-		return filter{match: func(it item) bool { return it(path) == (literal == "true") }}
+		f.match = func(it item) bool { return strings.EqualFold(it(field).(string), value) }
+	case p.about[field] == flagField && (literal == "true" || literal == "false"):
+		f.match = func(it item) bool { return it(field) == (literal == "true") }
+	default:
+		return p.fail(errFilter)
 	}
-	return p.fail(errFilter)
+	if operator == "ne" {
+		return f.negated()
+	}
+	return f
+}
+
+// Operators are those that Graph compares with, be it not here.
+var operators = []string{"eq", "ge", "gt", "in", "le", "lt", "ne"}
+
+var filterPath = regexp.MustCompile(`^[A-Za-z_]\w*([./][$\w]+)*$`)
+
+// unservedFilter is about a name in a filter that has no meaning there. What is
+// of the other resource, or no name at all, has none in Graph either.
+func unservedFilter(name string) *graphError {
+	property, _, _ := strings.Cut(strings.ToLower(name), "/")
+	if userFields[property] != 0 || groupFields[property] != 0 || !filterPath.MatchString(name) {
+		return errFilter
+	}
+	return notServed("filters with " + name)
 }
 
 // anyLicense reads what comes after assignedLicenses/any.
@@ -258,7 +321,7 @@ func (p *filterParser) anyLicense(name string) filter {
 		return p.fail(errComplexFilter)
 	}
 	p.expect(")")
-	return filter{lambda: true, match: func(it item) bool {
+	return filter{lambda: true, property: "assignedLicenses", match: func(it item) bool {
 		_, ok := findLicense(it(name).([]License), sku)
 		return ok
 	}}
@@ -271,5 +334,5 @@ func (p *filterParser) licenseCount(name string) filter {
 		p.expect("ne")
 	}
 	p.expect("0")
-	return filter{advanced: true, match: func(it item) bool { return len(it(name).([]License)) == 0 == none }}
+	return filter{advanced: true, property: "assignedLicenses", match: func(it item) bool { return len(it(name).([]License)) == 0 == none }}
 }
