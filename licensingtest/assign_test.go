@@ -42,8 +42,13 @@ func TestRefusals(t *testing.T) {
 		{"post to a user", "POST", user, none, nil, 405, "Request_BadRequest", method},
 		{"unknown collection", "GET", "/devices/1", "", nil, 400, "BadRequest", "Resource not found for the segment 'devices'."},
 		{"no key after the slash", "GET", "/users/", "", nil, 400, "BadRequest", "Resource not found for the segment ''."},
-		{"post to users", "POST", "/users", none, nil, 405, "Request_BadRequest", method},
-		{"delete of a user", "DELETE", user, "", nil, 405, "Request_BadRequest", method},
+		{"put of a user", "PUT", user, none, nil, 405, "Request_BadRequest", method},
+		{"post to SKUs", "POST", "/subscribedSkus", none, nil, 405, "Request_BadRequest", method},
+		{"post to users", "POST", "/users", none, nil, 501, "NotImplemented", "licensingtest does not serve POST of users."},
+		{"delete of a user", "DELETE", user, "", nil, 501, "NotImplemented", "licensingtest does not serve DELETE of users/{id}."},
+		{"post to groups", "POST", "/groups", none, nil, 501, "NotImplemented", "licensingtest does not serve POST of groups."},
+		{"patch of a group", "PATCH", sales, none, nil, 501, "NotImplemented", "licensingtest does not serve PATCH of groups/{id}."},
+		{"delete of a group", "DELETE", sales, "", nil, 501, "NotImplemented", "licensingtest does not serve DELETE of groups/{id}."},
 		{"members with errors of a user", "GET", user + "/membersWithLicenseErrors", "", nil, 400, "BadRequest", "Resource not found for the segment 'membersWithLicenseErrors'."},
 		{"namespace before what is no action", "GET", user + "/microsoft.graph.licenseDetails", "", nil, 400, "BadRequest", "Resource not found for the segment 'microsoft.graph.licenseDetails'."},
 		{"empty key", "POST", "/users//assignLicense", none, nil, 400, "BadRequest", "Resource not found for the segment ''."},
@@ -220,9 +225,11 @@ func TestPaths(t *testing.T) {
 	if resp, err := tenant.RoundTripper().RoundTrip(req); err != nil || resp.StatusCode != 200 {
 		t.Errorf("below a base path: %v, %v", resp, err)
 	}
-	req.URL.Path = "/beta/users/" + adele
-	if resp, err := tenant.RoundTripper().RoundTrip(req); err != nil || resp.StatusCode != 400 {
-		t.Errorf("without v1.0: %v, %v", resp, err)
+	for path, want := range map[string]int{"/beta/users/" + adele: 501, "/proxy/beta/users": 501, "/users/" + adele: 400, "/v1.0beta/users": 400} {
+		req.URL.Path = path
+		if resp, err := tenant.RoundTripper().RoundTrip(req); err != nil || resp.StatusCode != want {
+			t.Errorf("%s: %v, %v, want %d", path, resp, err, want)
+		}
 	}
 }
 

@@ -33,8 +33,9 @@
 // groups/{id}/membersWithLicenseErrors, all with $select. A base path before
 // /v1.0/ is ignored. A key may also be written users('{key}'), and an action
 // with its namespace, microsoft.graph.assignLicense. Calls are applied one at a
-// time, whole or not at all. A query option or an update that Graph knows and
-// this package does not is answered with 501 and a text that says so.
+// time, whole or not at all. What Graph knows at these paths and this package
+// does not, be it a query option, an update, or another method, is answered with
+// 501 and a text that says so, and so is all of beta.
 //
 // # Batches
 //

@@ -12,6 +12,11 @@ type operation struct {
 	do    func(*Tenant, *call) (result, *graphError)
 }
 
+// unserved is what Graph does at a path and this package does not.
+var unserved = operation{1, func(_ *Tenant, c *call) (result, *graphError) {
+	return result{}, notServed(c.method + " of " + c.target.shape)
+}}
+
 // operations returns what can be done at a path of this shape by method, and
 // nil if there is no such path.
 func operations(shape string) map[string]operation {
@@ -21,9 +26,9 @@ func operations(shape string) map[string]operation {
 	case "subscribedSkus/{id}":
 		return map[string]operation{http.MethodGet: {1, (*Tenant).readSKU}}
 	case "users":
-		return map[string]operation{http.MethodGet: {2, (*Tenant).listUsers}}
+		return map[string]operation{http.MethodGet: {2, (*Tenant).listUsers}, http.MethodPost: unserved}
 	case "users/{id}":
-		return map[string]operation{http.MethodGet: {1, (*Tenant).readUser}, http.MethodPatch: {1, (*Tenant).updateUser}}
+		return map[string]operation{http.MethodGet: {1, (*Tenant).readUser}, http.MethodPatch: {1, (*Tenant).updateUser}, http.MethodDelete: unserved}
 	case "users/{id}/licenseDetails":
 		return map[string]operation{http.MethodGet: {2, (*Tenant).listLicenseDetails}}
 	case "users/{id}/assignLicense":
@@ -31,9 +36,9 @@ func operations(shape string) map[string]operation {
 	case "users/{id}/reprocessLicenseAssignment":
 		return map[string]operation{http.MethodPost: {1, (*Tenant).reprocess}}
 	case "groups":
-		return map[string]operation{http.MethodGet: {1, (*Tenant).listGroups}}
+		return map[string]operation{http.MethodGet: {1, (*Tenant).listGroups}, http.MethodPost: unserved}
 	case "groups/{id}":
-		return map[string]operation{http.MethodGet: {1, (*Tenant).readGroup}}
+		return map[string]operation{http.MethodGet: {1, (*Tenant).readGroup}, http.MethodPatch: unserved, http.MethodDelete: unserved}
 	case "groups/{id}/membersWithLicenseErrors":
 		return map[string]operation{http.MethodGet: {1, (*Tenant).listMembersWithErrors}}
 	case "groups/{id}/assignLicense":

@@ -49,7 +49,10 @@ func (t *Tenant) respond(c *call) answer {
 		return c.refuse(err)
 	}
 	prefix, path, ok := strings.Cut(c.path, "/v1.0/")
-	if !ok {
+	switch {
+	case !ok && strings.Contains(c.path, "/beta/"):
+		return c.refuse(notServed("the beta version"))
+	case !ok:
 		return c.refuse(errVersion(c.path))
 	}
 	c.base, c.path = c.base+prefix+"/v1.0", path

@@ -68,7 +68,7 @@ func TestUpdateRefusals(t *testing.T) {
 		{"/users/" + adele, `{"usageLocation":"US","city":"Bern"}`, 501, "NotImplemented", "licensingtest does not serve an update of anything but the usage location."},
 		{"/users/" + adele, `{"@odata.type":"#microsoft.graph.user"}`, 501, "NotImplemented", "licensingtest does not serve an update of anything but the usage location."},
 		{"/users/" + adele, `{}`, 501, "NotImplemented", "licensingtest does not serve an update of anything but the usage location."},
-		{"/groups/" + salesID, `{"usageLocation":"US"}`, 405, "Request_BadRequest", "Specified HTTP method is not allowed for the request target."},
+		{"/groups/" + salesID + "/membersWithLicenseErrors", `{"usageLocation":"US"}`, 405, "Request_BadRequest", "Specified HTTP method is not allowed for the request target."},
 	} {
 		t.Run(test.path+" "+test.body, func(t *testing.T) {
 			t.Parallel()
