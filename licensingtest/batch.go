@@ -164,6 +164,7 @@ func parseBatch(body []byte) ([]batchItem, *graphError) {
 func (wire wireItem) parse() (batchItem, *graphError) {
 	it := batchItem{id: wire.ID, key: strings.ToLower(wire.ID), method: wire.Method, header: make(http.Header)}
 	reference, _, _ := strings.Cut(wire.URL, "#")
+	reference = strings.ReplaceAll(reference, " ", "%20") // Microsoft's own sample has blanks
 	if it.id == "" || it.method == "" || reference == "" {
 		return it, errBatchFormat
 	}

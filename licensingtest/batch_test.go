@@ -216,11 +216,13 @@ func TestBatchRefused(t *testing.T) {
 	}
 }
 
-// A guest's name, whose # has to be escaped in a batch as well.
+// A guest's name, whose # has to be escaped in a batch as well. Blanks need not
+// be.
 func TestBatchURL(t *testing.T) {
 	t.Parallel()
 	tenant := newTenant()
 	tenant.AddUser(licensingtest.User{UserPrincipalName: "anna_fabrikam.example#EXT#@contoso.example"})
+	tenant.AddUser(licensingtest.User{UserPrincipalName: "anna smith@contoso.example"})
 	got := statuses(sendBatch(t, tenant,
 		`{"id":"1","method":"GET","url":"users/anna_fabrikam.example%23EXT%23@contoso.example"}`,
 		`{"id":"2","method":"GET","url":"users/anna_fabrikam.example#EXT#@contoso.example"}`,
@@ -228,8 +230,10 @@ func TestBatchURL(t *testing.T) {
 		`{"id":"4","method":"GET","url":"/v1.0/users"}`,
 		`{"id":"5","method":"get","url":"/users"}`,
 		`{"id":"6","method":"GET","url":"/me"}`,
+		`{"id":"7","method":"GET","url":"users?$select=id, displayName&$filter=usageLocation eq null&$top=1"}`,
+		`{"id":"8","method":"GET","url":"users/anna smith@contoso.example"}`,
 	))
-	if want := "6:400 5:405 4:400 3:400 2:404 1:200"; got != want {
+	if want := "8:200 7:200 6:400 5:405 4:400 3:400 2:404 1:200"; got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }

@@ -138,13 +138,14 @@
 // with the plans that are disabled; a usage location that is not nullable; the
 // costs in resource units; a user principal name that begins with a dollar sign
 // refused except in parentheses. Of batches: no nested ones, ids without case,
-// a leading slash in URLs that may be left out, headers of each item's own,
-// bodies that are objects or base64url, base64 where an answer is no JSON,
-// dependencies on earlier items, all in a row or all on the same one, 424 where
-// one failed, 200 for the batch whatever its items were answered with, and
-// answers in any order. Of throttling: the limits, token buckets, the cost of
-// each operation, 429 for each item of a batch by itself, and the headers
-// x-ms-throttle-scope, x-ms-throttle-information with its values, and
+// a leading slash in URLs that may be left out, blanks in them (in a sample),
+// headers of each item's own, bodies that are objects or base64url, base64
+// where an answer is no JSON, dependencies on earlier items, all in a row or
+// all on the same one, 424 where one failed, 200 for the batch whatever its
+// items were answered with, and answers in any order. Of throttling: the
+// limits, token buckets, the cost of each operation, 429 for each item of a
+// batch by itself, and the headers x-ms-throttle-scope,
+// x-ms-throttle-information with its values, and
 // x-ms-throttle-limit-percentage.
 //
 // Assumed, so nothing to build upon:
