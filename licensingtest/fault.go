@@ -18,7 +18,9 @@ import (
 type Fault struct {
 	// Items makes the fault one of the items of batches, and of nothing else.
 	// Without it a fault is one of whole requests, with all that is in them if
-	// they are batches. An item that is dropped is missing from the answer, and
+	// they are batches. [licensing.Client.Bulk] sends an operation that has no
+	// company without a batch, where only faults of whole requests meet it. An
+	// item that is dropped is missing from the answer, and
 	// one that is delayed delays those after it. Hang and Truncate are for whole
 	// requests only.
 	Items bool
@@ -26,7 +28,8 @@ type Fault struct {
 	// Match says which requests meet the fault, or which items; nil is all of
 	// them. For an item it is asked with the request that the item stands for,
 	// under the URL that it would have by itself and with no headers but its
-	// own. It can read the body. It must not call [Tenant.Fail].
+	// own. It can read the body, wait, and use the tenant. Several goroutines
+	// may call it at once.
 	Match func(*http.Request) bool
 
 	// Skip is how many of the matching requests are left alone first. Times is
@@ -84,17 +87,19 @@ func (t *Tenant) Fail(f Fault) {
 		planned.left = 1
 	}
 	planned.Header = f.Header.Clone()
-	t.faultMu.Lock()
-	defer t.faultMu.Unlock()
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	t.faults = append(t.faults, planned)
 }
 
 // nextFault returns the fault that a request meets, or an item, and uses it up.
-// Request makes the request to be matched.
+// Request makes the request to be matched, without the lock: Match may take its
+// time, or ask the tenant.
 func (t *Tenant) nextFault(items bool, body []byte, request func() *http.Request) Fault {
-	t.faultMu.Lock()
-	defer t.faultMu.Unlock()
-	for i, f := range t.faults {
+	t.mu.Lock()
+	faults := slices.Clone(t.faults)
+	t.mu.Unlock()
+	for _, f := range faults {
 		if f.Items != items {
 			continue
 		}
@@ -105,16 +110,29 @@ func (t *Tenant) nextFault(items bool, body []byte, request func() *http.Request
 				continue
 			}
 		}
-		if f.skip > 0 {
-			f.skip--
-			continue
+		if t.use(f) {
+			return f.Fault
 		}
-		if f.left--; f.left == 0 {
-			t.faults = slices.Delete(t.faults, i, i+1)
-		}
-		return f.Fault
 	}
 	return Fault{}
+}
+
+// use counts a request that matches f. It reports whether the request meets it:
+// others may have used it up meanwhile.
+func (t *Tenant) use(f *plannedFault) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch {
+	case f.skip > 0:
+		f.skip--
+		return false
+	case f.left == 0:
+		return false
+	}
+	if f.left--; f.left == 0 {
+		t.faults = slices.DeleteFunc(t.faults, func(other *plannedFault) bool { return other == f })
+	}
+	return true
 }
 
 // carryOut has a call carried out under the fault. It returns what is answered,

@@ -157,6 +157,53 @@ func TestFaultsInTurn(t *testing.T) {
 	}
 }
 
+// A Match function may make requests of its own.
+func TestMatchAsks(t *testing.T) {
+	t.Parallel()
+	tenant := newTenant()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second) // reached only if it may not
+	defer cancel()
+	tenant.Fail(licensingtest.Fault{Status: 503, Match: func(r *http.Request) bool {
+		if r.Method != "POST" {
+			return false
+		}
+		tenant.Fail(licensingtest.Fault{Status: 429, Match: func(r *http.Request) bool { return r.Method == "GET" }})
+		resp, err := tenant.RoundTripper().RoundTrip(newRequest(t, "GET", "/users/"+adele, "").WithContext(ctx))
+		return err == nil && resp.StatusCode == 429
+	}})
+	if a := call(t, tenant, "POST", "/users/"+adele+"/assignLicense", add(officeID)); a.status != 503 {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+}
+
+// However many are matched at once, no more are skipped and no more meet the
+// fault than it says.
+func TestMatchWaits(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		tenant := newTenant()
+		tenant.Fail(licensingtest.Fault{Skip: 3, Times: 2, Status: 503, Match: func(*http.Request) bool {
+			time.Sleep(time.Second)
+			return true
+		}})
+		start := time.Now()
+		statuses := make(chan int, 8)
+		for range cap(statuses) {
+			go func() { statuses <- call(t, tenant, "GET", "/users/"+adele, "").status }()
+		}
+		count := make(map[int]int)
+		for range cap(statuses) {
+			count[<-statuses]++
+		}
+		if took := time.Since(start); took != time.Second || count[503] != 2 || count[200] != 6 {
+			t.Errorf("after %v: %v, want 2 of 503 and 6 of 200", took, count)
+		}
+		if a := call(t, tenant, "GET", "/users/"+adele, ""); a.status != 200 || time.Since(start) != time.Second {
+			t.Errorf("the fault is still there after %v: %d", time.Since(start), a.status)
+		}
+	})
+}
+
 func TestDelay(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -41,11 +41,7 @@ type Tenant struct {
 
 	requests []Request
 	writes   []Write
-
-	// Faults have a lock of their own so that their Match functions may ask the
-	// tenant.
-	faultMu sync.Mutex
-	faults  []*plannedFault
+	faults   []*plannedFault
 }
 
 // The kinds of identifier that a tenant makes up.
