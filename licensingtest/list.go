@@ -68,7 +68,7 @@ func (t *Tenant) list(c *call, l listing) (result, *graphError) {
 	first, flushed := 0, false
 	if o.skipToken != "" {
 		var err *graphError
-		if first, flushed, err = t.parseToken(c); err != nil {
+		if first, flushed, err = t.parseToken(c, l.size); err != nil {
 			return result{}, err
 		}
 	}
@@ -127,14 +127,16 @@ func (t *Tenant) newToken(c *call, first int, flushed bool) string {
 	return base64.RawURLEncoding.EncodeToString([]byte(text))
 }
 
-func (t *Tenant) parseToken(c *call) (first int, flushed bool, refused *graphError) {
+// parseToken returns where the page of a token begins in a listing of so many,
+// and whether it comes after an empty one.
+func (t *Tenant) parseToken(c *call, size int) (first int, flushed bool, refused *graphError) {
 	text, err := base64.RawURLEncoding.DecodeString(c.options.skipToken)
 	var epoch int
 	var query uint64
 	if err == nil {
 		_, err = fmt.Sscanf(string(text), "%d %d %t %x", &epoch, &first, &flushed, &query)
 	}
-	if err != nil || query != c.fingerprint() {
+	if err != nil || query != c.fingerprint() || first < 0 || first >= size {
 		return 0, false, errPageToken
 	}
 	if epoch != t.pageEpoch {

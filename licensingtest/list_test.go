@@ -1,6 +1,7 @@
 package licensingtest_test
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"net/http/httptest"
@@ -165,6 +166,20 @@ func TestPageTokens(t *testing.T) {
 	wantError(t, call(t, tenant, "GET", strings.Replace(old, "/users", "/groups", 1), ""), 400, "BadRequest", "Invalid skip token.")
 	wantError(t, call(t, tenant, "GET", "/users?$top=1&$select=id&$skiptoken=2", ""), 400, "BadRequest", "Invalid skip token.")
 	getPage(t, tenant, strings.Replace(old, "$skiptoken", "%24skipToken", 1))
+	path, token, _ := strings.Cut(old, "$skiptoken=")
+	text, err := base64.RawURLEncoding.DecodeString(token)
+	if err != nil || !strings.HasPrefix(string(text), "0 1 ") {
+		t.Fatalf("token %q, %v", text, err)
+	}
+	for first, want := range map[string]int{"-1": 400, "0": 200, "3": 200, "4": 400, "99999999": 400} {
+		forged := base64.RawURLEncoding.EncodeToString([]byte("0 " + first + strings.TrimPrefix(string(text), "0 1")))
+		a := call(t, tenant, "GET", path+"$skiptoken="+forged, "")
+		if want == 400 {
+			wantError(t, a, 400, "BadRequest", "Invalid skip token.")
+		} else if a.status != want {
+			t.Errorf("token for a page from %s: %d %s", first, a.status, a.body)
+		}
+	}
 
 	tenant.ExpirePageTokens()
 	wantError(t, call(t, tenant, "GET", old, ""), 400, "Directory_ExpiredPageToken",
