@@ -79,16 +79,18 @@ func (g *group) touch(now time.Time) {
 	g.pending, g.changed = true, now
 }
 
-// processGroup brings the licences of g to its members, and takes them from
-// those who are no longer members.
+// processGroup takes the licences of g from those who are no longer members, and
+// then brings them to its members, who may need the seats.
 func (t *Tenant) processGroup(g *group, now time.Time) {
 	g.pending = false
 	if g.State != "" && g.State != stateComplete {
 		t.setState(g, stateComplete, now)
 	}
-	for _, u := range t.users {
-		if u.knows(g) {
-			t.reconcile(u, g, now)
+	for _, member := range []bool{false, true} {
+		for _, u := range t.users {
+			if u.knows(g) && slices.Contains(u.groups, g) == member {
+				t.reconcile(u, g, now)
+			}
 		}
 	}
 }

@@ -134,6 +134,24 @@ func TestMemberFailures(t *testing.T) {
 	}
 }
 
+// A member who leaves makes room for one who joins, whoever was added first.
+func TestSeatOfAFormerMember(t *testing.T) {
+	t.Parallel()
+	for _, from := range []int{0, 1} {
+		tenant := newTenant()
+		tenant.SetSeats(officeID, 1)
+		users := []string{adele, tenant.AddUser(licensingtest.User{UsageLocation: "DE"}).ID}
+		tenant.AddMember(salesID, users[from])
+		assign(t, tenant, "/groups/"+salesID, add(officeID))
+		tenant.Process()
+		tenant.RemoveMember(salesID, users[from])
+		tenant.AddMember(salesID, users[1-from])
+		tenant.Process()
+		wantRows(t, tenant, users[from], "")
+		wantRows(t, tenant, users[1-from], "ENTERPRISEPACK Sales Active")
+	}
+}
+
 func TestRemovalBlockedByDependency(t *testing.T) {
 	t.Parallel()
 	tenant := newTenant()
