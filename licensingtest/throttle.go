@@ -27,8 +27,9 @@ type Throttle struct {
 	RefusalsCost bool
 
 	// RetryAfter is what refusals advise. Zero is the truth: the time until
-	// there is room, in whole seconds, rounded up. Any other time is given
-	// every time, and with a negative one there is no advice.
+	// there is room. Any other time is given every time, and with a negative
+	// one there is no advice. Advice is in whole seconds, rounded up; a decimal,
+	// which Graph gives as well, is had by a [Fault] with a Header.
 	RetryAfter time.Duration
 
 	// Percentage makes answers tell in x-ms-throttle-limit-percentage how much
