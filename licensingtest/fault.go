@@ -59,7 +59,7 @@ type Fault struct {
 	// Truncate, unless zero, breaks the answer off after so many bytes of its
 	// body, or before the first one if it is negative. With Hang as well the
 	// answer comes to a halt there instead, and Hang does not stop the request
-	// from being carried out.
+	// from being carried out. A body that is no longer arrives whole.
 	Truncate int
 }
 
@@ -70,8 +70,8 @@ type plannedFault struct {
 }
 
 // Fail makes requests meet a fault, or items of batches. Each meets at most one,
-// the first of those added that it matches and that is not used up. Fail panics when a
-// field makes no sense without another one.
+// the first of those added that it matches and that is not used up. Fail panics
+// when a field makes no sense, by itself or without another one.
 func (t *Tenant) Fail(f Fault) {
 	if f.Status == 0 && (f.Body != "" || f.Code != "") {
 		panicf("Fail: a fault with a Body or Code needs a Status")
@@ -162,6 +162,9 @@ func (f Fault) sent(body []byte) []byte {
 	}
 	return body[:max(0, min(f.Truncate, len(body)))]
 }
+
+// cuts reports whether that is less than all of it.
+func (f Fault) cuts(body []byte) bool { return len(f.sent(body)) < len(body) }
 
 // answer returns the answer that f puts in the place of the tenant's own, with
 // f's headers.

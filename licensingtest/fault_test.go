@@ -19,7 +19,9 @@ import (
 // a client sees.
 func exchange(t *testing.T, hc *http.Client, base string) (status int, header http.Header, body string, err error) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), "POST", base+"/v1.0/users/"+adele+"/assignLicense", strings.NewReader(add(officeID)))
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second) // reached only if something hangs that should not
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, "POST", base+"/v1.0/users/"+adele+"/assignLicense", strings.NewReader(add(officeID)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,6 +56,9 @@ func TestFaults(t *testing.T) {
 		{"dropped after the effect", licensingtest.Fault{Drop: true, Apply: true}, 0, 0, "", false, true},
 		{"cut", licensingtest.Fault{Truncate: 10}, 200, 200, `{"@odata.c`, true, true},
 		{"cut before the first byte", licensingtest.Fault{Truncate: -1}, 200, 200, "", true, true},
+		{"cut after its end", licensingtest.Fault{Truncate: 1 << 20}, 200, 200, `{"@odata.context"`, false, true},
+		{"halted after its end", licensingtest.Fault{Status: 503, Body: "unavailable", Truncate: 11, Hang: true}, 503, 503, "unavailable", false, false},
+		{"cut without a body", licensingtest.Fault{Status: 503, Truncate: -1}, 503, 503, "", false, false},
 		{"cut error", licensingtest.Fault{Status: 503, Body: "unavailable", Truncate: 2}, 503, 503, "un", true, false},
 	}
 	for _, test := range tests {

@@ -77,7 +77,7 @@ func (t *Tenant) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	w.WriteHeader(rep.status)
 	w.Write(rep.fault.sent(rep.body))
-	if rep.fault.Truncate != 0 {
+	if rep.fault.cuts(rep.body) {
 		http.NewResponseController(w).Flush()
 		if rep.fault.Hang {
 			<-r.Context().Done()
@@ -123,7 +123,9 @@ func (rt roundTripper) RoundTrip(req *http.Request) (*http.Response, error) {
 		<-ctx.Done()
 		return nil, context.Cause(ctx)
 	}
-	sent := &sentBody{ctx: ctx, data: bytes.NewReader(rep.fault.sent(rep.body)), fault: rep.fault, closed: make(chan struct{})}
+	sent := &sentBody{
+		ctx: ctx, data: bytes.NewReader(rep.fault.sent(rep.body)), cut: rep.fault.cuts(rep.body), hang: rep.fault.Hang, closed: make(chan struct{}),
+	}
 	return &http.Response{
 		Status:        strconv.Itoa(rep.status) + " " + http.StatusText(rep.status),
 		StatusCode:    rep.status,
@@ -151,17 +153,18 @@ func takeBody(req *http.Request) ([]byte, error) {
 type sentBody struct {
 	ctx    context.Context
 	data   io.Reader
-	fault  Fault
+	cut    bool // there was more
+	hang   bool // and it may be still to come
 	close  sync.Once
 	closed chan struct{}
 }
 
 func (b *sentBody) Read(p []byte) (int, error) {
 	n, err := b.data.Read(p)
-	if err != io.EOF || b.fault.Truncate == 0 {
+	if err != io.EOF || !b.cut {
 		return n, err
 	}
-	if !b.fault.Hang {
+	if !b.hang {
 		return n, io.ErrUnexpectedEOF
 	}
 	select {
