@@ -3,7 +3,9 @@ package licensingtest
 import (
 	"encoding/json"
 	"errors"
+	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -32,10 +34,11 @@ func parseChange(body []byte) (change, *graphError) {
 		return change{}, errMissing(missing)
 	}
 
-	var adds []struct {
-		SKUID         guid   `json:"skuId"`
-		DisabledPlans []guid `json:"disabledPlans"`
+	if err := checkNames(params, "addLicenses", "removeLicenses"); err != nil {
+		return change{}, err
 	}
+
+	var adds []addition
 	var removes []guid
 	err := errors.Join(json.Unmarshal(params["addLicenses"], &adds), json.Unmarshal(params["removeLicenses"], &removes))
 	if refused, ok := errors.AsType[*graphError](err); ok {
@@ -47,10 +50,43 @@ func parseChange(body []byte) (change, *graphError) {
 
 	var ch change
 	for _, add := range adds {
-		ch.add = append(ch.add, License{SKUID: uuid.UUID(add.SKUID), DisabledPlans: uuids(add.DisabledPlans)})
+		ch.add = append(ch.add, License(add))
 	}
 	ch.remove = uuids(removes)
 	return ch, nil
+}
+
+// checkNames tells which property of an object is not one of those known. Names
+// have case, and annotations do not count.
+func checkNames(object map[string]json.RawMessage, known ...string) *graphError {
+	for _, name := range slices.Sorted(maps.Keys(object)) {
+		if !slices.Contains(known, name) && !strings.Contains(name, "@odata.") {
+			return notServed("the property " + name + " in the body of assignLicense")
+		}
+	}
+	return nil
+}
+
+// An addition is a licence as it stands in the body of assignLicense.
+type addition License
+
+func (a *addition) UnmarshalJSON(text []byte) error {
+	var names map[string]json.RawMessage
+	if err := json.Unmarshal(text, &names); err != nil {
+		return err
+	}
+	if err := checkNames(names, "skuId", "disabledPlans"); err != nil {
+		return err
+	}
+	var wire struct {
+		SKUID         guid   `json:"skuId"`
+		DisabledPlans []guid `json:"disabledPlans"`
+	}
+	if err := json.Unmarshal(text, &wire); err != nil {
+		return err
+	}
+	*a = addition{uuid.UUID(wire.SKUID), uuids(wire.DisabledPlans)}
+	return nil
 }
 
 // guid is an Edm.Guid, which has fewer spellings than uuid.Parse takes.

@@ -89,6 +89,12 @@ func TestRefusals(t *testing.T) {
 		{"object to remove", "POST", action, `{"addLicenses":[],"removeLicenses":[{"skuId":"` + officeID.String() + `"}]}`, nil, 400, "Request_BadRequest", badGUID},
 		{"bad plan", "POST", action, `{"addLicenses":[{"skuId":"` + officeID.String() + `","disabledPlans":["TEAMS1"]}],"removeLicenses":[]}`, nil, 400, "Request_BadRequest", badGUID},
 
+		{"misspelt property", "POST", action, `{"addLicenses":[{"skuId":"` + officeID.String() + `","disabledPlan":[]}],"removeLicenses":[]}`, nil, 501, "NotImplemented", "licensingtest does not serve the property disabledPlan in the body of assignLicense."},
+		{"property in another case", "POST", action, `{"addLicenses":[{"SKUID":"` + officeID.String() + `"}],"removeLicenses":[]}`, nil, 501, "NotImplemented", "licensingtest does not serve the property SKUID in the body of assignLicense."},
+		{"unknown parameter", "POST", sales + "/assignLicense", `{"addLicenses":[],"removeLicenses":[],"notify":true,"force":true}`, nil, 501, "NotImplemented", "licensingtest does not serve the property force in the body of assignLicense."},
+		{"text for a licence", "POST", action, `{"addLicenses":["` + officeID.String() + `"],"removeLicenses":[]}`, nil, 400, "BadRequest", unreadable},
+		{"null for a licence", "POST", action, `{"addLicenses":[null],"removeLicenses":[]}`, nil, 400, "Request_BadRequest", "License 00000000-0000-0000-0000-000000000000 does not correspond to a valid company License."},
+
 		{"unknown SKU", "POST", action, add(unknown), nil, 400, "Request_BadRequest", "License " + elsewhere + " does not correspond to a valid company License."},
 		{"unknown SKU to remove", "POST", action, remove(unknown), nil, 400, "Request_BadRequest", "License " + elsewhere + " does not correspond to a valid company License."},
 		{"SKU left out", "POST", action, `{"addLicenses":[{"disabledPlans":[]}],"removeLicenses":[]}`, nil, 400, "Request_BadRequest", "License 00000000-0000-0000-0000-000000000000 does not correspond to a valid company License."},
@@ -248,6 +254,7 @@ func TestAssignUser(t *testing.T) {
 		{"a plan twice", []string{add(officeID, yammerID, yammerID)}, "ENTERPRISEPACK direct Active -1", 1},
 		{"a list left out changes nothing", []string{add(officeID, yammerID), `{"addLicenses":[{"skuId":"` + officeID.String() + `"}],"removeLicenses":[]}`}, "ENTERPRISEPACK direct Active -1", 1},
 		{"GUID in upper case", []string{strings.ToUpper(add(officeID)[:0]) + strings.Replace(add(officeID), officeID.String(), strings.ToUpper(officeID.String()), 1)}, "ENTERPRISEPACK direct Active", 1},
+		{"annotations", []string{`{"@odata.context":"","addLicenses":[{"@odata.type":"#microsoft.graph.assignedLicense","skuId":"` + officeID.String() + `","disabledPlans@odata.type":"#Collection(Guid)","disabledPlans":[]}],"removeLicenses":[]}`}, "ENTERPRISEPACK direct Active", 1},
 		{"remove", []string{add(officeID), remove(officeID)}, "", 0},
 		{"remove the same one twice", []string{add(officeID), `{"addLicenses":[],"removeLicenses":["` + officeID.String() + `","` + officeID.String() + `"]}`}, "", 0},
 		{"dependency in the same call", []string{`{"addLicenses":[{"skuId":"` + callingID.String() + `","disabledPlans":[]},{"skuId":"` + officeID.String() + `","disabledPlans":[]}],"removeLicenses":[]}`}, "MCOEV direct Active; ENTERPRISEPACK direct Active", 1},

@@ -73,7 +73,7 @@ func TestBatch(t *testing.T) {
 			assignItem("b", adele),
 			`{"id":"c","method":"GET","url":"users?$select=usageLocation&$filter=assignedLicenses/$count%20ne%200&$count=true","headers":{"consistencylevel":"eventual"}}`,
 			`{"id":"d","method":"POST","url":"/groups/`+salesID+`/assignLicense","headers":{"Content-Type":"application/json"},"body":"`+
-				`eyJhZGRMaWNlbnNlcyI6W10sInJlbW92ZUxpY2Vuc2VzIjpbXSwieCI6Ij4-Pj8_PyJ9IA=="}`,
+				`eyJhZGRMaWNlbnNlcyI6W10sInJlbW92ZUxpY2Vuc2VzIjpbXSwiQG9kYXRhLngiOiI-Pj4_Pz8ifQ=="}`,
 			`{"id":"E","method":"GET","url":"https://graph.microsoft.com/v1.0/me","body":null,"atomicityGroup":"g"}`,
 		), "client-request-id: mine")
 		const (

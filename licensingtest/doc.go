@@ -35,7 +35,8 @@
 // with its namespace, microsoft.graph.assignLicense. Calls are applied one at a
 // time, whole or not at all. What Graph knows at these paths and this package
 // does not, be it a query option, an update, or another method, is answered with
-// 501 and a text that says so, and so is all of beta.
+// 501 and a text that says so. So is all of beta, and a property of assignLicense
+// that is none, since what Graph does about it is not known.
 //
 // # Batches
 //
