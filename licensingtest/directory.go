@@ -124,28 +124,52 @@ type group struct {
 }
 
 // AddSKU adds a SKU and returns it with what was made up for it. It panics when
-// the id is taken, a plan is there twice, or a field makes no sense.
+// the id or the part number is taken, a plan is there twice, or a field makes no
+// sense.
 func (t *Tenant) AddSKU(s SKU) SKU {
 	t.lock()
 	defer t.mu.Unlock()
 	if s.ID == uuid.Nil {
 		s.ID = t.newID(kindSKU)
 	}
-	if t.skus[s.ID] != nil {
-		panicf("AddSKU: there is a SKU %s already", s.ID)
-	}
 	if s.PartNumber == "" {
-		s.PartNumber = fmt.Sprintf("SKU_%d", len(t.skus)+1)
+		s.PartNumber = freeName("SKU_%d", len(t.skus)+1, t.hasPartNumber)
 	}
-	if n := min(s.Seats, s.Warning, s.Suspended, s.LockedOut); n < 0 {
-		panicf("AddSKU: SKU %s has %d seats", s.PartNumber, n)
-	}
+	t.checkSKU(s)
 	if len(s.SubscriptionIDs) == 0 {
 		s.SubscriptionIDs = []string{t.newID(kindSubscription).String()}
 	}
 	s.AppliesTo = appliesTo(s.PartNumber, s.AppliesTo)
 	s.Consumed = 0
 	s = cloneSKU(s)
+	t.completePlans(s)
+	t.skus[s.ID] = &s
+	t.skuList = append(t.skuList, &s)
+	return cloneSKU(s)
+}
+
+// checkSKU panics when s cannot be added.
+func (t *Tenant) checkSKU(s SKU) {
+	if t.skus[s.ID] != nil {
+		panicf("AddSKU: there is a SKU %s already", s.ID)
+	}
+	if t.hasPartNumber(s.PartNumber) {
+		panicf("AddSKU: there is a SKU %s already", s.PartNumber)
+	}
+	if n := min(s.Seats, s.Warning, s.Suspended, s.LockedOut); n < 0 {
+		panicf("AddSKU: SKU %s has %d seats", s.PartNumber, n)
+	}
+	for _, country := range s.BarredIn {
+		checkCountry("AddSKU", country)
+	}
+}
+
+func (t *Tenant) hasPartNumber(name string) bool {
+	return slices.ContainsFunc(t.skuList, func(s *SKU) bool { return s.PartNumber == name })
+}
+
+// completePlans makes up what the plans of s leave out.
+func (t *Tenant) completePlans(s SKU) {
 	for i := range s.Plans {
 		p := &s.Plans[i]
 		if p.ID == uuid.Nil {
@@ -165,9 +189,24 @@ func (t *Tenant) AddSKU(s SKU) SKU {
 		}
 		p.AppliesTo = appliesTo(p.Name, p.AppliesTo)
 	}
-	t.skus[s.ID] = &s
-	t.skuList = append(t.skuList, &s)
-	return cloneSKU(s)
+}
+
+// freeName makes up a name that is not taken, with the first number there is
+// from n on.
+func freeName(format string, n int, taken func(name string) bool) string {
+	for {
+		if name := fmt.Sprintf(format, n); !taken(name) {
+			return name
+		}
+		n++
+	}
+}
+
+// checkCountry panics when country is no two-letter code.
+func checkCountry(caller, country string) {
+	if !countryCode.MatchString(country) {
+		panicf("%s: %q is no country code of two letters", caller, country)
+	}
 }
 
 func appliesTo(name, value string) string {
@@ -182,14 +221,14 @@ func appliesTo(name, value string) string {
 }
 
 // AddUser adds a user and returns it with what was made up for it. It panics
-// when the id or the user principal name is taken, or a licence or the id makes
+// when the id or the user principal name is taken, or a licence or a field makes
 // no sense.
 func (t *Tenant) AddUser(u User) User {
 	t.lock()
 	defer t.mu.Unlock()
 	u.ID = t.objectID("AddUser", u.ID, kindUser)
 	if u.UserPrincipalName == "" {
-		u.UserPrincipalName = fmt.Sprintf("user%d@contoso.example", len(t.users)+1)
+		u.UserPrincipalName = freeName("user%d@contoso.example", len(t.users)+1, func(name string) bool { return t.userKeys[name] != nil })
 	}
 	if u.DisplayName == "" {
 		u.DisplayName = u.UserPrincipalName
@@ -198,12 +237,7 @@ func (t *Tenant) AddUser(u User) User {
 		u.UserType = "Member"
 	}
 	keys := []string{u.ID, strings.ToLower(u.UserPrincipalName)}
-	for _, key := range keys {
-		if t.userKeys[key] != nil {
-			panicf("AddUser: there is a user %q already", key)
-		}
-	}
-	t.checkLicenses("AddUser", u.Licenses)
+	t.checkUser(u, keys)
 	added := &user{User: u}
 	for _, key := range keys {
 		t.userKeys[key] = added
@@ -212,6 +246,22 @@ func (t *Tenant) AddUser(u User) User {
 	t.setLicenses(added, "", u.Licenses, time.Now())
 	added.past = nil // there was nothing before
 	return added.snapshot()
+}
+
+// checkUser panics when u cannot be added under these keys.
+func (t *Tenant) checkUser(u User, keys []string) {
+	for _, key := range keys {
+		if t.userKeys[key] != nil {
+			panicf("AddUser: there is a user %q already", key)
+		}
+	}
+	if u.UserType != "Member" && u.UserType != "Guest" {
+		panicf("AddUser: user type %q, want Member or Guest", u.UserType)
+	}
+	if u.UsageLocation != "" {
+		checkCountry("AddUser", u.UsageLocation)
+	}
+	t.checkLicenses("AddUser", u.Licenses)
 }
 
 // AddGroup adds a group with the members named in it and after it, by id or

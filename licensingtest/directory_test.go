@@ -39,6 +39,22 @@ func TestMadeUp(t *testing.T) {
 	}
 }
 
+// What is made up gives way to what was there before.
+func TestMadeUpNamesThatAreTaken(t *testing.T) {
+	t.Parallel()
+	tenant := licensingtest.NewTenant()
+	tenant.AddUser(licensingtest.User{UserPrincipalName: "User2@contoso.example"})
+	tenant.AddSKU(licensingtest.SKU{PartNumber: "SKU_2"})
+	for _, want := range []string{"3", "4"} {
+		if u := tenant.AddUser(licensingtest.User{}); u.UserPrincipalName != "user"+want+"@contoso.example" {
+			t.Errorf("user %s, want %s", u.UserPrincipalName, want)
+		}
+		if s := tenant.AddSKU(licensingtest.SKU{}); s.PartNumber != "SKU_"+want {
+			t.Errorf("SKU %s, want %s", s.PartNumber, want)
+		}
+	}
+}
+
 func TestNonsensePanics(t *testing.T) {
 	t.Parallel()
 	unknown := []licensingtest.License{{SKUID: uuid.MustParse("00000000-1111-2222-3333-444444444444")}}
@@ -54,6 +70,12 @@ func TestNonsensePanics(t *testing.T) {
 		{"AddSKU: SKU X has plan 57ff2da0-773e-42df-b2af-ffb7a2317929 twice", func(tn *licensingtest.Tenant) {
 			tn.AddSKU(licensingtest.SKU{PartNumber: "X", Plans: []licensingtest.Plan{{ID: teamsID}, {ID: teamsID}}})
 		}},
+		{"AddSKU: there is a SKU MCOEV already", func(tn *licensingtest.Tenant) { tn.AddSKU(licensingtest.SKU{PartNumber: "MCOEV"}) }},
+		{`AddSKU: "India" is no country code of two letters`, func(tn *licensingtest.Tenant) { tn.AddSKU(licensingtest.SKU{BarredIn: []string{"CN", "India"}}) }},
+		{`AddUser: "Germany" is no country code of two letters`, func(tn *licensingtest.Tenant) { tn.AddUser(licensingtest.User{UsageLocation: "Germany"}) }},
+		{`AddUser: user type "guest", want Member or Guest`, func(tn *licensingtest.Tenant) { tn.AddUser(licensingtest.User{UserType: "guest"}) }},
+		{`SetUsageLocation: "DEU" is no country code of two letters`, func(tn *licensingtest.Tenant) { tn.SetUsageLocation(adele, "DEU") }},
+		{`SetLocation: "" is no country code of two letters`, func(tn *licensingtest.Tenant) { tn.SetLocation("") }},
 		{`AddUser: id "adele" is not a GUID`, func(tn *licensingtest.Tenant) { tn.AddUser(licensingtest.User{ID: "adele"}) }},
 		{`AddUser: there is a user "87d349ed-44d7-43e1-9a83-5f2406dee5bd" already`, func(tn *licensingtest.Tenant) { tn.AddUser(licensingtest.User{ID: strings.ToUpper(adeleID)}) }},
 		{`AddUser: there is a user "adele@contoso.example" already`, func(tn *licensingtest.Tenant) {
@@ -73,6 +95,9 @@ func TestNonsensePanics(t *testing.T) {
 		{`SignIn: no user "nobody"`, func(tn *licensingtest.Tenant) { tn.SignIn("nobody") }},
 		{"Fail: a fault with a Body or Code needs a Status", func(tn *licensingtest.Tenant) { tn.Fail(licensingtest.Fault{Body: "x"}) }},
 		{"Fail: a fault with a Message needs a Code", func(tn *licensingtest.Tenant) { tn.Fail(licensingtest.Fault{Status: 500, Message: "x"}) }},
+		{"Fail: a fault with the Skip -1", func(tn *licensingtest.Tenant) { tn.Fail(licensingtest.Fault{Skip: -1}) }},
+		{"Fail: a fault with the Status 199", func(tn *licensingtest.Tenant) { tn.Fail(licensingtest.Fault{Status: 199}) }},
+		{"Fail: a fault with the Status 1000", func(tn *licensingtest.Tenant) { tn.Fail(licensingtest.Fault{Status: 1000}) }},
 		{"Fail: a fault of items can have neither Hang nor Truncate", func(tn *licensingtest.Tenant) { tn.Fail(licensingtest.Fault{Items: true, Hang: true}) }},
 		{"Fail: a fault of items can have neither Hang nor Truncate", func(tn *licensingtest.Tenant) { tn.Fail(licensingtest.Fault{Items: true, Truncate: -1}) }},
 		{"Client: bad option", func(tn *licensingtest.Tenant) {

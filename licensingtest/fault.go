@@ -45,9 +45,9 @@ type Fault struct {
 	Drop  bool // break the connection instead of answering
 	Hang  bool // never answer; the client has to give up
 
-	// Status, unless zero, is answered instead of the tenant's own answer. The
-	// body is Body, or if Code is set an error in Graph's frame with Code and
-	// Message.
+	// Status, from 200 to 999, is answered instead of the tenant's own answer,
+	// unless it is zero. The body is Body, or if Code is set an error in Graph's
+	// frame with Code and Message.
 	Status        int
 	Body          string
 	Code, Message string
@@ -81,6 +81,12 @@ func (t *Tenant) Fail(f Fault) {
 	}
 	if f.Items && (f.Hang || f.Truncate != 0) {
 		panicf("Fail: a fault of items can have neither Hang nor Truncate")
+	}
+	if f.Skip < 0 {
+		panicf("Fail: a fault with the Skip %d", f.Skip)
+	}
+	if f.Status != 0 && (f.Status < 200 || f.Status > 999) {
+		panicf("Fail: a fault with the Status %d", f.Status)
 	}
 	planned := &plannedFault{Fault: f, skip: f.Skip, left: f.Times}
 	if f.Times == 0 {

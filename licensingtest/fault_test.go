@@ -54,6 +54,7 @@ func TestFaults(t *testing.T) {
 		{"no content", licensingtest.Fault{Status: 204}, 204, 204, "", false, false},
 		{"dropped before the effect", licensingtest.Fault{Drop: true}, 0, 0, "", false, false},
 		{"dropped after the effect", licensingtest.Fault{Drop: true, Apply: true}, 0, 0, "", false, true},
+		{"odd status", licensingtest.Fault{Status: 999}, 999, 999, "", false, false},
 		{"cut", licensingtest.Fault{Truncate: 10}, 200, 200, `{"@odata.c`, true, true},
 		{"cut before the first byte", licensingtest.Fault{Truncate: -1}, 200, 200, "", true, true},
 		{"cut after its end", licensingtest.Fault{Truncate: 1 << 20}, 200, 200, `{"@odata.context"`, false, true},

@@ -38,7 +38,7 @@ func (t *Tenant) problem(u *user, source string, next []License, l License, now 
 		if country == "" && source != "" {
 			country = t.location
 		}
-		if country == "" || slices.Contains(sku.BarredIn, country) {
+		if country == "" || sku.barred(country) {
 			return fails("ProhibitedInUsageLocationViolation", errUsageLocation)
 		}
 		if _, seated := findLicense(u.merged(), l.SKUID); !seated && !sku.free() {

@@ -47,6 +47,11 @@ func (t *Tenant) SetSeats(sku uuid.UUID, seats int) {
 // period count, those that are suspended or locked out do not.
 func (s *SKU) free() bool { return s.Consumed < s.Seats+s.Warning }
 
+// barred reports whether the SKU cannot be used in a country.
+func (s *SKU) barred(country string) bool {
+	return slices.ContainsFunc(s.BarredIn, func(c string) bool { return strings.EqualFold(c, country) })
+}
+
 // capability is the SKU's capabilityStatus, which follows from its seats unless
 // it was set.
 func (s *SKU) capability() string {

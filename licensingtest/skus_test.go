@@ -118,3 +118,15 @@ func TestLicenseDetails(t *testing.T) {
 			"value":[{"skuId":"6fd2c87f-b296-42f0-b197-1e91e994b900","skuPartNumber":"ENTERPRISEPACK"}]}`)
 	})
 }
+
+// Countries have no case.
+func TestBarred(t *testing.T) {
+	t.Parallel()
+	tenant := newTenant()
+	lower := tenant.AddSKU(licensingtest.SKU{Seats: 1, BarredIn: []string{"ch", "de"}})
+	tenant.SetUsageLocation(adele, "De")
+	wantError(t, call(t, tenant, "POST", "/users/"+adele+"/assignLicense", add(lower.ID)), 400, "Request_BadRequest",
+		"License assignment cannot be done for user with invalid usage location.")
+	tenant.SetUsageLocation(adele, "DK")
+	assign(t, tenant, "/users/"+adele, add(lower.ID))
+}

@@ -71,8 +71,10 @@ func NewTenant() *Tenant {
 }
 
 // SetLocation sets the tenant's own country, which stands in for the usage
-// location of users without one when a group's licences are processed.
+// location of users without one when a group's licences are processed. It panics
+// when that is no code of two letters.
 func (t *Tenant) SetLocation(country string) {
+	checkCountry("SetLocation", country)
 	t.lock()
 	defer t.mu.Unlock()
 	t.location = country

@@ -12,11 +12,15 @@ import (
 var countryCode = regexp.MustCompile(`^[A-Za-z]{2}$`)
 
 // SetUsageLocation sets a user's usage location, empty for none, from now on
-// for every purpose. It panics when there is no such user.
+// for every purpose. It panics when there is no such user, or the country is no
+// code of two letters.
 func (t *Tenant) SetUsageLocation(userKey, country string) {
 	t.lock()
 	defer t.mu.Unlock()
 	u := t.mustUser("SetUsageLocation", userKey)
+	if country != "" {
+		checkCountry("SetUsageLocation", country)
+	}
 	t.locate(u, country, time.Now(), 0)
 }
 
