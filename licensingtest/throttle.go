@@ -285,11 +285,13 @@ func (m *meter) wait(cost [buckets]int) (longest time.Duration, bucket int) {
 	return longest, bucket
 }
 
-// take takes a cost out of all buckets, down to their greatest debt.
+// take takes a cost out of all buckets that have a limit, down to their greatest
+// debt.
 func (m *meter) take(cost [buckets]int) {
 	for i := range m.levels {
-		l := &m.levels[i]
-		l.tokens = max(l.tokens-int64(cost[i])*billion, -l.full())
+		if l := &m.levels[i]; l.Size > 0 {
+			l.tokens = max(l.tokens-int64(cost[i])*billion, -l.full())
+		}
 	}
 }
 

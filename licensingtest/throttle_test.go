@@ -250,7 +250,7 @@ func TestThrottleCosts(t *testing.T) {
 						t.Fatalf("%d %s", a.status, a.body)
 					}
 					left := 0
-					for call(t, tenant, "PATCH", "/users/"+adele, `{"usageLocation":"DE"}`).status != 429 {
+					for left <= size && call(t, tenant, "PATCH", "/users/"+adele, `{"usageLocation":"DE"}`).status != 429 {
 						left++
 					}
 					got = append(got, fmt.Sprint(size-left))
