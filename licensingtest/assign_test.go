@@ -73,7 +73,7 @@ func TestRefusals(t *testing.T) {
 		{"no JSON", "POST", action, "addLicenses=", nil, 400, "BadRequest", unreadable},
 		{"null", "POST", action, "null", nil, 400, "BadRequest", unreadable},
 		{"compressed without saying so", "POST", action, squeeze(none), nil, 400, "BadRequest", unreadable},
-		{"not compressed but saying so", "POST", action, none[:5], []string{"Content-Encoding: gzip"}, 400, "BadRequest", unreadable},
+		{"not compressed but saying so", "POST", action, add(officeID), []string{"Content-Encoding: gzip"}, 400, "BadRequest", unreadable},
 		{"compressed and cut", "POST", action, squeeze(none)[:20], []string{"Content-Encoding: gzip"}, 400, "BadRequest", unreadable},
 		{"object for an array", "POST", action, `{"addLicenses":{},"removeLicenses":[]}`, nil, 400, "BadRequest", unreadable},
 
@@ -150,6 +150,13 @@ func TestMoreRefusals(t *testing.T) {
 	tenant.AddSKU(licensingtest.SKU{ID: uuid.MustParse("05e9a617-0261-4cee-bb44-138d3ef5d965"), Seats: 1, Plans: []licensingtest.Plan{{ID: exchangeID}}})
 	wantError(t, call(t, tenant, "POST", "/users/"+adele+"/assignLicense", add(uuid.MustParse("05e9a617-0261-4cee-bb44-138d3ef5d965"))), 400, "Request_BadRequest",
 		"License assignment failed because service plans efb87545-963c-4e0d-99df-69c6916d9eb0,9aaf7827-d63c-4b61-89c3-182f06f82e5c are mutually exclusive")
+
+	// What is not held conflicts with nothing.
+	tenant.SetSeats(officeID, 0)
+	failed := tenant.AddUser(licensingtest.User{UsageLocation: "US"})
+	tenant.AddGroup(licensingtest.Group{DisplayName: "Staff", Licenses: []licensingtest.License{{SKUID: officeID}}}, failed.ID)
+	assign(t, tenant, "/users/"+failed.ID, add(basicID))
+	wantRows(t, tenant, failed.ID, "EXCHANGESTANDARD direct Active; ENTERPRISEPACK Staff Error CountViolation")
 
 	tenant.RequireToken("right")
 	wantError(t, call(t, tenant, "GET", "/users/"+adele, ""), 401, "InvalidAuthenticationToken", "Access token has expired or is not yet valid.")

@@ -371,19 +371,31 @@ func TestRoundTripper(t *testing.T) {
 		t.Errorf("error %v, body closed: %t", err, broken.closed)
 	}
 
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	req = newRequest(t, "GET", "/users/"+adele, "")
-	req.Body = nil
-	if _, err := tenant.RoundTripper().RoundTrip(req.WithContext(ctx)); !errors.Is(err, context.Canceled) {
-		t.Errorf("error %v, want cancellation", err)
-	}
 	if got := len(tenant.Requests()); got != 1 {
 		t.Errorf("%d requests, want 1", got)
 	}
+	req = newRequest(t, "GET", "/users/"+adele, "")
+	req.Body = nil
 	if resp, err := tenant.RoundTripper().RoundTrip(req); err != nil || resp.StatusCode != 200 {
 		t.Errorf("without a body: %v, %v", resp, err)
 	}
+}
+
+// A request that was given up before it is sent never comes in.
+func TestRoundTripAfterTheEnd(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		tenant := newTenant()
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if _, err := tenant.RoundTripper().RoundTrip(newRequest(t, "GET", "/users/"+adele, "").WithContext(ctx)); !errors.Is(err, context.Canceled) {
+			t.Errorf("error %v, want cancellation", err)
+		}
+		synctest.Wait()
+		if got := len(tenant.Requests()); got != 0 {
+			t.Errorf("%d requests, want none", got)
+		}
+	})
 }
 
 func TestBrokenRequestBody(t *testing.T) {

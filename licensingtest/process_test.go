@@ -90,6 +90,50 @@ func TestProcessAfter(t *testing.T) {
 	})
 }
 
+// Of two groups that need the last seat, the one that was changed first gets it.
+func TestProcessingInOrder(t *testing.T) {
+	t.Parallel()
+	for _, automatic := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			tenant := newTenant()
+			tenant.SetSeats(officeID, 1)
+			late := tenant.AddUser(licensingtest.User{UsageLocation: "US"}).ID
+			tenant.AddMember(salesID, late)
+			staff := tenant.AddGroup(licensingtest.Group{DisplayName: "Staff"}, adele).ID
+			if automatic {
+				tenant.ProcessAfter(time.Minute)
+			}
+			assign(t, tenant, "/groups/"+staff, add(officeID))
+			time.Sleep(time.Second)
+			assign(t, tenant, "/groups/"+salesID, add(officeID))
+			if automatic {
+				time.Sleep(time.Hour)
+			} else {
+				tenant.Process()
+			}
+			wantRows(t, tenant, adele, "ENTERPRISEPACK Staff Active")
+			wantRows(t, tenant, late, "ENTERPRISEPACK Sales Error CountViolation")
+		})
+	}
+}
+
+// A group that has never had a licence has no processing state, though its
+// members change.
+func TestNothingToProcess(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		tenant := newTenant()
+		tenant.ProcessAfter(10 * time.Second)
+		tenant.AddMember(salesID, adele)
+		for range 3 {
+			if g, _ := tenant.Group(salesID); g.State != "" {
+				t.Errorf("state %s, want none", g.State)
+			}
+			time.Sleep(6 * time.Second)
+		}
+	})
+}
+
 func TestMemberFailures(t *testing.T) {
 	t.Parallel()
 	other := licensingtest.User{UserPrincipalName: "other@contoso.example", UsageLocation: "US"}
