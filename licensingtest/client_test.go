@@ -3,6 +3,7 @@ package licensingtest_test
 import (
 	"errors"
 	"net/http"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -43,4 +44,32 @@ func TestClient(t *testing.T) {
 			t.Errorf("error %v, want ErrUnauthorized", err)
 		}
 	})
+}
+
+// Filters that the client makes advanced queries of are answered.
+func TestClientFilters(t *testing.T) {
+	t.Parallel()
+	tenant := newListed()
+	assign(t, tenant, "/users/"+adele, add(officeID))
+	for _, test := range []struct {
+		query licensing.UserQuery
+		want  string
+	}{
+		{licensing.UserQuery{Filter: "userType ne 'Guest'"}, "adele bob o'dea"},
+		{licensing.UserQuery{Filter: "not(usageLocation eq 'US')"}, "cy o'dea"},
+		{licensing.UserQuery{Filter: "endsWith(userPrincipalName,'b@contoso.example')"}, "bob"},
+		{licensing.UserQuery{Filter: "usageLocation ne 'DE'", SKUID: officeID, PageSize: 1}, "adele"},
+	} {
+		var names []string
+		for user, err := range tenant.Client().Users(t.Context(), test.query) {
+			if err != nil {
+				t.Fatalf("%s: %v", test.query.Filter, err)
+			}
+			name, _, _ := strings.Cut(user.UserPrincipalName, "@")
+			names = append(names, name)
+		}
+		if got := strings.Join(names, " "); got != test.want {
+			t.Errorf("%s: %q, want %q", test.query.Filter, got, test.want)
+		}
+	}
 }

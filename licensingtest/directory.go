@@ -221,8 +221,8 @@ func appliesTo(name, value string) string {
 }
 
 // AddUser adds a user and returns it with what was made up for it. It panics
-// when the id or the user principal name is taken, or a licence or a field makes
-// no sense.
+// when the id or the user principal name is taken, or a licence or another field
+// makes no sense.
 func (t *Tenant) AddUser(u User) User {
 	t.lock()
 	defer t.mu.Unlock()

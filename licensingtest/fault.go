@@ -20,9 +20,8 @@ type Fault struct {
 	// Without it a fault is one of whole requests, with all that is in them if
 	// they are batches. [licensing.Client.Bulk] sends an operation that has no
 	// company without a batch, where only faults of whole requests meet it. An
-	// item that is dropped is missing from the answer, and
-	// one that is delayed delays those after it. Hang and Truncate are for whole
-	// requests only.
+	// item that is dropped is missing from the answer, and one that is delayed
+	// delays those after it. Hang and Truncate are for whole requests only.
 	Items bool
 
 	// Match says which requests meet the fault, or which items; nil is all of

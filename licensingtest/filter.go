@@ -204,11 +204,11 @@ func (p *filterParser) and() filter {
 }
 
 func join(a, b filter, match func(item) bool) filter {
-	property := a.property
+	f := filter{match: match, lambda: a.lambda || b.lambda, combined: true, either: a.either || b.either, advanced: a.advanced || b.advanced, property: a.property}
 	if b.advanced && !a.advanced {
-		property = b.property
+		f.property = b.property
 	}
-	return filter{match, a.lambda || b.lambda, true, a.either || b.either, a.advanced || b.advanced, property}
+	return f
 }
 
 // negated is the opposite of f. Only advanced queries have it.
