@@ -19,7 +19,7 @@ func TestRecentLicenses(t *testing.T) {
 			t.Error("an empty memory knows something")
 		}
 		at := time.Now()
-		r.changed("user x", AssignLicenseRequest{AddLicenses: []AssignedLicense{license}, RemoveLicenses: []uuid.UUID{b}}, at)
+		r.changed("user x", &AssignLicenseRequest{AddLicenses: []AssignedLicense{license}, RemoveLicenses: []uuid.UUID{b}}, at)
 		if w, ok := r.license("user x", a); !ok || w.removed || !samePlans(w.license.DisabledPlans, swapIDs(9)) || !w.at.Equal(at) {
 			t.Errorf("got %+v, %t", w, ok)
 		}
@@ -36,7 +36,7 @@ func TestRecentLicenses(t *testing.T) {
 		}
 
 		time.Sleep(readLag - 1)
-		r.changed("user x", AssignLicenseRequest{AddLicenses: []AssignedLicense{{SKUID: b}}}, time.Now())
+		r.changed("user x", &AssignLicenseRequest{AddLicenses: []AssignedLicense{{SKUID: b}}}, time.Now())
 		if _, ok := r.license("user x", a); !ok {
 			t.Error("forgotten too early")
 		}
@@ -69,37 +69,49 @@ func TestRecentLocations(t *testing.T) {
 	})
 }
 
-// The memory is bounded, and those go first that were written to the longest
-// time ago.
+// What was noted last counts, be it that nothing is known.
+func TestRecentsThatWereRefuted(t *testing.T) {
+	t.Parallel()
+	a, b := swapID(1), swapID(2)
+	var r recents
+	r.changed("user x", &AssignLicenseRequest{AddLicenses: []AssignedLicense{{SKUID: a}}, RemoveLicenses: []uuid.UUID{b}}, time.Now())
+	r.unknown("user x", &AssignLicenseRequest{AddLicenses: []AssignedLicense{{SKUID: b}}})
+	if _, ok := r.license("user x", b); ok {
+		t.Error("what was refuted counts")
+	}
+	if w, ok := r.license("user x", a); !ok || w.removed {
+		t.Errorf("got %+v, %t", w, ok)
+	}
+	r.changed("user x", &AssignLicenseRequest{AddLicenses: []AssignedLicense{{SKUID: b}}}, time.Now())
+	if w, ok := r.license("user x", b); !ok || w.removed {
+		t.Errorf("got %+v, %t", w, ok)
+	}
+}
+
+// The memory is bounded, and what is oldest goes first.
 func TestRecentsAreBounded(t *testing.T) {
 	t.Parallel()
 	var r recents
 	key := func(i int) string { return fmt.Sprint("user ", i) }
-	for i := range maxRecent {
+	for i := range maxRecent + 10 {
 		r.located(key(i))
 	}
-	r.located(key(0))
-	for i := range maxRecent - 1 {
-		r.located(key(maxRecent + i))
+	if len(r.log) != maxRecent {
+		t.Errorf("%d writes are kept, want %d", len(r.log), maxRecent)
 	}
-	if len(r.byKey) != maxRecent || r.order.Len() != maxRecent {
-		t.Errorf("%d objects in order %d, want %d", len(r.byKey), r.order.Len(), maxRecent)
-	}
-	for i, known := range map[int]bool{0: true, 1: false, maxRecent - 1: false, maxRecent: true, 2*maxRecent - 2: true} {
+	for i, known := range map[int]bool{9: false, 10: true, maxRecent + 9: true} {
 		if got := r.locationLeft(key(i)) > 0; got != known {
 			t.Errorf("object %d is known: %t", i, got)
 		}
 	}
 }
 
-// Callers may change what they gave and got.
+// Callers may change what they got.
 func TestRecentLicensesAreCopies(t *testing.T) {
 	t.Parallel()
 	a := swapID(1)
-	license := AssignedLicense{SKUID: a, DisabledPlans: swapIDs(9)}
 	var r recents
-	r.changed("user x", AssignLicenseRequest{AddLicenses: []AssignedLicense{license}}, time.Now())
-	license.DisabledPlans[0] = uuid.Nil
+	r.changed("user x", &AssignLicenseRequest{AddLicenses: []AssignedLicense{{SKUID: a, DisabledPlans: swapIDs(9)}}}, time.Now())
 	w, _ := r.license("user x", a)
 	w.license.DisabledPlans[0] = uuid.Nil
 	if w, _ = r.license("user x", a); !samePlans(w.license.DisabledPlans, swapIDs(9)) {
@@ -117,8 +129,8 @@ func TestMemoryIsSweptByTime(t *testing.T) {
 		}
 		time.Sleep(readLag)
 		r.located("user later")
-		if len(r.byKey) != 1 || r.order.Len() != 1 {
-			t.Errorf("%d objects are kept, want 1", len(r.byKey))
+		if len(r.log) != 1 {
+			t.Errorf("%d writes are kept, want 1", len(r.log))
 		}
 	})
 }

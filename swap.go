@@ -116,7 +116,7 @@ func swapLicense[R holder](ctx context.Context, c *Client, op string, obj object
 		// Also where it is there already: if it was taken away meanwhile, the
 		// removal alone would leave neither.
 		change.AddLicenses = []AssignedLicense{target}
-		result.License, result.Changed = target, true
+		result.License, result.Changed = change.clone().AddLicenses[0], true // the change itself is kept
 		return change, nil
 	})
 }

@@ -254,3 +254,22 @@ func TestASwapOfASKUThatHasRunOut(t *testing.T) {
 	}
 	samePlanSet(t, got.License.DisabledPlans, planA)
 }
+
+// What is done with a result has no effect on what the client remembers.
+func TestTheResultOfASwapIsTheCallers(t *testing.T) {
+	t.Parallel()
+	s := newScript(t, userWith(stateA), reply(200, skusAB), okUser, userWith(stateA), reply(200, skusAB), okUser)
+	client := newClient(t, s)
+	result, err := client.SwapUserLicense(t.Context(), userID, aForB)
+	if err != nil || len(result.License.DisabledPlans) != 1 {
+		t.Fatalf("got %+v, %v", result, err)
+	}
+	result.License.DisabledPlans[0] = planB
+	if _, err := client.UpdateUserServicePlans(t.Context(), userID, skuB, licensing.ServicePlanChange{Disable: []uuid.UUID{planB}}); err != nil {
+		t.Fatal(err)
+	}
+	want := `{"addLicenses":[{"disabledPlans":["a0000000-0000-4000-8000-000000000001","b0000000-0000-4000-8000-000000000002"],"skuId":"bbbbbbbb-bbbb-4bbb-8bbb-bbbbbbbbbbbb"}],"removeLicenses":[]}`
+	if got := s.requests()[5].Body; got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}

@@ -103,13 +103,13 @@ func (c *call) writeInTurn(ctx context.Context, turn *turn) error {
 	if change := c.change; change != nil {
 		err = c.awaitLocation(ctx, err)
 		if gone(err) || errors.Is(err, ErrOutcomeUnknown) {
-			c.client.recent.unknown(c.key, *change)
+			c.client.recent.unknown(c.key, change)
 		}
 		if len(change.RemoveLicenses) > 0 && gone(err) && c.unsure {
 			err = c.settle(ctx, *change) // which notes the parts that it makes
 		}
 		if err == nil || c.last.outcome == applied { // an answer that cannot be read is one
-			c.client.recent.changed(c.key, *change, c.answered())
+			c.client.recent.changed(c.key, change, c.answered())
 		}
 	}
 	if c.locates && c.last.outcome == applied {
@@ -207,7 +207,7 @@ func (c *call) resend(ctx context.Context, part AssignLicenseRequest) error {
 	c.body = part.appendJSON(nil)
 	err := c.send(ctx)
 	if c.last.outcome == applied {
-		c.client.recent.changed(c.key, part, c.answered())
+		c.client.recent.changed(c.key, &part, c.answered())
 	}
 	return err
 }
