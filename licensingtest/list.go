@@ -1,6 +1,7 @@
 package licensingtest
 
 import (
+	"cmp"
 	"encoding/base64"
 	"fmt"
 	"hash/fnv"
@@ -53,40 +54,52 @@ func (t *Tenant) list(c *call, l listing) (result, *graphError) {
 	if err := checkSelect(o.selected, l.known, l.kind); err != nil {
 		return result{}, err
 	}
-	matches := func(item) bool { return true }
-	advanced := strings.EqualFold(c.header.Get("ConsistencyLevel"), "eventual")
-	if o.filter != "" {
-		f, err := parseFilter(o.filter, l.fields)
-		if err != nil {
-			return result{}, err
-		}
-		if err := f.allowed(advanced && o.count, strings.ToUpper(l.kind[:1])+l.kind[1:]); err != nil {
-			return result{}, err
-		}
-		matches = f.match
+	advanced := o.count && strings.EqualFold(c.header.Get("ConsistencyLevel"), "eventual")
+	matches, err := l.condition(o.filter, advanced)
+	if err != nil {
+		return result{}, err
 	}
-	first, flushed := 0, false
-	if o.skipToken != "" {
-		var err *graphError
-		if first, flushed, err = t.parseToken(c, l.size); err != nil {
-			return result{}, err
-		}
+	first, flushed, err := t.parseToken(c, l.size)
+	if err != nil {
+		return result{}, err
 	}
-
-	size := o.top
-	if size == 0 {
-		size = defaultPage
-	}
+	size := cmp.Or(o.top, defaultPage)
 	if t.emptyPages && !flushed {
 		size = 0
 	}
+
+	value, next, total := l.read(first, size, o, matches)
+	page := map[string]any{"@odata.context": metadata(l.context, o.selected), "value": value}
+	if advanced && o.skipToken == "" {
+		page["@odata.count"] = total
+	}
+	if next >= 0 {
+		page["@odata.nextLink"] = c.nextLink(t.newToken(c, next, size == 0))
+	}
+	return result{value: page}, nil
+}
+
+// condition returns what a filter asks of members.
+func (l listing) condition(text string, advanced bool) (func(item) bool, *graphError) {
+	if text == "" {
+		return func(item) bool { return true }, nil
+	}
+	f, err := parseFilter(text, l.fields)
+	if err != nil {
+		return nil, err
+	}
+	return f.match, f.allowed(advanced, strings.ToUpper(l.kind[:1])+l.kind[1:])
+}
+
+// read returns so many members from first on, where the next page begins, or
+// -1, and the number of all, which the first page alone is asked for.
+func (l listing) read(first, size int, o options, matches func(item) bool) (value []map[string]any, next, total int) {
 	names := o.selected
 	if names == nil {
 		names = l.defaults
 	}
-	value := []map[string]any{}
-	next, total := -1, 0
-	for i := first; i < l.size; i++ {
+	value, next = []map[string]any{}, -1
+	for i := first; i < l.size && (next < 0 || o.skipToken == ""); i++ {
 		if it, belongs := l.candidate(i); !belongs || !matches(it) {
 			continue
 		}
@@ -101,19 +114,8 @@ func (t *Tenant) list(c *call, l listing) (result, *graphError) {
 		case next < 0:
 			next = i
 		}
-		if next >= 0 && o.skipToken != "" {
-			break // only the first page counts them all
-		}
 	}
-
-	page := map[string]any{"@odata.context": metadata(l.context, o.selected), "value": value}
-	if advanced && o.count && o.skipToken == "" {
-		page["@odata.count"] = total
-	}
-	if next >= 0 {
-		page["@odata.nextLink"] = c.nextLink(t.newToken(c, next, size == 0))
-	}
-	return result{value: page}, nil
+	return value, next, total
 }
 
 // nextLink returns the link to another page of what c asks for.
@@ -128,8 +130,11 @@ func (t *Tenant) newToken(c *call, first int, flushed bool) string {
 }
 
 // parseToken returns where the page of a token begins in a listing of so many,
-// and whether it comes after an empty one.
+// and whether it comes after an empty one. Without a token it is the first.
 func (t *Tenant) parseToken(c *call, size int) (first int, flushed bool, refused *graphError) {
+	if c.options.skipToken == "" {
+		return 0, false, nil
+	}
 	text, err := base64.RawURLEncoding.DecodeString(c.options.skipToken)
 	var epoch int
 	var query uint64
