@@ -7,6 +7,7 @@ package main
 import (
 	"encoding/json"
 	"flag"
+	"fmt"
 	"log"
 	"maps"
 	"os"
@@ -24,7 +25,7 @@ var (
 	duration = flag.Duration("duration", time.Second, "length of one measurement of calls")
 	msgraph  = flag.Bool("msgraph", false, "take msgraph-sdk-go in; without its packages in the build cache that takes minutes and 4.5 GB")
 	slow     = flag.Int("msgraph-builds", 0, "how often msgraph-sdk-go is built from nothing, for 4 to 40 minutes each")
-	only     = flag.String("only", "", "take these measurements alone: stub,load,size,start,build")
+	only     = flag.String("only", "", "take these measurements alone: stub,load,size,start,build,replies")
 	save     = flag.String("json", "", "a file to which the raw figures are added, and from which those of earlier runs are taken")
 )
 
@@ -67,7 +68,7 @@ func main() {
 	for _, step := range []struct {
 		name    string
 		measure func()
-	}{{"size", b.sizes}, {"stub", b.stub}, {"load", b.load}, {"start", b.start}, {"build", b.build}} {
+	}{{"size", b.sizes}, {"stub", b.stub}, {"load", b.load}, {"start", b.start}, {"build", b.build}, {"replies", b.replies}} {
 		if *only == "" || slices.Contains(strings.Split(*only, ","), step.name) {
 			log.Print("measuring: ", step.name)
 			step.measure()
@@ -84,6 +85,9 @@ func main() {
 	}
 	table(os.Stdout, peers, all)
 	verdict(os.Stdout, all)
+	if b.table != "" {
+		fmt.Print("\n", b.table)
+	}
 }
 
 func check(err error) {

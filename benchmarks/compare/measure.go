@@ -26,6 +26,7 @@ type bench struct {
 	peers []string
 	figures
 	server *exec.Cmd
+	table  string // of what becomes of replies
 }
 
 func (b *bench) clean() {
@@ -253,6 +254,17 @@ func (b *bench) compile(peer, cache string) (*os.ProcessState, time.Duration) {
 	args := append([]string{"build", "-o", b.file("built")}, flags(peer)...)
 	_, state := command([]string{"GOCACHE=" + cache}, append(args, "./cmd/"+peer)...)
 	return state, time.Since(started)
+}
+
+// replies has a test print what becomes of each reply: its time is virtual.
+func (b *bench) replies() {
+	args := append([]string{"test", "-count", "1", "-v", "-run", "^TestReplies$"}, flags(b.peers[len(b.peers)-1])...)
+	out, _ := command(nil, append(args, ".")...)
+	for line := range strings.Lines(string(out)) {
+		if strings.HasPrefix(line, "|") {
+			b.table += line
+		}
+	}
 }
 
 // used is the CPU time of a process and of those that it waited for.

@@ -76,7 +76,7 @@ func (p *peer) AssignUser(ctx context.Context, user string, change peers.Change)
 	if err != nil {
 		return peers.Assigned{}, err
 	}
-	return peers.Assigned{ID: *updated.GetId(), SKUs: len(updated.GetAssignedLicenses())}, nil
+	return assigned(updated), nil
 }
 
 func (p *peer) AssignGroup(ctx context.Context, group string, change peers.Change) (peers.Assigned, error) {
@@ -91,7 +91,21 @@ func (p *peer) AssignGroup(ctx context.Context, group string, change peers.Chang
 	if err != nil {
 		return peers.Assigned{}, err
 	}
-	return peers.Assigned{ID: *updated.GetId(), SKUs: len(updated.GetAssignedLicenses())}, nil
+	return assigned(updated), nil
+}
+
+// An object is a user or a group.
+type object interface {
+	GetId() *string
+	GetAssignedLicenses() []models.AssignedLicenseable
+}
+
+// assigned returns what there is of an object: an empty answer makes none.
+func assigned(o object) (a peers.Assigned) {
+	if o != nil && o.GetId() != nil {
+		a = peers.Assigned{ID: *o.GetId(), SKUs: len(o.GetAssignedLicenses())}
+	}
+	return a
 }
 
 func lists(change peers.Change) ([]models.AssignedLicenseable, []uuid.UUID, error) {
