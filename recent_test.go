@@ -93,15 +93,60 @@ func TestRecentsAreBounded(t *testing.T) {
 	t.Parallel()
 	var r recents
 	key := func(i int) string { return fmt.Sprint("user ", i) }
-	for i := range maxRecent + 10 {
+	for i := range 2*maxRecent + 10 {
 		r.located(key(i))
 	}
-	if len(r.log) != maxRecent {
-		t.Errorf("%d writes are kept, want %d", len(r.log), maxRecent)
+	if n := len(r.young) + len(r.old); n != maxRecent+10 {
+		t.Errorf("%d objects are kept, want %d", n, maxRecent+10)
 	}
-	for i, known := range map[int]bool{9: false, 10: true, maxRecent + 9: true} {
+	for i, known := range map[int]bool{0: false, maxRecent - 1: false, maxRecent: true, 2*maxRecent + 9: true} {
 		if got := r.locationLeft(key(i)) > 0; got != known {
 			t.Errorf("object %d is known: %t", i, got)
+		}
+	}
+}
+
+// What is young counts for more than what is old.
+func TestTheLatestOfRecents(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		a := swapID(1)
+		var r recents
+		r.located("user y")
+		time.Sleep(readLag - time.Minute)
+		r.changed("user x", &AssignLicenseRequest{AddLicenses: []AssignedLicense{{SKUID: a}}}, time.Now())
+		time.Sleep(time.Minute)
+		r.changed("user x", &AssignLicenseRequest{RemoveLicenses: []uuid.UUID{a}}, time.Now())
+		if w, ok := r.license("user x", a); !ok || !w.removed || len(r.old) != 2 {
+			t.Errorf("got %+v, %t, and %d old objects", w, ok, len(r.old))
+		}
+	})
+}
+
+// Of one object no more is kept than there is to know.
+func TestRecentsOfOneObject(t *testing.T) {
+	t.Parallel()
+	a, b, c := swapID(1), swapID(2), swapID(3)
+	adding := func(sku uuid.UUID) *AssignLicenseRequest {
+		return &AssignLicenseRequest{AddLicenses: []AssignedLicense{{SKUID: sku}}}
+	}
+	var r recents
+	for i, step := range []struct {
+		note func()
+		want int
+	}{
+		{func() { r.changed("user x", adding(a), time.Now()) }, 1},
+		{func() { r.located("user x") }, 2},
+		{func() {
+			r.changed("user x", &AssignLicenseRequest{AddLicenses: []AssignedLicense{{SKUID: b}}, RemoveLicenses: []uuid.UUID{c}}, time.Now())
+		}, 3},
+		{func() { r.located("user x") }, 3},
+		{func() { r.changed("user x", adding(b), time.Now()) }, 4}, // c is not in it
+		{func() { r.unknown("user x", &AssignLicenseRequest{RemoveLicenses: []uuid.UUID{a, b, c}}) }, 2},
+	} {
+		step.note()
+		if got := len(r.young["user x"]); got != step.want {
+			t.Errorf("after step %d there are %d notes, want %d", i, got, step.want)
 		}
 	}
 }
@@ -119,7 +164,7 @@ func TestRecentLicensesAreCopies(t *testing.T) {
 	}
 }
 
-// What is too old to count is not kept.
+// What is too old to count is not kept much longer.
 func TestMemoryIsSweptByTime(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -127,10 +172,12 @@ func TestMemoryIsSweptByTime(t *testing.T) {
 		for i := range 100 {
 			r.located(fmt.Sprint("user ", i))
 		}
-		time.Sleep(readLag)
-		r.located("user later")
-		if len(r.log) != 1 {
-			t.Errorf("%d writes are kept, want 1", len(r.log))
+		for range 2 {
+			time.Sleep(readLag)
+			r.located("user later")
+		}
+		if n := len(r.young) + len(r.old); n != 2 {
+			t.Errorf("%d objects are kept, want 2", n)
 		}
 	})
 }
