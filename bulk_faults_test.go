@@ -617,7 +617,7 @@ func TestBulkSeesConnections(t *testing.T) {
 			for times, want := range map[int]string{1: "NotAssigned", 2: ""} {
 				f := &front{steps: []step{func(req *http.Request) (*http.Response, error) {
 					for range times {
-						httptrace.ContextClientTrace(req.Context()).WroteHeaderField("client-request-id", nil)
+						httptrace.ContextClientTrace(req.Context()).WroteHeaderField("client-request-id", req.Header["Client-Request-Id"])
 					}
 					return answer(req)
 				}}, rest: reply(200, `{"id":"`+user(0)+`"}`)}

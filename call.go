@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -228,13 +229,14 @@ func (c *call) startAttempt(ctx context.Context) context.Context {
 	return a.ctx
 }
 
-// watched returns the attempt's context with hooks that see its connections.
-func (a *attempt) watched() context.Context {
+// watched returns the attempt's context with hooks that see its connections, and
+// when a request with this id goes out.
+func (a *attempt) watched(id string) context.Context {
 	a.trace.GetConn = func(string) { a.dials.Store(true) }
 	a.trace.GotConn = func(httptrace.GotConnInfo) { a.linked.Store(true) }
-	// A transport may get its tokens under this context, by requests without it.
-	a.trace.WroteHeaderField = func(name string, _ []string) {
-		if strings.EqualFold(name, "Client-Request-Id") {
+	// A transport may get its tokens under this context, by requests of their own.
+	a.trace.WroteHeaderField = func(name string, values []string) {
+		if strings.EqualFold(name, "Client-Request-Id") && slices.Contains(values, id) {
 			a.sent.Add(1)
 		}
 	}

@@ -317,6 +317,24 @@ func TestF05_WrongCertificate(t *testing.T) {
 	}
 }
 
+// crypto/tls passes on what a transport's own rules say as it is.
+func TestF05_WrongCertificateByTheTransportsRules(t *testing.T) {
+	for name, refusal := range map[string]error{
+		"unknown authority": x509.UnknownAuthorityError{},
+		"wrong name":        x509.HostnameError{Certificate: new(x509.Certificate), Host: "graph.test"},
+		"expired":           x509.CertificateInvalidError{Reason: x509.Expired},
+	} {
+		t.Run(name, func(t *testing.T) {
+			onSockets(t)
+			server := serve(t, serverTLS(), func(http.ResponseWriter, *http.Request) { t.Error("a request came in") })
+			transport := newTransport(t)
+			transport.TLSClientConfig.VerifyConnection = func(tls.ConnectionState) error { return refusal }
+			_, err := overSockets(t, transport, server.URL, hasty).AssignUserLicense(t.Context(), userID, add(skuA))
+			wantFailed(t, err, 0, 1)
+		})
+	}
+}
+
 func TestF06_PlainHTTPOnTheTLSPort(t *testing.T) {
 	onSockets(t)
 	server := serve(t, nil, func(http.ResponseWriter, *http.Request) { t.Error("a request came in") })

@@ -290,7 +290,10 @@ func WithBaseURL(rawURL string) Option {
 // WithHTTPClient uses a copy of hc, with its Transport, Jar and Timeout, which
 // applies to each attempt. Redirects are never followed, whatever hc says.
 //
-// A Transport is used as it is, and has to end with its request's context.
+// A Transport is used as it is, and has to end with its request's context. One
+// that gets tokens should do so under a context of its own: a connection for a
+// token looks like one to Graph when that then cannot be reached.
+//
 // Without one the client has its own, which finds dead HTTP/2 connections by
 // pings; give yours the same:
 //

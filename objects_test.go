@@ -218,8 +218,12 @@ func TestAnOldTurnDoesNotDropANewOne(t *testing.T) {
 		o := &objects{byKey: map[string]*turn{"k": old}}
 		o.drop("k", old)
 		latest := new(turn)
+		o.mu.Lock()
 		o.byKey["k"] = latest
+		o.mu.Unlock()
 		time.Sleep(2 * time.Second)
+		o.mu.Lock()
+		defer o.mu.Unlock()
 		if o.byKey["k"] != latest {
 			t.Error("the turn of another write was dropped")
 		}

@@ -3,6 +3,7 @@ package licensing
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"maps"
 	"net"
@@ -76,7 +77,7 @@ func (s *signer) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	// Watched only now: the token source may make connections of its own.
-	signed := req.WithContext(call.latest.watched())
+	signed := req.WithContext(call.latest.watched(call.id))
 	signed.Header = header
 	resp, err := s.next.RoundTrip(signed)
 	return resp, call.latest.ownError(err)
@@ -168,14 +169,14 @@ func (c *call) unsent(err error) bool {
 	switch {
 	case errors.As(err, &known), errors.As(err, &token):
 		return true
-	case c.latest.sent.Load() > 0: // then the failure may be of a second try
+	case c.latest.linked.Load(): // then the failure may be of a second try
 		return false
 	case errors.As(err, &dns), wrongPeer(err):
 		return true
 	case errors.As(err, &dial) && (dial.Op == "dial" || dial.Op == "proxyconnect"):
 		return true
 	}
-	return c.latest.dials.Load() && !c.latest.linked.Load() // for a connection that never was
+	return c.latest.dials.Load() // for a connection that never was
 }
 
 // hopeless reports whether a request that was not sent would fail in the same
@@ -190,8 +191,12 @@ func hopeless(err error) bool {
 		errors.As(err, &record) || errors.Is(err, http.ErrSchemeMismatch) // no TLS at all
 }
 
-// wrongPeer reports whether the server's certificate was refused.
+// wrongPeer reports whether the server's certificate was refused, by crypto/tls
+// or by what a transport has it verified with.
 func wrongPeer(err error) bool {
 	var verification *tls.CertificateVerificationError
-	return errors.As(err, &verification)
+	var authority x509.UnknownAuthorityError
+	var host x509.HostnameError
+	var invalid x509.CertificateInvalidError
+	return errors.As(err, &verification) || errors.As(err, &authority) || errors.As(err, &host) || errors.As(err, &invalid)
 }
