@@ -3,21 +3,8 @@
 package main
 
 import (
-	"context"
-	"log"
-	"os"
-
-	"github.com/graphlicensing/licensing/benchmarks/peers"
 	"github.com/graphlicensing/licensing/benchmarks/peers/azcore"
+	"github.com/graphlicensing/licensing/benchmarks/peers/smallest"
 )
 
-func main() {
-	client, err := azcore.New(os.Args[1], nil)
-	if err != nil {
-		log.Fatal(err)
-	}
-	change := peers.Change{Add: []peers.License{{SKU: "84a661c4-e949-4bd2-a560-ed7766fcaf2b"}}}
-	if _, err := client.AssignUser(context.Background(), "11111111-1111-4111-8111-111111111111", change); err != nil {
-		log.Fatal(err)
-	}
-}
+func main() { smallest.Main(azcore.New) }

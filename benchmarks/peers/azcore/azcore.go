@@ -5,7 +5,6 @@ package azcore
 import (
 	"context"
 	"net/http"
-	"net/url"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
@@ -35,15 +34,8 @@ func New(baseURL string, transport http.RoundTripper) (peers.Peer, error) {
 		options.Transport = &http.Client{Transport: transport}
 	}
 	pipeline := runtime.NewPipeline("peer", "v0.0.0", runtime.PipelineOptions{PerRetry: []policy.Policy{bearer}}, &options)
-	return &client{baseURL + "/v1.0", pipeline}, nil
-}
-
-func (c *client) AssignUser(ctx context.Context, user string, change peers.Change) (peers.Assigned, error) {
-	return c.assign(ctx, "/users/"+url.PathEscape(user)+"/assignLicense", change)
-}
-
-func (c *client) AssignGroup(ctx context.Context, group string, change peers.Change) (peers.Assigned, error) {
-	return c.assign(ctx, "/groups/"+url.PathEscape(group)+"/assignLicense", change)
+	c := &client{baseURL + "/v1.0", pipeline}
+	return graph.Assign(c.assign), nil
 }
 
 func (c *client) assign(ctx context.Context, path string, change peers.Change) (peers.Assigned, error) {

@@ -3,10 +3,12 @@
 package graph
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 
 	"github.com/graphlicensing/licensing/benchmarks/peers"
 )
@@ -58,6 +60,19 @@ type Error struct {
 }
 
 func (e *Error) Error() string { return fmt.Sprintf("%d %s: %s", e.Status, e.Code, e.Message) }
+
+// An Assign makes the call at a path under the version, and is so a peer.
+type Assign func(ctx context.Context, path string, change peers.Change) (peers.Assigned, error)
+
+// AssignUser makes the call for a user.
+func (a Assign) AssignUser(ctx context.Context, user string, change peers.Change) (peers.Assigned, error) {
+	return a(ctx, "/users/"+url.PathEscape(user)+"/assignLicense", change)
+}
+
+// AssignGroup makes the call for a group.
+func (a Assign) AssignGroup(ctx context.Context, group string, change peers.Change) (peers.Assigned, error) {
+	return a(ctx, "/groups/"+url.PathEscape(group)+"/assignLicense", change)
+}
 
 // Read reads an answer.
 func Read(resp *http.Response) (peers.Assigned, error) {

@@ -7,7 +7,6 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
-	"net/url"
 
 	"github.com/graphlicensing/licensing/benchmarks/peers"
 	"github.com/graphlicensing/licensing/benchmarks/peers/graph"
@@ -20,15 +19,8 @@ type client struct {
 
 // New returns a client.
 func New(baseURL string, transport http.RoundTripper) (peers.Peer, error) {
-	return &client{baseURL + "/v1.0", &http.Client{Transport: transport}}, nil
-}
-
-func (c *client) AssignUser(ctx context.Context, user string, change peers.Change) (peers.Assigned, error) {
-	return c.assign(ctx, "/users/"+url.PathEscape(user)+"/assignLicense", change)
-}
-
-func (c *client) AssignGroup(ctx context.Context, group string, change peers.Change) (peers.Assigned, error) {
-	return c.assign(ctx, "/groups/"+url.PathEscape(group)+"/assignLicense", change)
+	c := &client{baseURL + "/v1.0", &http.Client{Transport: transport}}
+	return graph.Assign(c.assign), nil
 }
 
 func (c *client) assign(ctx context.Context, path string, change peers.Change) (peers.Assigned, error) {

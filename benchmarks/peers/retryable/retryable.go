@@ -6,7 +6,6 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
-	"net/url"
 
 	"github.com/hashicorp/go-retryablehttp"
 
@@ -27,15 +26,8 @@ func New(baseURL string, transport http.RoundTripper) (peers.Peer, error) {
 	if transport != nil {
 		hc.HTTPClient = &http.Client{Transport: transport}
 	}
-	return &client{baseURL + "/v1.0", hc}, nil
-}
-
-func (c *client) AssignUser(ctx context.Context, user string, change peers.Change) (peers.Assigned, error) {
-	return c.assign(ctx, "/users/"+url.PathEscape(user)+"/assignLicense", change)
-}
-
-func (c *client) AssignGroup(ctx context.Context, group string, change peers.Change) (peers.Assigned, error) {
-	return c.assign(ctx, "/groups/"+url.PathEscape(group)+"/assignLicense", change)
+	c := &client{baseURL + "/v1.0", hc}
+	return graph.Assign(c.assign), nil
 }
 
 func (c *client) assign(ctx context.Context, path string, change peers.Change) (peers.Assigned, error) {
