@@ -22,7 +22,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/hashicorp/go-retryablehttp"
 
 	"github.com/graphlicensing/licensing"
 	"github.com/graphlicensing/licensing/licensingtest"
@@ -695,47 +694,24 @@ func changesInBulk(t *testing.T) func(context.Context, http.RoundTripper, []stri
 // change fails is left alone.
 func changesInLoops(t *testing.T) func(context.Context, http.RoundTripper, []string, func(licensing.OperationResult)) {
 	return func(ctx context.Context, way http.RoundTripper, ids []string, report func(licensing.OperationResult)) {
-		client := retryablehttp.NewClient()
-		client.Logger = nil
-		client.HTTPClient = &http.Client{Transport: way, Timeout: time.Minute}
+		client := plainClient(&http.Client{Transport: way, Timeout: time.Minute})
 		var mu sync.Mutex
-		var workers sync.WaitGroup
-		next := make(chan string)
-		for range 16 {
-			workers.Go(func() {
-				for id := range next {
-					for _, change := range changes {
-						r := licensing.OperationResult{Operation: licensing.Operation{Kind: licensing.OperationAssignUser, Target: id, Request: change}}
-						req, err := retryablehttp.NewRequestWithContext(ctx, http.MethodPost, "https://graph.test/v1.0/users/"+id+"/assignLicense", []byte(wire(change)))
-						if err != nil {
-							t.Error(err)
-							return
-						}
-						req.Header.Set("Authorization", "Bearer token")
-						req.Header.Set("Content-Type", "application/json")
-						resp, err := client.Do(req)
-						if err == nil {
-							resp.Body.Close()
-							if resp.StatusCode/100 != 2 {
-								err = errors.New(resp.Status)
-							}
-						}
-						r.Err = err
-						mu.Lock()
-						report(r)
-						mu.Unlock()
-						if err != nil {
-							break
-						}
-					}
+		inWorkers(16, ids, func(id string) {
+			for _, change := range changes {
+				r := licensing.OperationResult{Operation: licensing.Operation{Kind: licensing.OperationAssignUser, Target: id, Request: change}}
+				resp, err := assignPlainly(ctx, t, client, id, wire(change))
+				if err == nil && resp.StatusCode/100 != 2 {
+					err = errors.New(resp.Status)
 				}
-			})
-		}
-		for _, id := range ids {
-			next <- id
-		}
-		close(next)
-		workers.Wait()
+				r.Err = err
+				mu.Lock()
+				report(r)
+				mu.Unlock()
+				if err != nil {
+					break
+				}
+			}
+		})
 	}
 }
 

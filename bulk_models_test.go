@@ -207,40 +207,58 @@ func inBulk(t *testing.T, flight int, hint float64) way {
 // at a time, through go-retryablehttp as it comes.
 func inLoop(t *testing.T, flight int) way {
 	return func(ctx context.Context, transport http.RoundTripper, ids []string) map[string]bool {
-		client := retryablehttp.NewClient()
-		client.Logger = nil
-		client.HTTPClient = &http.Client{Transport: transport}
+		client := plainClient(&http.Client{Transport: transport})
 		var mu sync.Mutex
 		done := make(map[string]bool)
-		var workers sync.WaitGroup
-		next := make(chan string)
-		for range flight {
-			workers.Go(func() {
-				for id := range next {
-					req, err := retryablehttp.NewRequestWithContext(ctx, http.MethodPost, "https://graph.test/v1.0/users/"+id+"/assignLicense", []byte(addsA))
-					if err != nil {
-						t.Error(err)
-						return
-					}
-					req.Header.Set("Authorization", "Bearer token")
-					req.Header.Set("Content-Type", "application/json")
-					resp, err := client.Do(req)
-					if err == nil {
-						resp.Body.Close()
-					}
-					mu.Lock()
-					done[id] = err == nil && resp.StatusCode == http.StatusOK
-					mu.Unlock()
-				}
-			})
-		}
-		for _, id := range ids {
-			next <- id
-		}
-		close(next)
-		workers.Wait()
+		inWorkers(flight, ids, func(id string) {
+			resp, err := assignPlainly(ctx, t, client, id, addsA)
+			mu.Lock()
+			defer mu.Unlock()
+			done[id] = err == nil && resp.StatusCode == http.StatusOK
+		})
 		return done
 	}
+}
+
+func plainClient(hc *http.Client) *retryablehttp.Client {
+	client := retryablehttp.NewClient()
+	client.Logger = nil
+	client.HTTPClient = hc
+	return client
+}
+
+// assignPlainly returns the answer to an assignment, whose body is closed.
+func assignPlainly(ctx context.Context, t *testing.T, client *retryablehttp.Client, id, body string) (*http.Response, error) {
+	req, err := retryablehttp.NewRequestWithContext(ctx, http.MethodPost, "https://graph.test/v1.0/users/"+id+"/assignLicense", []byte(body))
+	if err != nil {
+		t.Error(err)
+		return nil, err
+	}
+	req.Header.Set("Authorization", "Bearer token")
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := client.Do(req)
+	if err == nil {
+		resp.Body.Close()
+	}
+	return resp, err
+}
+
+// inWorkers calls f with each of ids, so many at a time.
+func inWorkers(n int, ids []string, f func(id string)) {
+	var workers sync.WaitGroup
+	next := make(chan string)
+	for range n {
+		workers.Go(func() {
+			for id := range next {
+				f(id)
+			}
+		})
+	}
+	for _, id := range ids {
+		next <- id
+	}
+	close(next)
+	workers.Wait()
 }
 
 // Each of the servers that fit what Microsoft documents is served well: nothing
