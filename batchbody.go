@@ -51,7 +51,7 @@ type batchItem struct {
 func (b *batchAnswer) decode(data []byte) (failed bool, err error) {
 	var wire struct {
 		Responses json.RawMessage `json:"responses"`
-		Error     json.RawMessage `json:"error"`
+		frame
 	}
 	if err := json.Unmarshal(data, &wire); err != nil {
 		return false, err

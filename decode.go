@@ -111,7 +111,7 @@ func (g *Group) decode(data []byte) (failed bool, err error) {
 	return wire.Error != nil, nil
 }
 
-// A frame tells an error from an object.
+// A frame tells an error from what was asked for.
 type frame struct {
 	Error json.RawMessage `json:"error"`
 }

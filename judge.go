@@ -100,14 +100,14 @@ func (c *call) notAnswered(a *answer) error {
 		if errors.As(err, &syntax) {
 			return fmt.Errorf("%w: not a complete JSON object", errNotGraph)
 		}
-		var frame struct {
-			ID    any
-			Error json.RawMessage
+		var wire struct {
+			ID any
+			frame
 		}
-		_ = json.Unmarshal(a.body, &frame) // which is good JSON
-		id, failed, a.unread = "", frame.Error != nil, err
-		if frame.ID != nil {
-			id = fmt.Sprint(frame.ID)
+		_ = json.Unmarshal(a.body, &wire) // which is good JSON
+		id, failed, a.unread = "", wire.Error != nil, err
+		if wire.ID != nil {
+			id = fmt.Sprint(wire.ID)
 		}
 	}
 	if failed {

@@ -216,8 +216,8 @@ func NewClient(tokens TokenSource, opts ...Option) (*Client, error) {
 	if tokens == nil && s.httpClient == nil {
 		return nil, invalid(op, "token source is nil, and no HTTP client that signs the requests was given")
 	}
-	base := cmp.Or(s.baseURL, s.cloudURL)
-	root, _ := url.Parse(strings.TrimRight(base.String(), "/") + "/v1.0") // as good as what it is made of
+	base := cmp.Or(s.baseURL, s.cloudURL).String()
+	root, _ := url.Parse(strings.TrimRight(base, "/") + "/v1.0") // as good as what it is made of
 
 	c := &Client{
 		root:      root,
@@ -237,7 +237,7 @@ func NewClient(tokens TokenSource, opts ...Option) (*Client, error) {
 		hc.Transport = defaultTransport()
 	}
 	c.closeIdle = (&http.Client{Transport: hc.Transport}).CloseIdleConnections
-	hc.Transport = &signer{next: hc.Transport, tokens: tokens, base: base}
+	hc.Transport = &signer{next: hc.Transport, tokens: tokens}
 	c.http = newRetryClient(&hc)
 	return c, nil
 }

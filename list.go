@@ -112,9 +112,9 @@ type page[W any] struct {
 
 func (p *page[W]) decode(data []byte) (failed bool, err error) {
 	var wire struct {
-		Value []*W            `json:"value"`
-		Next  string          `json:"@odata.nextLink"`
-		Error json.RawMessage `json:"error"`
+		Value []*W   `json:"value"`
+		Next  string `json:"@odata.nextLink"`
+		frame
 	}
 	if err := json.Unmarshal(data, &wire); err != nil {
 		return false, err

@@ -63,7 +63,6 @@ func newRetryClient(hc *http.Client) *retryablehttp.Client {
 type signer struct {
 	next   http.RoundTripper
 	tokens TokenSource // nil: next signs
-	base   *url.URL
 }
 
 func (s *signer) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -85,7 +84,7 @@ func (s *signer) RoundTrip(req *http.Request) (*http.Response, error) {
 
 // sign returns the header of req with the token, or why it must not be sent.
 func (s *signer) sign(ctx context.Context, req *http.Request, call *call) (http.Header, error) {
-	if !sameOrigin(req.URL, s.base) {
+	if !sameOrigin(req.URL, call.client.root) {
 		return nil, &unsentError{errors.New("request is for another host than the client's"), true}
 	}
 	// A transport must not change its request: HTTP/2 may still be reading the
