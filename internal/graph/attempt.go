@@ -1,0 +1,159 @@
+package graph
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptrace"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/graphlicensing/licensing/internal/pace"
+)
+
+const (
+	maxAnswer    = 16 << 20 // bytes of a success, decompressed
+	maxErrorBody = 64 << 10 // bytes kept of an error
+)
+
+var errTooLarge = fmt.Errorf("answer is larger than %d MiB", maxAnswer>>20)
+
+// An attempt is one request on its way. Each has a value of its own, since what
+// watches it may still be told something when the next one is on its way.
+type attempt struct {
+	sending *sending
+	pass    pace.Pass
+	token   string // that was sent
+	limit   time.Duration
+	ctx     context.Context // ends with the limit
+	cancel  context.CancelFunc
+	trace   httptrace.ClientTrace
+	dials   atomic.Bool  // the transport, one of net/http's, asked for a connection
+	linked  atomic.Bool  // and got one
+	sent    atomic.Int32 // times that the request's header was written to one
+}
+
+// newAttempt returns an attempt under ctx, which is the sending or made from it.
+func newAttempt(ctx context.Context, x *sending, pass pace.Pass) *attempt {
+	a := &attempt{sending: x, pass: pass, limit: min(x.service.policy.AttemptTimeout, x.service.Left(ctx, x.request))}
+	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= a.limit {
+		a.ctx, a.cancel = context.WithCancel(ctx) // a timer of ours might win the race
+	} else {
+		a.ctx, a.cancel = context.WithTimeout(ctx, a.limit)
+	}
+	return a
+}
+
+// A signer sets the token of each attempt, and limits its time. It is no
+// CloseIdler, so that the loop above cannot close the connections of others.
+type signer struct {
+	next   http.RoundTripper
+	tokens TokenSource // nil: next signs
+}
+
+func (s *signer) RoundTrip(req *http.Request) (*http.Response, error) {
+	x := req.Context().Value(sendingKey{}).(*sending)
+	a := x.begin(req.Context())
+	header, err := s.sign(req, a)
+	if err != nil {
+		if req.Body != nil {
+			req.Body.Close()
+		}
+		return nil, err
+	}
+	// Watched only now: the token source may make connections of its own.
+	signed := req.WithContext(a.watched())
+	signed.Header = header
+	resp, err := s.next.RoundTrip(signed)
+	return resp, a.ownError(err)
+}
+
+// watched returns the attempt's context with hooks that see its connections, and
+// when its request goes out.
+func (a *attempt) watched() context.Context {
+	a.trace.GetConn = func(string) { a.dials.Store(true) }
+	a.trace.GotConn = func(httptrace.GotConnInfo) { a.linked.Store(true) }
+	// A transport may get its tokens under this context, by requests of their own.
+	a.trace.WroteHeaderField = func(name string, values []string) {
+		if strings.EqualFold(name, "Client-Request-Id") && slices.Contains(values, a.sending.request.ID) {
+			a.sent.Add(1)
+		}
+	}
+	return httptrace.WithClientTrace(a.ctx, &a.trace)
+}
+
+// ownError returns an attempt's error, but its context's where a transport
+// passed on the cause of that.
+func (a *attempt) ownError(err error) error {
+	if ended := a.ctx.Err(); err != nil && ended != nil && errors.Is(err, context.Cause(a.ctx)) {
+		return ended
+	}
+	return err
+}
+
+// end ends the attempt: it reads the answer to its end, and returns what the
+// attempt brought.
+func (a *attempt) end(resp *http.Response, err error) Reply {
+	defer a.cancel()
+	r := Reply{
+		Err:     err,
+		Earlier: a.sent.Load() > 1, // again, by net/http itself
+		Token:   a.token,
+		ID:      a.sending.request.ID,
+		Share:   rand.Float64(),
+		Pass:    a.pass,
+	}
+	if resp != nil && err == nil {
+		r.Status, r.Header = resp.StatusCode, resp.Header
+		r.Body, r.Err = readBody(resp)
+		r.Err = a.ownError(r.Err)
+		resp.Body.Close()
+	}
+	if r.Err == nil {
+		return r
+	}
+	if kept, ok := errors.AsType[*Withheld](r.Err); ok {
+		r.Err = kept
+		return r
+	}
+	if r.Status == 0 && a.unsent(r.Err) {
+		r.Unsent, r.Hopeless = true, hopeless(r.Err)
+	}
+	r.Err = a.blame(r.Err)
+	return r
+}
+
+// readBody reads a body within its limit, after decompression.
+func readBody(resp *http.Response) ([]byte, error) {
+	success := resp.StatusCode/100 == 2
+	limit, most := maxErrorBody, int64(maxErrorBody)
+	if success {
+		limit, most = maxAnswer, 1<<20
+	}
+	size := 512
+	if n := resp.ContentLength; n > 0 {
+		size = int(min(n, most)) + 1 // so that the end is found without growing
+	}
+	body := make([]byte, 0, size)
+	for {
+		n, err := resp.Body.Read(body[len(body):cap(body)])
+		body = body[:len(body)+n]
+		switch {
+		case len(body) > limit && success:
+			return body[:limit], errTooLarge
+		case len(body) > limit:
+			return body[:limit], nil
+		case err == io.EOF:
+			return body, nil
+		case err != nil:
+			return body, err
+		case len(body) == cap(body):
+			body = slices.Grow(body, len(body))
+		}
+	}
+}

@@ -1,0 +1,126 @@
+// Package graph makes one request to Microsoft Graph, repeats it as far as that
+// is harmless, and says what became of it.
+//
+// The way of a request is a straight walk:
+//
+//	request.go   what is asked, never changed once it is made
+//	sending.go   the sending of it, from the first attempt to the last
+//	retry.go     whether there is another attempt, and when
+//	attempt.go   one attempt: its token, its time, what was seen of it on its way
+//	proof.go     whether an attempt that failed reached a server
+//	judge.go     what an answer says about its request
+//	answer.go    the answer: what is known in the end, doubt included
+//
+// The package knows URLs, tokens, retries, answers, pages and the error frame.
+// It must not know what a license is, the properties of a user or group, or that
+// requests can share a batch: a [Carrier] brings them where they do.
+package graph
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/hashicorp/go-retryablehttp"
+
+	"github.com/graphlicensing/licensing/internal/pace"
+)
+
+// A Service is where requests go, and how. It is made by [New], is never changed
+// after, and is safe for concurrent use.
+type Service struct {
+	root      *url.URL // of the API's version, without a final slash
+	path      string   // root's, escaped
+	loop      *retryablehttp.Client
+	closeIdle func() // not the transport, which %s would print with what it holds
+	policy    Policy
+	pacer     *pace.Pacer
+	logger    *slog.Logger
+	userAgent string
+	foreign   func(error) error
+}
+
+// A Config is what a [Service] is made of.
+type Config struct {
+	Root       *url.URL     // of the API's version, without a final slash
+	Tokens     TokenSource  // nil where the HTTP client signs the requests
+	HTTPClient http.Client  // a copy, which the service takes over; without a Transport it gets the shared one
+	Policy     Policy       // with its defaults filled in
+	Pacer      *pace.Pacer  // of the writes
+	Logger     *slog.Logger // nil is silence
+	UserAgent  string
+	// Foreign wraps the cause for which a context ended. It is about something
+	// else than the requests that it ends, such as another call's failure.
+	Foreign func(cause error) error
+}
+
+// New returns a service. It does no I/O.
+func New(c Config) *Service {
+	hc := c.HTTPClient
+	if hc.Transport == nil {
+		hc.Transport = sharedTransport()
+	}
+	s := &Service{
+		root:      c.Root,
+		path:      c.Root.EscapedPath(),
+		closeIdle: (&http.Client{Transport: hc.Transport}).CloseIdleConnections,
+		policy:    c.Policy,
+		pacer:     c.Pacer,
+		logger:    c.Logger,
+		userAgent: c.UserAgent,
+		foreign:   c.Foreign,
+	}
+	hc.Transport = &signer{next: hc.Transport, tokens: c.Tokens}
+	hc.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	s.loop = newLoop(&hc)
+	return s
+}
+
+// CloseIdleConnections closes the connections that no request is using.
+func (s *Service) CloseIdleConnections() { s.closeIdle() }
+
+// Policy returns the policy by which requests are repeated.
+func (s *Service) Policy() Policy { return s.policy }
+
+// Pacer returns the pacer of the writes.
+func (s *Service) Pacer() *pace.Pacer { return s.pacer }
+
+// ContextError returns why ctx ended: its error, and its cause where it has one
+// of its own.
+func (s *Service) ContextError(ctx context.Context) error {
+	err, cause := ctx.Err(), context.Cause(ctx)
+	if cause == nil || cause == err {
+		return err
+	}
+	return fmt.Errorf("%w: %w", err, s.foreign(cause))
+}
+
+// NextLink returns the URL of a listing's next page as the page that req asked
+// for names it. The token will go there, so it must be under the service's root.
+// The error says why it is not followed.
+func (s *Service) NextLink(req *Request, link string) (*url.URL, error) {
+	return nextLink(s.root, s.URL(req), link)
+}
+
+// sameOrigin reports whether u has the scheme, host and port of base.
+func sameOrigin(u, base *url.URL) bool {
+	return u.Scheme == base.Scheme && (u.Host == base.Host || strings.EqualFold(u.Hostname(), base.Hostname()) && Port(u) == Port(base))
+}
+
+// Port returns the port of u, that of its scheme where it names none.
+func Port(u *url.URL) string {
+	p := u.Port()
+	switch {
+	case p == "" && u.Scheme == "http":
+		return "80"
+	case p == "" && u.Scheme == "https":
+		return "443"
+	}
+	return p
+}
+
+var errOtherHost = errors.New("request is for another host than the client's")

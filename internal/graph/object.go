@@ -1,0 +1,126 @@
+package graph
+
+import (
+	"errors"
+	"net/url"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+)
+
+// An Object is what a request is about: a user, a group, or the tenant with the
+// collections that belong to neither.
+type Object struct {
+	kind string // "user", "group", "me" or "tenant"
+	name string // the id or user principal name, as the caller gave it
+}
+
+// User returns the user with an object id or user principal name.
+func User(name string) Object { return Object{kind: "user", name: name} }
+
+// Group returns the group with an object id.
+func Group(id string) Object { return Object{kind: "group", name: id} }
+
+var (
+	Me     = Object{kind: "me"}     // the user whose token it is
+	Tenant = Object{kind: "tenant"} // whose collections have no Object before them
+)
+
+// IsGroup reports whether the object is a group.
+func (o Object) IsGroup() bool { return o.kind == "group" }
+
+// Name is the id or user principal name by which the object was given.
+func (o Object) Name() string { return o.name }
+
+// Check says what keeps the object from being addressed.
+func (o Object) Check() error {
+	switch {
+	case o.kind == "me" || o.kind == "tenant":
+		return nil
+	case o.kind == "group" && !isGUID(o.name):
+		return errors.New("groupID must be a GUID")
+	}
+	if reason := badSegment(o.name); reason != "" {
+		return errors.New(o.kind + " " + reason)
+	}
+	return nil
+}
+
+// Path is where the object is under the API's version. Everything that has a
+// meaning in a URL is escaped.
+func (o Object) Path() string {
+	switch {
+	case o.kind == "me":
+		return "/me"
+	case o.kind == "tenant":
+		return ""
+	case o.kind == "group":
+		return "/groups/" + url.PathEscape(o.name)
+	case strings.HasPrefix(o.name, "$"):
+		// Graph takes /users/$x for an operator. In this form the name is an
+		// OData string, which doubles its apostrophes.
+		return "/users('" + url.PathEscape(strings.ReplaceAll(o.name, "'", "''")) + "')"
+	}
+	return "/users/" + url.PathEscape(o.name)
+}
+
+// Route is the path for logs, without the name.
+func (o Object) Route() string {
+	switch o.kind {
+	case "me":
+		return "/me"
+	case "tenant":
+		return ""
+	case "group":
+		return "/groups/{id}"
+	}
+	return "/users/{id}"
+}
+
+// hide returns a text without the object's name, whichever way it has the path.
+func (o Object) hide(text string) string {
+	plain, _ := url.PathUnescape(o.Path())
+	pairs := []string{o.Path(), o.Route(), plain, o.Route(), (&url.URL{Path: plain}).EscapedPath(), o.Route()}
+	if len(o.name) > 3 { // or it may be a part of any word
+		pairs = append(pairs, o.name, "{id}")
+	}
+	return strings.NewReplacer(pairs...).Replace(text)
+}
+
+// Key is the same for all spellings of one id or name.
+func (o Object) Key() string { return o.kind + " " + strings.ToLower(o.name) }
+
+// GUID is the id that an answer about the object must have, in so far as it
+// is known.
+func (o Object) GUID() string {
+	if isGUID(o.name) {
+		return o.name
+	}
+	return ""
+}
+
+// badSegment says what keeps s from being a segment of a path. A dot segment
+// is refused because a proxy may fold it, escaped or not.
+func badSegment(s string) string {
+	switch {
+	case s == "":
+		return "is empty"
+	case s == "." || s == "..":
+		return "is a dot segment"
+	case !utf8.ValidString(s):
+		return "is not valid UTF-8"
+	case strings.ContainsFunc(s, unicode.IsControl):
+		return "has a control character"
+	}
+	return ""
+}
+
+func isGUID(s string) bool {
+	if len(s) != 36 { // the only form that Graph writes
+		return false
+	}
+	id, err := uuid.Parse(s)
+	return err == nil && id != uuid.Nil
+}

@@ -1,0 +1,62 @@
+package graph
+
+import (
+	"encoding/json"
+	"errors"
+	"net/url"
+	"path"
+	"strings"
+)
+
+// ErrNoCollection says that a page has no list of items.
+var ErrNoCollection = errors.New("value: not there")
+
+// A Page is a part of a collection.
+type Page[W any] struct {
+	Items []*W // so that a long page is not copied as it grows
+	Next  string
+}
+
+// Read makes p what a body says, for [Request.Read].
+func (p *Page[W]) Read(body []byte) (id string, failed bool, err error) {
+	var wire struct {
+		Value []*W   `json:"value"`
+		Next  string `json:"@odata.nextLink"`
+		Frame
+	}
+	if err := json.Unmarshal(body, &wire); err != nil {
+		return "", false, err
+	}
+	if wire.Value == nil && wire.Error == nil {
+		return "", false, ErrNoCollection
+	}
+	p.Items, p.Next = wire.Value, wire.Next
+	return "", wire.Error != nil, nil
+}
+
+// Option returns a query option. OData wants blanks as %20 and the $ as it is.
+func Option(name, value string) string {
+	return name + "=" + strings.ReplaceAll(url.QueryEscape(value), "+", "%20")
+}
+
+// nextLink returns the URL of a listing's next page as the page at current
+// names it. The token will go there, so it must be under root, the client's
+// own.
+func nextLink(root, current *url.URL, link string) (*url.URL, error) {
+	next, err := current.Parse(link)
+	reason := ""
+	switch {
+	case link == "" || err != nil:
+		reason = "no URL"
+	case next.User != nil:
+		reason = "it has user info"
+	case !sameOrigin(next, root):
+		reason = "another scheme, host or port than the client's"
+	case !strings.HasPrefix(next.Path, root.Path+"/"),
+		!strings.HasPrefix(path.Clean(next.Path), path.Clean(root.Path)+"/"): // dot segments may be escaped
+		reason = "outside the client's API"
+	default:
+		return next, nil
+	}
+	return nil, errors.New(reason)
+}

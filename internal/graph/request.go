@@ -1,0 +1,100 @@
+package graph
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// A Request is what is asked of Graph. It is not changed once it is made, and
+// can be sent again.
+type Request struct {
+	Op      string // what is done, for logs
+	Object  Object
+	Method  string
+	Action  string   // segment after the object's path
+	Query   string   // encoded
+	Link    *url.URL // where the request goes in place of all that, as Graph gave it
+	Indexed bool     // the query needs Graph's index
+	Body    []byte   // JSON
+	// Read reads the body of a success, and returns the id in it, and whether it
+	// is an error after all. It may be called with parts of a body.
+	Read    func(body []byte) (id string, failed bool, err error)
+	ID      string    // the client-request-id
+	Started time.Time // when the time of the policy began; the zero time is no limit
+	Tries   int       // requests that may be made, throttled ones not counted; 0 is the policy's
+}
+
+type idKey struct{}
+
+// ContextWithID returns a context whose requests have a client-request-id.
+func ContextWithID(ctx context.Context, id uuid.UUID) context.Context {
+	return context.WithValue(ctx, idKey{}, id)
+}
+
+// NewID returns the client-request-id that ctx gives, or a new one.
+func NewID(ctx context.Context) string {
+	id, ok := ctx.Value(idKey{}).(uuid.UUID)
+	if !ok || id == uuid.Nil {
+		id = uuid.New()
+	}
+	return id.String()
+}
+
+// Reads reports whether the request changes nothing, so that repeating it is
+// free.
+func (r *Request) Reads() bool { return r.Method == http.MethodGet }
+
+// Path is where the request goes under the API's version.
+func (r *Request) Path() string { return r.Object.Path() + r.Action }
+
+// URL returns where a request goes.
+func (s *Service) URL(r *Request) *url.URL {
+	if r.Link != nil {
+		return r.Link
+	}
+	u := *s.root
+	u.RawPath = s.path + r.Path()
+	u.Path, _ = url.PathUnescape(u.RawPath)
+	u.RawQuery = r.Query
+	return &u
+}
+
+// Allowed is the time that the policy still allows for a request.
+func (s *Service) Allowed(r *Request) time.Duration {
+	if s.policy.MaxElapsed == Forever || r.Started.IsZero() {
+		return Forever
+	}
+	return s.policy.MaxElapsed - time.Since(r.Started)
+}
+
+// Left is the time that there is for a request.
+func (s *Service) Left(ctx context.Context, r *Request) time.Duration {
+	left := s.Allowed(r)
+	if deadline, ok := ctx.Deadline(); ok {
+		left = min(left, time.Until(deadline))
+	}
+	return left
+}
+
+// setHeader sets the header of an attempt, with the token if there is one. The
+// values share an array.
+func (r *Request) setHeader(h http.Header, userAgent, token string) {
+	values := []string{"application/json", r.ID, userAgent, ""}
+	if token != "" {
+		values[3] = "Bearer " + token
+		h["Authorization"] = values[3:4:4]
+	}
+	if r.Indexed {
+		h["Consistencylevel"] = []string{"eventual"}
+	}
+	h["Accept"] = values[0:1:1]
+	h["Client-Request-Id"] = values[1:2:2]
+	h["User-Agent"] = values[2:3:3]
+	if r.Body != nil {
+		h["Content-Type"] = []string{"application/json"}
+	}
+}

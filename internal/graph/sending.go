@@ -1,0 +1,251 @@
+package graph
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/hashicorp/go-retryablehttp"
+
+	"github.com/graphlicensing/licensing/internal/pace"
+)
+
+// A Carrier makes the next attempt of a request in place of the service's own
+// connection, when it has waited as next says, and returns what it brought.
+type Carrier func(ctx context.Context, req *Request, next Next) Reply
+
+// Next is what an attempt follows.
+type Next struct {
+	Wait      time.Duration // before the attempt
+	Throttled bool          // the attempt before was refused for its frequency
+	Refused   string        // the token that an attempt before was refused for
+	chosen    bool          // the wait is of our own choice
+}
+
+// A sending is the way of a request from its first attempt to its last. It is
+// the context of its attempts as well, since nothing else reaches all hooks of
+// the retry loop.
+type sending struct {
+	context.Context // the caller's
+	service         *Service
+	request         *Request
+	mode            mode
+
+	answer  Answer
+	used    int // attempts that count against the policy's
+	waits   int // for which the server gave no time
+	next    Next
+	pass    pace.Pass // the pacer's for the next attempt
+	pending bool      // another attempt was decided on, and is not made yet
+	attempt *attempt  // the latest of the service's own
+}
+
+// A mode is how the attempts of a sending are made.
+type mode int
+
+const (
+	alone   mode = iota // by the service, and repeated by it
+	carried             // by a Carrier, and repeated
+	once                // by the service, and repeated for another token at the most
+)
+
+// Send makes requests until one is answered definitely or no more may be made.
+// It ends with ctx, and with the time that the policy allows.
+func (s *Service) Send(ctx context.Context, req *Request) Answer {
+	return s.send(ctx, req, alone)
+}
+
+// SendOnce makes one request, and another one at the most, for another token.
+// Its pace and its repeating are the caller's. It ends with ctx.
+func (s *Service) SendOnce(ctx context.Context, req *Request) Answer {
+	return s.send(ctx, req, once)
+}
+
+// SendBy is Send with attempts that carry makes.
+func (s *Service) SendBy(ctx context.Context, req *Request, carry Carrier) Answer {
+	x := sending{Context: ctx, service: s, request: req, mode: carried}
+	if x.begins() {
+		for x.take(carry(ctx, req, x.next)) {
+		}
+	}
+	return x.answer
+}
+
+// Try makes one attempt for a [Carrier], under ctx, and returns what it brought.
+func (s *Service) Try(ctx context.Context, req *Request, next Next) Reply {
+	x := &sending{Context: ctx, service: s, request: req, mode: once, next: next}
+	r := x.httpRequest()
+	if req.Body != nil {
+		r.Body, _ = r.GetBody() // never fails
+	}
+	resp, err := s.loop.HTTPClient.Do(r.Request)
+	return x.attempt.end(resp, err)
+}
+
+// send is Send and SendOnce.
+func (s *Service) send(ctx context.Context, req *Request, mode mode) Answer {
+	x := &sending{Context: ctx, service: s, request: req, mode: mode}
+	if !x.begins() {
+		return x.answer
+	}
+	resp, _ := s.loop.Do(x.httpRequest()) // by now x knows what is to be known
+	if resp != nil {
+		resp.Body.Close()
+	}
+	if x.pending { // the context ended between two attempts
+		x.answer.Err = s.ContextError(ctx)
+	}
+	return x.answer
+}
+
+// begins reports whether there is an attempt at all.
+func (x *sending) begins() bool {
+	x.answer.ID = x.request.ID
+	if x.Err() != nil {
+		x.answer.Outcome, x.answer.Err = Refused, x.service.ContextError(x)
+		return false
+	}
+	return true
+}
+
+// httpRequest returns the request as the retry loop takes it, with x for its
+// context.
+func (x *sending) httpRequest() *retryablehttp.Request {
+	u := x.service.URL(x.request)
+	plain := http.Request{Method: x.request.Method, URL: u, Host: u.Host, Header: http.Header{}, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1}
+	r := &retryablehttp.Request{Request: plain.WithContext(x)}
+	if body := x.request.Body; body != nil {
+		_ = r.SetBody(body) // bytes are always fit for it
+	}
+	return r
+}
+
+type sendingKey struct{}
+
+// Value makes x known to the round tripper that signs.
+func (x *sending) Value(key any) any {
+	if key == (sendingKey{}) {
+		return x
+	}
+	return x.Context.Value(key)
+}
+
+// newLoop returns the loop that drives the attempts of a sending. Its own
+// judgment is switched off: the sending decides whether to go on, waits, and
+// keeps what came back.
+func newLoop(hc *http.Client) *retryablehttp.Client {
+	return &retryablehttp.Client{
+		HTTPClient: hc,
+		// Never reached: running out would throw the last answer away.
+		RetryMax: 1 << 30,
+		CheckRetry: func(ctx context.Context, resp *http.Response, err error) (bool, error) {
+			x := ctx.Value(sendingKey{}).(*sending)
+			return x.take(x.attempt.end(resp, err)), nil
+		},
+		Backoff: func(time.Duration, time.Duration, int, *http.Response) time.Duration { return 0 },
+		PrepareRetry: func(req *http.Request) error {
+			return req.Context().Value(sendingKey{}).(*sending).prepare(req)
+		},
+		ErrorHandler: retryablehttp.PassthroughErrorHandler,
+	}
+}
+
+// take takes in what an attempt brought, and reports whether another one
+// follows.
+func (x *sending) take(r Reply) bool {
+	x.pending = false
+	if x.withheld(r.Err) {
+		return false
+	}
+	x.answer.Verdict = x.judge(&r)
+	x.answer.add(&r, x.request.Reads())
+	if x.answer.Outcome != Delayed {
+		x.used++
+	}
+	x.pace(&r)
+	var ended error
+	x.next, x.pending, ended = x.again(&r)
+	if ended != nil {
+		x.answer.Err = ended
+	}
+	if x.next.chosen {
+		x.waits++
+	}
+	x.log()
+	return x.pending
+}
+
+// withheld reports whether err means that no request was made, so that what was
+// answered before stands.
+func (x *sending) withheld(err error) bool {
+	var kept *Withheld
+	var token *TokenError
+	switch {
+	case errors.As(err, &kept):
+		if x.used == 0 && !x.answer.Unsure {
+			x.answer.Verdict = Verdict{Outcome: Refused}
+		}
+		if kept.Err != nil {
+			x.answer.Err = kept.Err
+		}
+		x.answer.After = max(x.answer.After, kept.After)
+	case x.next.Refused != "" && x.answer.Outcome == Unsigned && errors.As(err, &token):
+		x.answer.Err = token
+	default:
+		return false
+	}
+	return true
+}
+
+// pace tells the pacer what became of a write, unless that is somebody else's
+// to tell.
+func (x *sending) pace(r *Reply) {
+	if x.mode == once || x.request.Reads() {
+		return
+	}
+	if r.Status != 0 {
+		x.service.pacer.Answered(r.Pass, pace.Reply{
+			Refused: x.answer.Outcome == Delayed,
+			Wait:    x.answer.After,
+			Used:    quotaUsed(r.Header),
+		})
+	}
+	if x.mode == alone {
+		x.service.pacer.Settled(r.Pass)
+	}
+}
+
+// prepare waits for the next attempt, and gives it a header of its own: the
+// loop's copies of a request share one, to which a cookie jar adds.
+func (x *sending) prepare(req *http.Request) error {
+	if err := sleep(x, x.next.Wait); err != nil {
+		return err
+	}
+	if x.answer.Outcome == Delayed && !x.request.Reads() {
+		pass, err := x.service.pacer.AdmitOne(x, min(x.service.policy.MaxWait, x.service.Left(x, x.request)))
+		if err != nil {
+			if closed, ok := errors.AsType[*pace.GateError](err); ok {
+				x.pending = false
+				x.answer.After = max(x.answer.After, closed.After)
+			}
+			return err
+		}
+		x.pass = pass
+	}
+	x.pending = false
+	req.Header = make(http.Header)
+	return nil
+}
+
+// begin begins an attempt of the service's own under ctx, which is x or made
+// from it.
+func (x *sending) begin(ctx context.Context) *attempt {
+	pass := x.pass
+	x.pass = pace.Pass{}
+	if pass == (pace.Pass{}) && x.mode == alone && !x.request.Reads() {
+		pass = x.service.pacer.Unasked()
+	}
+	x.attempt = newAttempt(ctx, x, pass)
+	return x.attempt
+}

@@ -1,0 +1,61 @@
+package graph
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"net/http"
+	"strings"
+)
+
+// A TokenSource returns an access token for Graph.
+type TokenSource func(ctx context.Context) (string, error)
+
+// A TokenError is why there is no token: nothing was sent.
+type TokenError struct{ Err error }
+
+func (e *TokenError) Error() string { return "token source: " + e.Err.Error() }
+func (e *TokenError) Unwrap() error { return e.Err }
+
+// errSameToken ends the attempts: the answer to the one before stands.
+var errSameToken = &Withheld{}
+
+// sign returns the header of req with the token, or why it must not be sent.
+func (s *signer) sign(req *http.Request, a *attempt) (http.Header, error) {
+	x := a.sending
+	if !sameOrigin(req.URL, x.service.root) {
+		return nil, &unsentError{errOtherHost, true}
+	}
+	// A transport must not change its request: HTTP/2 may still be reading the
+	// header for the attempt before. So far it has cookies at the most.
+	header := maps.Clone(req.Header)
+	if s.tokens != nil {
+		token, err := s.tokens(a.ctx)
+		if err == nil {
+			token, err = checkToken(token)
+		}
+		if err != nil {
+			return nil, &TokenError{err}
+		}
+		if token == x.next.Refused {
+			return nil, errSameToken
+		}
+		a.token = token
+	}
+	x.request.setHeader(header, x.service.userAgent, a.token)
+	if err := a.ctx.Err(); err != nil {
+		return nil, &unsentError{err, false}
+	}
+	return header, nil
+}
+
+func checkToken(token string) (string, error) {
+	token = strings.TrimSpace(token) // files end in a newline
+	if token == "" {
+		return "", errors.New("token is empty")
+	}
+	if strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return "", errors.New("token has a blank or a character that a header cannot carry; it stands without \"Bearer\"")
+	}
+	return token, nil
+}
