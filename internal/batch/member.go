@@ -1,0 +1,73 @@
+package batch
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/graphlicensing/licensing/internal/graph"
+)
+
+// A Member is one of those whose requests go out together. It has one request at
+// a time, and belongs to one goroutine.
+type Member struct {
+	batcher *Batcher
+	veto    func() error
+	sent    bool    // a request was made
+	latest  *parcel // until what its answer means is known
+}
+
+// A parcel is a request on its way.
+type parcel struct {
+	request *graph.Request
+	next    graph.Next
+	first   bool         // of a member that has made none before
+	veto    func() error // why it is not to be made, if it is the first
+	most    int          // others and itself that it may be sent with; 0 is any number
+	answer  chan graph.Reply
+	idle    chan struct{} // closed when its member has drawn its conclusions
+}
+
+// Join counts a member in. As long as it has made no request veto, unless it is
+// nil, can say why none is to be made any more; it is asked under the queue's
+// lock, when a request is queued and by [Batcher.Sift].
+func (b *Batcher) Join(veto func() error) *Member {
+	b.queue.join(1)
+	return &Member{batcher: b, veto: veto}
+}
+
+// Leave counts the member out, which is idle then.
+func (m *Member) Leave() {
+	m.Idle()
+	m.batcher.queue.join(-1)
+}
+
+// Idle says that all that an answer means is known, and that no request follows
+// for a while. Until then the worker that delivered the answer waits, so that no
+// batch goes out that the answer would have kept back.
+func (m *Member) Idle() {
+	if m.latest != nil {
+		close(m.latest.idle)
+		m.latest = nil
+	}
+}
+
+// Carry queues a request and waits for its answer. It is a [graph.Carrier].
+func (m *Member) Carry(ctx context.Context, req *graph.Request, next graph.Next) graph.Reply {
+	if next.Throttled {
+		m.batcher.throttled.Add(1)
+	}
+	m.Idle()
+	if next.Wait > 0 {
+		if err := m.batcher.service.Sleep(ctx, next.Wait); err != nil {
+			return graph.Reply{Err: &graph.Withheld{Err: err}}
+		}
+	}
+	m.latest = &parcel{request: req, next: next, first: !m.sent, veto: m.veto, answer: make(chan graph.Reply, 1), idle: make(chan struct{})}
+	m.batcher.queue.put(m.latest, time.Now())
+	r := <-m.latest.answer
+	if !errors.As(r.Err, new(*graph.Withheld)) {
+		m.sent = true
+	}
+	return r
+}

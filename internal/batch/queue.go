@@ -1,0 +1,180 @@
+package batch
+
+import (
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/graphlicensing/licensing/internal/graph"
+)
+
+const batchTime = 20 * time.Millisecond // that a request waits for others
+
+// A queue has the requests that wait to be sent.
+type queue struct {
+	size  int                    // requests in a batch
+	ended func() *graph.Withheld // says why nothing is sent any more
+
+	mu      sync.Mutex
+	ready   sync.Cond // there may be something to do
+	again   []*parcel // those whose member has made a request go first
+	fresh   []*parcel
+	due     time.Time       // when a batch is sent that is not full
+	members int             // under way, here or between two requests
+	more    bool            // there may be further ones
+	closed  bool            // the workers go
+	noBatch bool            // the server has none
+	halt    *graph.Withheld // why nothing is sent any more
+}
+
+func newQueue(size int, ended func() *graph.Withheld) *queue {
+	q := &queue{size: size, ended: ended, more: true}
+	q.ready.L = &q.mu
+	return q
+}
+
+// put queues a request, or answers it where it is not to be sent.
+func (q *queue) put(p *parcel, now time.Time) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	why := q.ended()
+	if why == nil {
+		why = q.halt
+	}
+	switch {
+	case why != nil:
+		p.keep(why)
+		return
+	case p.vetoed():
+		return
+	case len(q.again)+len(q.fresh) == 0:
+		q.due = now.Add(batchTime)
+		time.AfterFunc(batchTime, q.wake)
+	}
+	if p.first {
+		q.fresh = append(q.fresh, p)
+	} else {
+		q.again = append(q.again, p)
+	}
+	q.ready.Broadcast()
+}
+
+// keep answers a parcel that is not sent.
+func (p *parcel) keep(why *graph.Withheld) { p.answer <- graph.Reply{Err: why} }
+
+// vetoed reports whether a parcel is not to be sent, and then answers it.
+func (p *parcel) vetoed() bool {
+	if !p.first || p.veto == nil {
+		return false
+	}
+	why := p.veto()
+	if why != nil {
+		p.keep(&graph.Withheld{Err: why})
+	}
+	return why != nil
+}
+
+// change makes a change to the queue, for which the workers look again.
+func (q *queue) change(f func()) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	f()
+	q.ready.Broadcast()
+}
+
+func (q *queue) wake()      { q.change(func() {}) }
+func (q *queue) join(n int) { q.change(func() { q.members += n }) }
+func (q *queue) full()      { q.change(func() { q.more = false }) }
+func (q *queue) end()       { q.change(func() { q.closed = true }) }
+
+// wait waits until there is a batch to send, and reports whether there is.
+func (q *queue) wait() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for {
+		n := len(q.again) + len(q.fresh)
+		hurry := !q.more && n >= q.members || q.noBatch || q.ended() != nil || !time.Now().Before(q.due)
+		if n >= q.size || n > 0 && hurry {
+			return true
+		}
+		if q.closed {
+			return false
+		}
+		q.ready.Wait()
+	}
+}
+
+// take takes a batch.
+func (q *queue) take() []*parcel {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	most := q.size
+	if q.noBatch {
+		most = 1
+	}
+	var parcels []*parcel
+	for len(q.again)+len(q.fresh) > 0 {
+		from := &q.fresh
+		if len(q.again) > 0 {
+			from = &q.again
+		}
+		p := (*from)[0]
+		if p.most > 0 {
+			most = min(most, p.most)
+		}
+		if len(parcels) >= most {
+			break
+		}
+		*from = (*from)[1:]
+		parcels = append(parcels, p)
+	}
+	return parcels
+}
+
+// split puts back what was refused as a whole, for its size or for one request
+// in it, to be sent in parts until each request is answered for itself. Where
+// there is no $batch they are of one.
+func (q *queue) split(parcels []*parcel, status int) {
+	q.change(func() {
+		half := len(parcels) / 2
+		for i, p := range parcels {
+			p.most = half
+			if i >= half {
+				p.most = len(parcels) - half
+			}
+		}
+		if status != http.StatusBadRequest && status != http.StatusRequestEntityTooLarge {
+			q.noBatch = true
+		}
+		q.again = append(parcels, q.again...)
+	})
+	q.sift()
+}
+
+// sift answers what was never sent and is no longer to be.
+func (q *queue) sift() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.again = slices.DeleteFunc(q.again, (*parcel).vetoed)
+	q.fresh = slices.DeleteFunc(q.fresh, (*parcel).vetoed)
+}
+
+// stop answers all that is queued, and is still to come, with the reason why it
+// is not sent.
+func (q *queue) stop(why *graph.Withheld) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.halt = why
+	for _, p := range slices.Concat(q.again, q.fresh) {
+		p.keep(why)
+	}
+	q.again, q.fresh = nil, nil
+}
+
+// halted returns why nothing is sent any more, if so.
+func (q *queue) halted() *graph.Withheld {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.halt
+}
