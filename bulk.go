@@ -11,31 +11,11 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/graphlicensing/licensing/internal/batch"
+	"github.com/graphlicensing/licensing/internal/graph"
+	"github.com/graphlicensing/licensing/internal/pace"
 )
-
-// An OperationKind says what an [Operation] does.
-type OperationKind string
-
-// The kinds of operation.
-const (
-	OperationAssignUser       OperationKind = "assignUser"       // Client.AssignUserLicense
-	OperationAssignGroup      OperationKind = "assignGroup"      // Client.AssignGroupLicense
-	OperationReprocessUser    OperationKind = "reprocessUser"    // Client.ReprocessUserLicense
-	OperationSetUsageLocation OperationKind = "setUsageLocation" // Client.SetUsageLocation
-)
-
-// An Operation is one write of many, for [Client.Bulk]. It is plain data and
-// travels as JSON. What was written by hand should be read with
-// [json.Decoder.DisallowUnknownFields]: a misspelt disabledPlans is no list, and
-// without one all plans are on.
-type Operation struct {
-	Kind   OperationKind `json:"kind"`
-	Target string        `json:"target"` // the user or group, as the method of Kind takes it
-	// Request is for OperationAssignUser and OperationAssignGroup.
-	Request AssignLicenseRequest `json:"request,omitzero"`
-	// UsageLocation is for OperationSetUsageLocation.
-	UsageLocation string `json:"usageLocation,omitzero"`
-}
 
 // BulkOptions say how [Client.Bulk] goes about its work. Zero fields take
 // their defaults.
@@ -72,25 +52,6 @@ type BulkProgress struct {
 	Rate      float64       // operations a second, over the last ten seconds
 	Elapsed   time.Duration // since the start
 	Left      time.Duration // estimated time left, negative where Total is not known
-}
-
-// An OperationResult is what became of an [Operation]. It travels as JSON, with
-// its error.
-type OperationResult struct {
-	Index     int // of the operation in this run's input; -1 if no operation is to blame
-	Operation Operation
-	User      *User  // for operations on users that were made; it may have the id alone
-	Group     *Group // for operations on groups that were made
-	Attempts  int    // requests that the operation was in
-	Err       error
-}
-
-// Done reports whether the operation is known to have been made. It was also
-// if Err is a [*DecodeError].
-func (r OperationResult) Done() bool {
-	_, unread := errors.AsType[*DecodeError](r.Err)
-	_, failed := errors.AsType[*Error](r.Err) // for which the other may be the cause
-	return r.Err == nil || unread && !failed
 }
 
 // Bulk makes many operations as fast as Graph allows, and returns what became of
@@ -141,27 +102,27 @@ func (o *BulkOptions) check(c *Client, ctx context.Context, operations iter.Seq[
 		return invalid(op, "operations is nil")
 	case o.Concurrency < 0 || o.Concurrency > maxConcurrency:
 		return invalid(op, "Concurrency is not between 0 and %d", maxConcurrency)
-	case o.BatchSize < 0 || o.BatchSize > maxBatch:
-		return invalid(op, "BatchSize is not between 0 and %d", maxBatch)
+	case o.BatchSize < 0 || o.BatchSize > batch.Most:
+		return invalid(op, "BatchSize is not between 0 and %d", batch.Most)
 	case o.Total < 0:
 		return invalid(op, "Total is negative")
 	case o.StopAfterFailures < 0:
 		return invalid(op, "StopAfterFailures is negative")
 	}
 	o.Concurrency = cmp.Or(o.Concurrency, 4)
-	o.BatchSize = cmp.Or(o.BatchSize, maxBatch)
+	o.BatchSize = cmp.Or(o.BatchSize, batch.Most)
 	return nil
 }
 
-// newOperation returns the call that makes an operation.
-func (c *Client) newOperation(ctx context.Context, o Operation) (*call, error) {
+// newOperation returns the write that makes an operation.
+func (c *Client) newOperation(ctx context.Context, o Operation) (*write, error) {
 	switch o.Kind {
 	case OperationAssignUser:
-		return c.newAssign(ctx, "assign user license", userObject(o.Target), o.Request)
+		return c.newAssign(ctx, "assign user license", graph.User(o.Target), o.Request)
 	case OperationAssignGroup:
-		return c.newAssign(ctx, "assign group license", groupObject(o.Target), o.Request)
+		return c.newAssign(ctx, "assign group license", graph.Group(o.Target), o.Request)
 	case OperationReprocessUser:
-		return c.newReprocess(ctx, "reprocess user license", userObject(o.Target))
+		return c.newReprocess(ctx, "reprocess user license", graph.User(o.Target))
 	case OperationSetUsageLocation:
 		return c.newLocation(ctx, o.Target, o.UsageLocation)
 	}
@@ -177,7 +138,7 @@ type run struct {
 	drop    context.CancelFunc
 	client  *Client
 	opts    BulkOptions
-	batcher *batcher
+	batcher *batch.Batcher
 	window  int // operations taken in and not delivered, at the most
 
 	input    chan Operation
@@ -194,7 +155,7 @@ type run struct {
 
 	started time.Time
 	tally   BulkProgress
-	ends    meter
+	ends    pace.Meter
 
 	mu       sync.Mutex
 	failures int
@@ -203,7 +164,7 @@ type run struct {
 
 // A job is an operation that was taken in.
 type job struct {
-	call   *call
+	write  *write // nil for one that cannot be made
 	result OperationResult
 }
 
@@ -219,13 +180,13 @@ func newRun(ctx context.Context, c *Client, opts BulkOptions) *run {
 		seatless: make(map[uuid.UUID]bool),
 		started:  time.Now(),
 		tally:    BulkProgress{Total: opts.Total},
-		ends:     meter{span: progressTime},
+		ends:     pace.Meter{Span: progressTime},
 	}
 	r.results = make(chan *job, r.window) // so that nobody waits to be delivered
 	r.queue, r.drop = context.WithCancel(ctx)
-	r.batcher = newBatcher(ctx, r.queue, c, opts.BatchSize, r.veto)
+	r.batcher = batch.New(ctx, r.queue, c.service, opts.BatchSize)
 	for range opts.Concurrency {
-		r.workers.Go(r.batcher.work)
+		r.workers.Go(r.batcher.Work)
 	}
 	return r
 }
@@ -257,7 +218,7 @@ func (r *run) deliver(yield func(OperationResult) bool) {
 	ended := r.ctx.Done()
 	wanting, more := false, true // an operation of the input
 	for {
-		if r.ctx.Err() != nil || r.stopped() || r.batcher.halted() != nil {
+		if r.ctx.Err() != nil || r.stopped() || r.batcher.Halted() != nil {
 			more, ended = false, nil
 		}
 		switch {
@@ -265,7 +226,7 @@ func (r *run) deliver(yield func(OperationResult) bool) {
 			r.wanted <- struct{}{}
 			wanting = true
 		case !more && !wanting:
-			r.batcher.noMore()
+			r.batcher.Full()
 			if r.open == 0 {
 				return
 			}
@@ -300,65 +261,68 @@ func (r *run) take(op Operation) {
 	j := &job{result: OperationResult{Index: r.taken, Operation: op}}
 	r.taken++
 	r.open++
-	call, err := r.client.newOperation(r.queue, op)
+	w, err := r.client.newOperation(r.queue, op)
 	if err != nil {
 		r.end(j, err)
 		return
 	}
-	j.call, call.via = call, r.batcher
-	if queue, busy := r.waiting[call.key]; busy {
-		r.waiting[call.key] = append(queue, j)
+	w.request.Started = time.Time{} // operations wait for each other, without a limit
+	j.write = w
+	if queue, busy := r.waiting[w.key]; busy {
+		r.waiting[w.key] = append(queue, j)
 		return
 	}
-	r.waiting[call.key] = nil
+	r.waiting[w.key] = nil
 	r.start(j)
 }
 
 func (r *run) start(j *job) {
-	r.batcher.join(1)
+	j.write.member = r.batcher.Join(func() error { return r.veto(j.write.change) })
 	r.jobs.Go(func() {
-		defer r.batcher.join(-1)
+		defer j.write.member.Leave() // by then it is known whether the run goes on
 		r.make(j)
 	})
 }
 
 // startNext starts the operation that waited for one on the same object.
 func (r *run) startNext(done *job) {
-	if done.call == nil {
+	if done.write == nil {
 		return
 	}
-	queue := r.waiting[done.call.key]
+	key := done.write.key
+	queue := r.waiting[key]
 	if len(queue) == 0 {
-		delete(r.waiting, done.call.key)
+		delete(r.waiting, key)
 		return
 	}
-	r.waiting[done.call.key] = queue[1:]
+	r.waiting[key] = queue[1:]
 	r.start(queue[0])
 }
 
 // make makes an operation.
 func (r *run) make(j *job) {
+	w := j.write
 	var err error
-	if why := cmp.Or(r.batcher.halted(), r.veto(j.call)); why != nil { // at once, even where it had to wait for its turn
-		j.call.keepBack(why)
-		err = j.call.failure()
+	if halted := r.batcher.Halted(); halted != nil { // at once, even where it had to wait for its turn
+		err = w.unmade(halted.Err, halted.After)
+	} else if veto := r.veto(w.change); veto != nil {
+		err = w.unmade(veto, 0)
 	} else {
-		err = j.call.write(r.queue)
+		err = w.make(r.queue)
 	}
 	if _, unread := errors.AsType[*DecodeError](err); unread {
-		j.call.into = j.call.object.resource()
-		j.call.into.identify(j.call.object)
+		w.into = newResource(w.request.Object)
+		w.into.identify(w.request.Object)
 	}
-	j.result.Attempts = j.call.attempts
+	j.result.Attempts = w.last.Attempts
 	r.end(j, err)
-	j.call.idle() // by now it is known whether the run goes on
 }
 
 // end notes what became of a job.
 func (r *run) end(j *job, err error) {
 	j.result.Err = err
 	if j.result.Done() {
-		switch into := j.call.into.(type) {
+		switch into := j.write.into.(type) {
 		case *User:
 			j.result.User = into
 		case *Group:
@@ -366,15 +330,15 @@ func (r *run) end(j *job, err error) {
 		}
 	} else {
 		r.failed(j)
-		r.batcher.sift()
+		r.batcher.Sift()
 	}
 	r.results <- j
 }
 
 // failed notes a failure for the conditions to stop on.
 func (r *run) failed(j *job) {
-	if _, kept := errors.AsType[*keptBack](j.result.Err); kept {
-		return
+	if errors.As(j.result.Err, new(*stop)) || errors.As(j.result.Err, new(*pace.GateError)) {
+		return // it was kept back
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -401,19 +365,20 @@ func (r *run) stopped() bool {
 	return r.opts.StopAfterFailures > 0 && r.failures >= r.opts.StopAfterFailures
 }
 
-// veto says why an operation that was never sent is not to be.
-func (r *run) veto(c *call) *keptBack {
+// veto says why an operation that was never sent, and asks for change if that is
+// not nil, is not to be.
+func (r *run) veto(change *AssignLicenseRequest) error {
 	if r.stopped() {
-		return &keptBack{kind: ErrStopped, cause: fmt.Errorf("%w: StopAfterFailures is %d", ErrStopped, r.opts.StopAfterFailures)}
+		return &stop{kind: ErrStopped, cause: fmt.Errorf("%w: StopAfterFailures is %d", ErrStopped, r.opts.StopAfterFailures)}
 	}
-	if c.change == nil || !r.opts.StopAddingWithoutSeats {
+	if change == nil || !r.opts.StopAddingWithoutSeats {
 		return nil
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, license := range c.change.AddLicenses {
+	for _, license := range change.AddLicenses {
 		if r.seatless[license.SKUID] {
-			return &keptBack{
+			return &stop{
 				kind:  ErrNoAvailableLicenses,
 				cause: fmt.Errorf("%w of SKU %s for an earlier operation", ErrNoAvailableLicenses, license.SKUID),
 				skus:  []uuid.UUID{license.SKUID},
@@ -426,9 +391,9 @@ func (r *run) veto(c *call) *keptBack {
 // close ends the run: what is under way is waited for, what is left is dropped.
 func (r *run) close(input <-chan Operation) {
 	r.drop()
-	r.batcher.wake()
+	r.batcher.Wake()
 	r.jobs.Wait()
-	r.batcher.end()
+	r.batcher.End()
 	r.workers.Wait()
 	close(r.wanted)
 	for range input { // until it has ended
@@ -445,7 +410,7 @@ func (r *run) count(result OperationResult) {
 	} else {
 		r.tally.Failed++
 	}
-	r.ends.add(time.Now(), 1)
+	r.ends.Add(time.Now(), 1)
 }
 
 // report tells the progress.
@@ -454,15 +419,15 @@ func (r *run) report() {
 		return
 	}
 	now, p := time.Now(), r.tally
-	p.Throttled = int(r.batcher.throttled.Load())
+	p.Throttled = r.batcher.Throttled()
 	p.Elapsed = now.Sub(r.started)
-	p.Rate = r.ends.perSecond(now)
-	if p.Elapsed > 0 && p.Elapsed < r.ends.span {
-		p.Rate *= r.ends.span.Seconds() / p.Elapsed.Seconds()
+	p.Rate = r.ends.PerSecond(now)
+	if p.Elapsed > 0 && p.Elapsed < r.ends.Span {
+		p.Rate *= r.ends.Span.Seconds() / p.Elapsed.Seconds()
 	}
 	p.Left = -1
 	if left := p.Total - p.Done - p.Failed; p.Total > 0 {
-		p.Left = r.client.pacer.estimate(max(left, 0), p.Rate)
+		p.Left = r.client.service.Pacer().Estimate(max(left, 0), p.Rate, progressTime)
 	}
 	r.opts.Progress(p)
 }

@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -564,4 +565,107 @@ func TestDone(t *testing.T) {
 			t.Errorf("with error %v done is %v", test.err, got)
 		}
 	}
+}
+
+// A sameAnswer answers batches with the same bytes, and nothing else at all.
+type sameAnswer struct {
+	status int
+	body   []byte
+
+	mu      sync.Mutex
+	batches int
+	alone   int
+}
+
+func (f *sameAnswer) RoundTrip(req *http.Request) (*http.Response, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !strings.HasSuffix(req.URL.Path, "/$batch") {
+		f.alone++
+		return nil, io.ErrUnexpectedEOF
+	}
+	f.batches++
+	req.Body.Close()
+	h := http.Header{"Content-Type": {"application/json"}}
+	return &http.Response{StatusCode: f.status, Header: h, Body: io.NopCloser(bytes.NewReader(f.body)), ContentLength: int64(len(f.body))}, nil
+}
+
+// FuzzBatchAnswer has any bytes for the answer to a batch. Each operation gets
+// one verdict, and is done only where there is a success with its id.
+func FuzzBatchAnswer(f *testing.F) {
+	for _, seed := range []string{
+		`{"responses":[{"id":"1","status":200,"body":{}},{"id":"2","status":204},{"id":"3","status":404,"body":{"error":{"code":"x"}}}]}`,
+		`{"responses":null}`,
+		`{"responses":[{"id":"2","status":200,"headers":{"RETRY-after":3,"x":[1]},"body":"e30="},{"id":"2","status":200},{"id":"01"},null,7]}`,
+		`{"responses":[{"id":"1","status":302,"headers":{"location":"http://%zz"}},{"id":"2","status":429,"headers":{"Retry-After":1e9}},{"id":"4","status":1000}]}`,
+		`{"error":{},"responses":[{"id":"1","status":200,"body":{}}]}`,
+		`<html>`,
+		``,
+	} {
+		f.Add([]byte(seed), 200, 3)
+	}
+	f.Add([]byte(`{"error":{"code":"BadRequest"}}`), 400, 5)
+	f.Add([]byte(`{"error":{"code":"TooManyRequests"}}`), 429, 2)
+	f.Fuzz(func(t *testing.T, body []byte, status, n int) {
+		if n < 2 || n > 20 || status < 100 || status > 999 {
+			t.Skip()
+		}
+		synctest.Test(t, func(t *testing.T) {
+			server := &sameAnswer{status: status, body: body}
+			c, err := licensing.NewClient(licensing.StaticToken("t"), licensing.WithHTTPClient(&http.Client{Transport: server}), licensing.WithRetryPolicy(licensing.RetryPolicy{MaxAttempts: 1}))
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			input := func(yield func(licensing.Operation) bool) {
+				for i := range n {
+					yield(licensing.Operation{Kind: licensing.OperationReprocessUser, Target: "user" + strconv.Itoa(i)})
+					synctest.Wait() // so that they are in order
+				}
+			}
+			verdicts := make([]int, n)
+			for r := range c.Bulk(ctx, input, licensing.BulkOptions{}) {
+				verdicts[r.Index]++
+				if r.Done() && (status/100 != 2 || !succeeds(body, r.Index+1)) {
+					t.Errorf("operation %d is done by %q", r.Index, body)
+				}
+				if r.Done() != (r.User != nil) {
+					t.Errorf("operation %d: done %v, user %v", r.Index, r.Done(), r.User)
+				}
+				if r.Err == nil && !r.Done() {
+					t.Errorf("operation %d failed without an error", r.Index)
+				}
+			}
+			if slices.ContainsFunc(verdicts, func(n int) bool { return n != 1 }) {
+				t.Errorf("the operations have %v verdicts", verdicts)
+			}
+		})
+	})
+}
+
+// succeeds reports whether an answer has a success with this id, as read in
+// another way than by the package.
+func succeeds(body []byte, id int) bool {
+	var any struct {
+		Responses []json.RawMessage
+	}
+	var loose struct{ Responses json.RawMessage }
+	if json.Unmarshal(body, &any) != nil && json.Unmarshal(body, &loose) != nil {
+		return false
+	}
+	for _, raw := range any.Responses {
+		var item struct {
+			ID     json.RawMessage
+			Status json.Number
+		}
+		if json.Unmarshal(raw, &item) != nil {
+			continue
+		}
+		var text string
+		if status, err := item.Status.Int64(); err == nil && status/100 == 2 && json.Unmarshal(item.ID, &text) == nil && text == strconv.Itoa(id) {
+			return true
+		}
+	}
+	return false
 }

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/graphlicensing/licensing/internal/graph"
 )
 
 // MarshalJSON writes both lists, [] where there is nothing in one: Graph
@@ -88,7 +90,7 @@ func (u *User) decode(data []byte) (failed bool, err error) {
 	wire := struct {
 		userInPlace
 		userParts
-		frame
+		graph.Frame
 	}{userInPlace: userInPlace{(*plainUser)(u)}}
 	if err := json.Unmarshal(data, &wire); err != nil {
 		return false, err
@@ -102,18 +104,13 @@ func (g *Group) decode(data []byte) (failed bool, err error) {
 	wire := struct {
 		groupInPlace
 		groupParts
-		frame
+		graph.Frame
 	}{groupInPlace: groupInPlace{(*plainGroup)(g)}}
 	if err := json.Unmarshal(data, &wire); err != nil {
 		return false, err
 	}
 	wire.complete(g)
 	return wire.Error != nil, nil
-}
-
-// A frame tells an error from what was asked for.
-type frame struct {
-	Error json.RawMessage `json:"error"`
 }
 
 // The wire types are those of models.go with ids and times as Graph may write
@@ -264,24 +261,12 @@ func (m *moment) UnmarshalJSON(data []byte) error {
 	if err != nil || len(text) == 0 {
 		return err
 	}
-	t, err := parseTime(string(text))
+	t, err := graph.ParseTime(string(text))
 	if err != nil {
 		return errors.New("not a time")
 	}
 	*m = moment(t)
 	return nil
-}
-
-func parseTime(text string) (time.Time, error) {
-	t, err := time.Parse(time.RFC3339, text)
-	if err != nil {
-		if local, err := time.Parse("2006-01-02T15:04:05", text); err == nil {
-			return local, nil
-		}
-		return t, err
-	}
-	_, err = t.MarshalText() // an offset of 24 hours can be read, but not written
-	return t, err
 }
 
 // jsonText returns the content of a JSON string, and nothing for null.

@@ -1,20 +1,21 @@
 package licensing
 
 import (
-	"bytes"
-	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
+	"maps"
 	"net/http"
 	"regexp"
 	"slices"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/google/uuid"
+
+	"github.com/graphlicensing/licensing/internal/graph"
+	"github.com/graphlicensing/licensing/internal/pace"
 )
 
 // The kinds of failure that callers tell apart, for use with [errors.Is]. An
@@ -106,15 +107,15 @@ func (e *Error) Error() string {
 		if code == "" && e.Message == "" {
 			code = http.StatusText(e.StatusCode)
 		}
-		parts = append(parts, strings.TrimSpace(fmt.Sprintf("%d %s", e.StatusCode, oneLine(code))))
+		parts = append(parts, strings.TrimSpace(fmt.Sprintf("%d %s", e.StatusCode, graph.OneLine(code))))
 	} else if e.Code != "" {
-		parts = append(parts, oneLine(e.Code))
+		parts = append(parts, graph.OneLine(e.Code))
 	}
 	if e.Message != "" {
-		parts = append(parts, oneLine(e.Message))
+		parts = append(parts, graph.OneLine(e.Message))
 	}
 	if e.cause != nil {
-		parts = append(parts, cleaned(e.cause))
+		parts = append(parts, graph.Cleaned(e.cause))
 	}
 	if len(parts) == 0 {
 		parts = append(parts, "unknown error")
@@ -122,7 +123,7 @@ func (e *Error) Error() string {
 
 	var notes []string
 	if e.RequestID != "" {
-		notes = append(notes, "request-id "+oneLine(e.RequestID))
+		notes = append(notes, "request-id "+graph.OneLine(e.RequestID))
 	}
 	switch {
 	case e.Attempts == 1:
@@ -138,25 +139,6 @@ func (e *Error) Error() string {
 		line += " (" + strings.Join(notes, ", ") + ")"
 	}
 	return line
-}
-
-var urls = regexp.MustCompile(`[[:alpha:]][[:alnum:]+.-]*://[^\s"]+`)
-
-// cleaned is an error's text without the URLs that it may hold, and with them
-// user names. A chain of credentials has a lot to say when none is good.
-func cleaned(err error) string { return urls.ReplaceAllString(inLine(err.Error(), 1000), "[url]") }
-
-// oneLine makes foreign text fit for a log line. Some gateways put a whole
-// page into an error's message.
-func oneLine(s string) string { return inLine(s, 300) }
-
-func inLine(s string, most int) string {
-	blank := func(r rune) bool { return unicode.IsSpace(r) || unicode.In(r, unicode.Cc, unicode.Cf) }
-	s = strings.Join(strings.FieldsFunc(strings.ToValidUTF8(s, "\uFFFD"), blank), " ")
-	if runes := []rune(s); len(runes) > most {
-		s = string(runes[:most]) + "…"
-	}
-	return s
 }
 
 // Is reports whether the error is of the kind of target, one of the sentinels
@@ -202,15 +184,15 @@ func (e *DecodeError) Error() string {
 		line = e.Op + ": " + line
 	}
 	if e.Property != "" {
-		line += fmt.Sprintf(": property %q", oneLine(e.Property))
+		line += fmt.Sprintf(": property %q", graph.OneLine(e.Property))
 	}
 	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](e.Err); ok {
 		line += fmt.Sprintf(": %s in place of %v", wrong.Value, wrong.Type)
 	} else if e.Err != nil {
-		line += ": " + oneLine(e.Err.Error())
+		line += ": " + graph.OneLine(e.Err.Error())
 	}
 	if e.RequestID != "" {
-		line += " (request-id " + oneLine(e.RequestID) + ")"
+		line += " (request-id " + graph.OneLine(e.RequestID) + ")"
 	}
 	return line
 }
@@ -251,6 +233,127 @@ func (s LicenseAssignmentState) Err() error {
 		return errors.New(text)
 	}
 	return fmt.Errorf("%s: %w", text, kind)
+}
+
+// secret are the headers that an error does not keep.
+var secret = []string{"set-cookie", "set-cookie2", "cookie", "authorization", "authentication-info", "proxy-authorization"}
+
+// failure returns the error of a request that ended without success. Altered says
+// that a part of what it is about was made by itself, or may have been.
+func failure(op string, a *graph.Answer, altered bool) *Error {
+	said := &a.Problem
+	e := &Error{
+		Op:              op,
+		StatusCode:      a.Status,
+		Code:            said.Code,
+		Message:         said.Message,
+		Target:          said.Target,
+		Details:         each(said.Details, func(d graph.Detail) ErrorDetail { return ErrorDetail(d) }),
+		RequestID:       a.RequestID(),
+		ClientRequestID: a.ClientRequestID(),
+		Date:            said.Date,
+		RetryAfter:      a.After,
+		Attempts:        a.Attempts,
+		Body:            a.Body,
+		cause:           a.Err,
+	}
+	if date, err := http.ParseTime(a.Header.Get("Date")); err == nil {
+		e.Date = date
+	}
+	if a.Status != 0 {
+		e.Header = a.Header.Clone()
+		maps.DeleteFunc(e.Header, func(name string, _ []string) bool { return slices.Contains(secret, strings.ToLower(name)) })
+	}
+	_, decided := judged(a.Status, e.Message)
+	if decided {
+		e.SKUIDs, e.ServicePlanIDs = idsIn(e.Message)
+	}
+	var token *graph.TokenError
+	var closed *pace.GateError
+	var stop *stop
+	switch {
+	case ended(a.Err):
+	case errors.As(a.Err, &closed):
+		e.kinds = append(e.kinds, ErrThrottled)
+	case errors.As(a.Err, &stop):
+		e.kinds = append(e.kinds, stop.kind)
+		e.SKUIDs = stop.skus
+	case errors.As(a.Err, &token):
+		e.kinds = append(e.kinds, ErrUnauthorized)
+	case a.Outcome == graph.Refused && a.Status == http.StatusConflict:
+		e.kinds = append(e.kinds, ErrConcurrentChange)
+	case a.Outcome == graph.Doubtful, a.Outcome == graph.Refused:
+		e.kinds = append(e.kinds, ErrUnavailable)
+	}
+	if a.Doubted && (altered || !decided) {
+		e.kinds = append(e.kinds, ErrOutcomeUnknown)
+	}
+	return e
+}
+
+// failed returns the error of a request that reads, and nil after a success.
+func failed(op string, a *graph.Answer, into resource) error {
+	switch {
+	case a.Good():
+		return nil
+	case a.Outcome == graph.Applied:
+		return undecoded(op, a, into)
+	}
+	return failure(op, a, false)
+}
+
+// undecoded returns the error of an answer that is good but for a property.
+func undecoded(op string, a *graph.Answer, into resource) *DecodeError {
+	fails := func(part []byte) bool {
+		_, err := into.decode(part)
+		return err != nil && !errors.Is(err, graph.ErrNoCollection) // a part may be without
+	}
+	return &DecodeError{
+		Op:              op,
+		StatusCode:      a.Status,
+		RequestID:       a.RequestID(),
+		ClientRequestID: a.ClientRequestID(),
+		Property:        unreadable(a.Body, fails),
+		Body:            a.Body,
+		Err:             a.Unread,
+	}
+}
+
+// refused returns an error of our own making about what a request read.
+func refused(req *graph.Request, kind error, format string, args ...any) *Error {
+	return &Error{Op: req.Op, ClientRequestID: req.ID, kinds: []error{kind}, cause: fmt.Errorf(format, args...)}
+}
+
+// ended reports whether a context ended, and nothing else went wrong.
+func ended(err error) bool {
+	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+}
+
+// A stop is why an operation of a run is not sent.
+type stop struct {
+	kind  error // a sentinel
+	cause error
+	skus  []uuid.UUID
+}
+
+func (s *stop) Error() string { return s.cause.Error() }
+func (s *stop) Unwrap() error { return s.cause }
+
+// A foreign error is about something else than the call that it ends, such as
+// another call's: it says nothing about this one.
+type foreign struct{ err error }
+
+func (f foreign) Error() string { return f.err.Error() }
+func (f foreign) Is(target error) bool {
+	ours := slices.ContainsFunc(kindWords, func(k kindWord) bool { return k.kind == target })
+	return !ours && errors.Is(f.err, target)
+}
+func (f foreign) As(target any) bool {
+	switch target.(type) {
+	case **Error, **DecodeError, **graph.TokenError, **graph.Withheld, **pace.GateError, **stop:
+		return false
+	}
+	return errors.As(f.err, target)
 }
 
 // invalid returns the error for an argument that is refused before anything is
@@ -297,7 +400,7 @@ func judged(status int, message string) (kind error, ok bool) {
 func kindsOf(status int, code, message string) []error {
 	var kinds []error
 	switch {
-	case throttled(status, code):
+	case graph.Throttled(status, code):
 		kinds = append(kinds, ErrThrottled)
 	case status == http.StatusUnauthorized:
 		kinds = append(kinds, ErrUnauthorized)
@@ -305,138 +408,19 @@ func kindsOf(status int, code, message string) []error {
 		kinds = append(kinds, ErrForbidden)
 	case status == http.StatusNotFound:
 		kinds = append(kinds, ErrNotFound)
-	case code == codeConcurrency:
+	case code == graph.CodeConcurrency:
 		kinds = append(kinds, ErrConcurrentChange)
 	case code == "Directory_ExpiredPageToken":
 		kinds = append(kinds, ErrListingExpired)
 	case status == http.StatusBadRequest && strings.Contains(strings.ToLower(message), "/me request is only valid with delegated"):
 		kinds = append(kinds, ErrDelegatedOnly)
-	case again(status):
+	case graph.Uncertain(status):
 		kinds = append(kinds, ErrUnavailable)
 	}
 	if kind, _ := judged(status, message); kind != nil {
 		kinds = append(kinds, kind)
 	}
 	return kinds
-}
-
-const codeConcurrency = "Directory_ConcurrencyViolation"
-
-// throttled reports whether the request was refused for its frequency.
-func throttled(status int, code string) bool {
-	switch code {
-	case "TooManyRequests", "activityLimitReached", "Request_ThrottledTemporarily", "Request_ThrottledPermanently":
-		return true
-	}
-	return status == http.StatusTooManyRequests || status == 509 // Bandwidth Limit Exceeded
-}
-
-// again reports whether a status leaves open what was done with the request.
-func again(status int) bool {
-	switch status {
-	case http.StatusRequestTimeout, http.StatusTooEarly:
-		return true
-	case http.StatusNotImplemented, http.StatusHTTPVersionNotSupported, http.StatusNetworkAuthenticationRequired:
-		return false
-	}
-	return status >= 500
-}
-
-// A graphError is what could be read of an error answer's body.
-type graphError struct {
-	code, message, target string
-	details               []ErrorDetail
-	requestID, clientID   string
-	date                  time.Time
-	broken                bool // the JSON breaks off
-}
-
-// readError reads Graph's error frame in any of the shapes that it is seen in,
-// and what is there of one that breaks off.
-func readError(body []byte) (e graphError) {
-	decoder := json.NewDecoder(bytes.NewReader(body))
-	decoder.UseNumber()
-	err := e.read(decoder, nil)
-	started := bytes.HasPrefix(bytes.TrimSpace(body), []byte("{"))
-	e.broken = started && (errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF))
-	return e
-}
-
-// read goes through the next value, whose place in the frame is path.
-func (e *graphError) read(decoder *json.Decoder, path []string) error {
-	const deepest = 64
-	token, err := decoder.Token()
-	if err != nil {
-		return err
-	}
-	opening, ok := token.(json.Delim)
-	switch {
-	case !ok:
-		if token != nil {
-			e.set(strings.Join(path, "."), fmt.Sprint(token))
-		}
-		return nil
-	case len(path) >= deepest:
-		return errors.New("nested too deeply")
-	}
-	place := strings.Join(path, ".")
-	if opening == '{' && place == "error.details.[]" {
-		e.details = append(e.details, ErrorDetail{})
-	}
-	for decoder.More() {
-		name := "[]"
-		if opening == '{' {
-			key, err := decoder.Token()
-			if err != nil {
-				return err
-			}
-			name = strings.TrimPrefix(strings.ToLower(fmt.Sprint(key)), "odata.") // of the retired Azure AD Graph
-		}
-		if err := e.read(decoder, append(path[:len(path):len(path)], name)); err != nil {
-			return err
-		}
-	}
-	_, err = decoder.Token() // the closing one
-	return err
-}
-
-// set keeps a scalar that stands at a place worth knowing.
-func (e *graphError) set(place, value string) {
-	switch place {
-	case "error.code":
-		e.code = value
-	case "error.message", "error.message.value", "error_description":
-		e.message = value
-	case "error", "message":
-		if e.message == "" {
-			e.message = value
-		}
-	case "error.target":
-		e.target = value
-	}
-	if rest, ok := strings.CutPrefix(place, "error.details.[]."); ok && len(e.details) > 0 {
-		detail := &e.details[len(e.details)-1]
-		switch rest {
-		case "code":
-			detail.Code = value
-		case "message":
-			detail.Message = value
-		case "target":
-			detail.Target = value
-		}
-	}
-	if strings.HasPrefix(place, "error.innererror.") {
-		switch place[strings.LastIndexByte(place, '.')+1:] {
-		case "request-id":
-			e.requestID = cmp.Or(e.requestID, value)
-		case "client-request-id":
-			e.clientID = cmp.Or(e.clientID, value)
-		case "date":
-			if date, err := parseTime(value); err == nil && e.date.IsZero() {
-				e.date = date
-			}
-		}
-	}
 }
 
 var idsInMessages = regexp.MustCompile(`(?i)\b(?:sku|license|service plan)|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}`)

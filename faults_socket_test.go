@@ -27,6 +27,7 @@ import (
 	"time"
 
 	"github.com/graphlicensing/licensing"
+	"github.com/graphlicensing/licensing/internal/graph"
 )
 
 // The faults of a real network. No test here waits for the clock but for the
@@ -98,7 +99,7 @@ func accept(t *testing.T, listener net.Listener, handle func(n int, conn net.Con
 // newTransport returns a default transport that trusts the certificate of the
 // tests, and is closed at the end.
 func newTransport(t *testing.T) *http.Transport {
-	transport := licensing.NewTransport()
+	transport := graph.NewTransport()
 	transport.Proxy = nil
 	transport.TLSClientConfig.RootCAs, _ = authority()
 	t.Cleanup(transport.CloseIdleConnections)

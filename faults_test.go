@@ -24,6 +24,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/graphlicensing/licensing"
+	"github.com/graphlicensing/licensing/internal/graph"
 	"github.com/graphlicensing/licensing/licensingtest"
 )
 
@@ -159,7 +160,7 @@ func TestF02_DNSTemporary(t *testing.T) {
 // A host that drops packets holds a dial up for as long as the dialer waits.
 func TestF04_DialBlackHole(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		transport := licensing.NewTransport()
+		transport := graph.NewTransport()
 		transport.Proxy = nil
 		var dialed atomic.Int32
 		transport.DialContext = func(ctx context.Context, network, _ string) (net.Conn, error) {
@@ -641,7 +642,7 @@ func TestF39_UnavailableWithRetryAfter(t *testing.T) {
 // pipes returns a default transport whose n-th connection, from 1, is served by
 // handle over a pipe.
 func pipes(t *testing.T, handle func(n int, conn net.Conn)) *http.Transport {
-	transport := licensing.NewTransport()
+	transport := graph.NewTransport()
 	transport.Proxy = nil
 	var mu sync.Mutex
 	n := 0

@@ -3,6 +3,8 @@ package licensing
 import (
 	"context"
 	"iter"
+
+	"github.com/graphlicensing/licensing/internal/graph"
 )
 
 // AssignGroupLicense adds and removes licences of a group and returns the
@@ -24,8 +26,8 @@ import (
 //
 // Graph: https://learn.microsoft.com/graph/api/group-assignlicense
 func (c *Client) AssignGroupLicense(ctx context.Context, groupID string, req AssignLicenseRequest) (*Group, error) {
-	call, err := c.newAssign(ctx, "assign group license", groupObject(groupID), req)
-	return finish[*Group](ctx, call, err)
+	w, err := c.newAssign(ctx, "assign group license", graph.Group(groupID), req)
+	return finish[*Group](ctx, w, err)
 }
 
 // GroupLicenses reads what licences a group has, and how far Graph has come
@@ -42,7 +44,7 @@ func (c *Client) AssignGroupLicense(ctx context.Context, groupID string, req Ass
 //
 // Graph: https://learn.microsoft.com/graph/api/group-get
 func (c *Client) GroupLicenses(ctx context.Context, groupID string) (*Group, error) {
-	return read(ctx, c, "read group licenses", groupObject(groupID), new(Group))
+	return read(ctx, c, "read group licenses", graph.Group(groupID), new(Group))
 }
 
 // GroupMembersWithErrors returns the members of a group for whom one of its
@@ -63,7 +65,7 @@ func (c *Client) GroupLicenses(ctx context.Context, groupID string) (*Group, err
 func (c *Client) GroupMembersWithErrors(ctx context.Context, groupID string) iter.Seq2[*User, error] {
 	return listed(ctx, c, listing{
 		op:     "list group members with errors",
-		object: groupObject(groupID),
+		object: graph.Group(groupID),
 		action: "/membersWithLicenseErrors",
 		query:  "$select=" + listedProperties,
 	}, selectedUser)
@@ -84,9 +86,9 @@ func (c *Client) GroupMembersWithErrors(ctx context.Context, groupID string) ite
 func (c *Client) GroupsWithErrors(ctx context.Context) iter.Seq2[*Group, error] {
 	return listed(ctx, c, listing{
 		op:     "list groups with errors",
-		object: tenant,
+		object: graph.Tenant,
 		action: "/groups",
 		// Without a count: Graph has been seen to refuse this filter with one.
-		query: groupSelection + "&" + option("$filter", "hasMembersWithLicenseErrors eq true"),
+		query: groupSelection + "&" + graph.Option("$filter", "hasMembersWithLicenseErrors eq true"),
 	}, (*wireGroup).group)
 }

@@ -130,19 +130,15 @@ package licensing
 import (
 	"cmp"
 	"context"
-	"errors"
-	"fmt"
-	"log/slog"
-	"math"
-	"net"
-	"net/http"
 	"net/url"
-	"path"
-	"strconv"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
-	"github.com/hashicorp/go-retryablehttp"
+
+	"github.com/graphlicensing/licensing/internal/graph"
+	"github.com/graphlicensing/licensing/internal/pace"
+	"github.com/graphlicensing/licensing/internal/turn"
 )
 
 // A Cloud is one deployment of Microsoft Graph. Tokens do not cross clouds.
@@ -185,16 +181,9 @@ func StaticToken(token string) TokenSource {
 // concurrent use, and should be shared: only calls of one client keep out of
 // each other's way on one user or group.
 type Client struct {
-	root      *url.URL // of the API's version, without a final slash
-	http      *retryablehttp.Client
-	closeIdle func() // not the transport, which %s would print with what it holds
-	signs     bool   // tokens come from a TokenSource
-	policy    RetryPolicy
-	objects   *objects
-	recent    *recents
-	pacer     *pacer
-	logger    *slog.Logger
-	userAgent string
+	service *graph.Service
+	turns   *turn.Turns // to write to one object
+	recent  *recents
 }
 
 // NewClient returns a client that signs its requests with tokens. It checks
@@ -218,28 +207,19 @@ func NewClient(tokens TokenSource, opts ...Option) (*Client, error) {
 	}
 	base := cmp.Or(s.baseURL, s.cloudURL).String()
 	root, _ := url.Parse(strings.TrimRight(base, "/") + "/v1.0") // as good as what it is made of
-
-	c := &Client{
-		root:      root,
-		signs:     tokens != nil,
-		policy:    s.policy.withDefaults(),
-		objects:   new(objects),
-		recent:    new(recents),
-		logger:    s.logger,
-		userAgent: strings.TrimSpace(s.userAgent + " graphlicensing/" + version),
+	config := graph.Config{
+		Root:      root,
+		Tokens:    graph.TokenSource(tokens),
+		Policy:    graph.Policy(s.policy).WithDefaults(),
+		Logger:    s.logger,
+		UserAgent: strings.TrimSpace(s.userAgent + " graphlicensing/" + version),
+		Foreign:   func(cause error) error { return foreign{cause} },
 	}
-	c.pacer = newPacer(s.perSecond, s.burst, c.policy.MaxWait)
-	var hc http.Client
 	if s.httpClient != nil {
-		hc = *s.httpClient
+		config.HTTPClient = *s.httpClient
 	}
-	if hc.Transport == nil {
-		hc.Transport = defaultTransport()
-	}
-	c.closeIdle = (&http.Client{Transport: hc.Transport}).CloseIdleConnections
-	hc.Transport = &signer{next: hc.Transport, tokens: tokens}
-	c.http = newRetryClient(&hc)
-	return c, nil
+	config.Pacer = pace.New(s.perSecond, s.burst, config.Policy.MaxWait)
+	return &Client{service: graph.New(config), turns: new(turn.Turns), recent: new(recents)}, nil
 }
 
 // version is the one that the User-Agent tells.
@@ -248,161 +228,44 @@ const version = "0.1.0"
 // CloseIdleConnections closes the connections that no call is using. Clients
 // without a transport of their own share one, so it closes theirs too.
 func (c *Client) CloseIdleConnections() {
-	if c != nil && c.closeIdle != nil {
-		c.closeIdle()
+	if c != nil && c.service != nil {
+		c.service.CloseIdleConnections()
 	}
 }
 
-// An Option changes what [NewClient] makes. Options may come in any order; of
-// two of a kind the later wins.
-type Option func(*settings) error
-
-type settings struct {
-	cloudURL   *url.URL
-	baseURL    *url.URL // takes its place
-	httpClient *http.Client
-	policy     RetryPolicy
-	logger     *slog.Logger
-	userAgent  string
-	perSecond  float64
-	burst      int
-}
-
-// WithCloud selects a national or sovereign cloud. The default is
-// [CloudGlobal].
-func WithCloud(cloud Cloud) Option {
-	return func(s *settings) (err error) {
-		s.cloudURL, err = parseBaseURL("cloud's Graph URL", cloud.GraphURL)
-		return err
-	}
-}
-
-// WithBaseURL sends requests to rawURL, a proxy or a fake, in place of the
-// cloud's Graph URL. Its path is kept as a prefix and "/v1.0" is appended. It
-// must be https, or http on a loopback address.
-func WithBaseURL(rawURL string) Option {
-	return func(s *settings) (err error) {
-		s.baseURL, err = parseBaseURL("base URL", rawURL)
-		return err
-	}
-}
-
-// WithHTTPClient uses a copy of hc, with its Transport, Jar and Timeout, which
-// applies to each attempt. Redirects are never followed, whatever hc says.
-//
-// A Transport is used as it is, and has to end with its request's context. One
-// that gets tokens should do so under a context of its own: a connection for a
-// token looks like one to Graph when that then cannot be reached.
-//
-// Without one the client has its own, which finds dead HTTP/2 connections by
-// pings; give yours the same:
-//
-//	transport.HTTP2 = &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 15 * time.Second}
-func WithHTTPClient(hc *http.Client) Option {
-	return func(s *settings) error {
-		if hc == nil {
-			return errors.New("HTTP client is nil")
-		}
-		s.httpClient = hc
-		return nil
-	}
-}
-
-// WithRetryPolicy replaces the default [RetryPolicy].
-func WithRetryPolicy(p RetryPolicy) Option {
-	return func(s *settings) error {
-		s.policy = p
-		return nil
-	}
-}
-
-// WithLogger logs a line for each attempt: at level Debug those that end a
-// call well, at level Warn the others. A line has the operation, method, route
-// template, status, attempt, wait and request ids, and names no user. The
-// default is silence.
-func WithLogger(l *slog.Logger) Option {
-	return func(s *settings) error {
-		s.logger = l
-		return nil
-	}
-}
-
-// WithUserAgent puts product, such as "joiner-bot/2.1", before the package's
-// own name in the User-Agent header.
-func WithUserAgent(product string) Option {
-	return func(s *settings) error {
-		notPrintable := func(r rune) bool { return r < ' ' || r > '~' }
-		if strings.TrimSpace(product) == "" || len(product) > 256 || strings.ContainsFunc(product, notPrintable) {
-			return errors.New("user agent must be 1 to 256 printable ASCII characters")
-		}
-		s.userAgent = product
-		return nil
-	}
-}
-
-// WithWriteQuota says how many writes a second Graph allows the application in
-// the tenant, and how many at once after a rest. The default is 20 and 3000, as
-// documented. It is a hint: [Client.Bulk] sends at full speed until Graph
-// refuses a write, then at this rate, and goes on by what Graph answers.
-func WithWriteQuota(perSecond float64, burst int) Option {
-	return func(s *settings) error {
-		if !(perSecond > 0) || math.IsInf(perSecond, 0) || burst < 0 {
-			return errors.New("write quota must be a finite rate above 0 and a burst of at least 0")
-		}
-		s.perSecond, s.burst = perSecond, burst
-		return nil
-	}
-}
-
-// parseBaseURL checks the root that tokens will be sent to; name says in an
-// error which one it is.
-func parseBaseURL(name, raw string) (*url.URL, error) {
-	u, err := url.Parse(raw)
-	if err != nil {
-		return nil, fmt.Errorf("%s cannot be parsed", name) // err quotes it, and it may hold a password
-	}
-	reason := ""
+// check says what keeps the client from making any call with ctx.
+func (c *Client) check(ctx context.Context, op string) error {
 	switch {
-	case u.User != nil:
-		reason = "must not have user info"
-	case u.RawQuery != "" || u.ForceQuery:
-		reason = "must not have a query"
-	case u.Fragment != "" || strings.HasSuffix(raw, "#"):
-		reason = "must not have a fragment"
-	case u.Hostname() == "":
-		reason = "must be absolute, with a host"
-	case u.Scheme != "https" && !(u.Scheme == "http" && loopback(u.Hostname())):
-		reason = "must be https, or http on a loopback address"
-	case !validPort(u):
-		reason = "has no valid port"
-	case endsInVersion(u.Path):
-		reason = "must not end in a version: /v1.0 is appended"
-	default:
-		return u, nil
+	case c == nil || c.service == nil:
+		return invalid(op, "client was not made by NewClient")
+	case ctx == nil:
+		return invalid(op, "context is nil")
 	}
-	return nil, fmt.Errorf("%s %s", name, reason)
+	return nil
 }
 
-func validPort(u *url.URL) bool {
-	_, err := strconv.ParseUint(port(u), 10, 16)
-	return err == nil && !strings.HasSuffix(u.Host, ":")
+// newRequest returns a request of op on an object, without a body.
+func (c *Client) newRequest(ctx context.Context, op string, obj graph.Object, method, action string, into resource) (graph.Request, error) {
+	if err := c.check(ctx, op); err != nil {
+		return graph.Request{}, err
+	}
+	if err := obj.Check(); err != nil {
+		return graph.Request{}, invalid(op, "%w", err)
+	}
+	return graph.Request{
+		Op:      op,
+		Object:  obj,
+		Method:  method,
+		Action:  action,
+		Read:    reader(into),
+		ID:      graph.NewID(ctx),
+		Started: time.Now(),
+	}, nil
 }
-
-func endsInVersion(p string) bool {
-	last := path.Base(p)
-	return strings.EqualFold(last, "v1.0") || strings.EqualFold(last, "beta")
-}
-
-func loopback(host string) bool {
-	ip := net.ParseIP(host)
-	return strings.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback()
-}
-
-type requestIDKey struct{}
 
 // ContextWithRequestID returns a context whose calls send id as their
 // client-request-id, the id that Microsoft support asks for. By default each
 // call has a new one, the same on each of its attempts.
 func ContextWithRequestID(ctx context.Context, id uuid.UUID) context.Context {
-	return context.WithValue(ctx, requestIDKey{}, id)
+	return graph.ContextWithID(ctx, id)
 }

@@ -2,6 +2,7 @@ package licensing_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
@@ -12,6 +13,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 
@@ -557,5 +559,46 @@ func TestMaxElapsedBoundsAPage(t *testing.T) {
 			t.Error(err)
 		}
 		expectIDs(t, ids, "a", "b")
+	})
+}
+
+// FuzzPage makes sure that no page makes a walk panic, yield what is no user, or
+// go elsewhere.
+func FuzzPage(f *testing.F) {
+	for _, seed := range []string{
+		`{"value":[{"id":"a","assignedLicenses":[{"skuId":"AAAAAAAA-aaaa-4aaa-8aaa-aaaaaaaaaaaa","disabledPlans":[null,""]}]}],"@odata.nextLink":"?$skiptoken=2"}`,
+		`{"value":[],"@odata.nextLink":"https://evil.test/"}`,
+		`{"value":[],"@odata.nextLink":"https://adele@graph.test/base/v1.0/users"}`,
+		`{"value":[null],"@odata.nextLink":null}`,
+		`{"value":null}`, `{"error":null}`, `{"value":[{"skuId":7}]}`, `{"value":[`, `[]`, `null`, "", "\xff",
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		pages := [][]byte{data, []byte(`{"value":[]}`)}
+		made := 0
+		client := newClient(t, step(func(req *http.Request) (*http.Response, error) {
+			if to := req.URL.String(); !strings.HasPrefix(strings.ToLower(to), "https://graph.test") || strings.ContainsAny(to, "\r\n") {
+				t.Fatalf("%q leads to %q", data, to)
+			}
+			made++
+			return reply(200, string(pages[min(made, len(pages))-1]))(req)
+		}), once)
+		var last error
+		for user, err := range client.Users(t.Context(), licensing.UserQuery{}) {
+			if last != nil {
+				t.Fatal("something follows an error")
+			}
+			if last = err; (user == nil) != (err != nil) {
+				t.Fatalf("got %v, %v", user, err)
+			}
+		}
+		if last != nil && !utf8.ValidString(last.Error()) {
+			t.Fatalf("%q", last.Error())
+		}
+		var page struct{ Value []json.RawMessage }
+		if json.Unmarshal(data, &page) != nil && last == nil {
+			t.Fatalf("%q passed for a page", data)
+		}
 	})
 }

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/graphlicensing/licensing/internal/graph"
 )
 
 // SetUsageLocation sets the country that a user uses services in, which a user
@@ -25,44 +27,43 @@ import (
 //
 // Graph: https://learn.microsoft.com/graph/api/user-update
 func (c *Client) SetUsageLocation(ctx context.Context, user, countryCode string) error {
-	call, err := c.newLocation(ctx, user, countryCode)
-	_, err = finish[*User](ctx, call, err)
+	w, err := c.newLocation(ctx, user, countryCode)
+	_, err = finish[*User](ctx, w, err)
 	return err
 }
 
-// newLocation returns the call that sets a usage location.
-func (c *Client) newLocation(ctx context.Context, user, countryCode string) (*call, error) {
+// newLocation returns the write that sets a usage location.
+func (c *Client) newLocation(ctx context.Context, user, countryCode string) (*write, error) {
 	const op = "set usage location"
 	country := strings.ToUpper(countryCode)
 	if len(countryCode) != 2 || !slices.Contains(strings.Fields(countries), country) {
 		return nil, invalid(op, "countryCode is not one of ISO 3166 alpha-2")
 	}
-	call, err := c.newCall(ctx, op, userObject(user), http.MethodPatch, "", []byte(`{"usageLocation":"`+country+`"}`), new(User))
+	w, err := c.newWrite(ctx, op, graph.User(user), http.MethodPatch, "")
 	if err != nil {
 		return nil, err
 	}
-	call.locates = true
-	return call, nil
+	w.locates, w.request.Body = true, []byte(`{"usageLocation":"`+country+`"}`)
+	return &w, nil
 }
 
-// awaitLocation sends the call again while it is refused for a usage location
-// that this client has only just set.
-func (c *call) awaitLocation(ctx context.Context, err error) error {
+// awaitLocation sends a request of the write again while it is refused, by err,
+// for a usage location that this client has only just set.
+func (w *write) awaitLocation(ctx context.Context, req *graph.Request, err error) error {
 	// Not sold there is the other refusal of this kind, and stays so.
 	unnoticed := func() bool {
-		return strings.Contains(strings.ToLower(c.last.problem.message), "invalid usage location")
+		return errors.Is(err, ErrUsageLocation) && strings.Contains(strings.ToLower(w.last.Problem.Message), "invalid usage location")
 	}
-	for wait := time.Second; errors.Is(err, ErrUsageLocation) && unnoticed() && c.tries > 1; wait = min(wait+wait/2, 5*time.Second) {
-		wait = min(wait, c.client.recent.locationLeft(c.key))
-		if wait <= 0 || wait >= c.left(ctx) {
+	service := w.client.service
+	for wait := time.Second; unnoticed() && service.Policy().MaxAttempts > 1; wait = min(wait+wait/2, 5*time.Second) {
+		wait = min(wait, w.client.recent.locationLeft(w.key))
+		if wait <= 0 || wait >= service.Left(ctx, req) {
 			return err
 		}
-		c.idle()
-		if sleep(ctx, wait) != nil {
-			c.last.err = contextError(ctx)
-			return c.failure()
+		if err := w.pause(ctx, wait); err != nil {
+			return err
 		}
-		err = c.send(ctx)
+		err = w.send(ctx, req)
 	}
 	return err
 }

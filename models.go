@@ -1,6 +1,7 @@
 package licensing
 
 import (
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -14,6 +15,63 @@ type AssignLicenseRequest struct {
 	AddLicenses []AssignedLicense `json:"addLicenses"`
 	// RemoveLicenses are SKUs to take away. Named twice they are sent once.
 	RemoveLicenses []uuid.UUID `json:"removeLicenses"`
+}
+
+// clone returns a copy that shares nothing.
+func (r AssignLicenseRequest) clone() AssignLicenseRequest {
+	r.AddLicenses = slices.Clone(r.AddLicenses)
+	for i := range r.AddLicenses {
+		r.AddLicenses[i].DisabledPlans = slices.Clone(r.AddLicenses[i].DisabledPlans)
+	}
+	r.RemoveLicenses = slices.Clone(r.RemoveLicenses)
+	return r
+}
+
+// checked returns a copy of the request without repeated entries, or says what
+// is wrong with it.
+func (r AssignLicenseRequest) checked(op string) (AssignLicenseRequest, error) {
+	if len(r.AddLicenses) == 0 && len(r.RemoveLicenses) == 0 {
+		err := invalid(op, "AddLicenses and RemoveLicenses are both empty")
+		err.kinds = append(err.kinds, ErrNoChanges)
+		return r, err
+	}
+	adds := make([]AssignedLicense, 0, len(r.AddLicenses))
+	for i, license := range r.AddLicenses {
+		sku := license.SKUID
+		switch {
+		case sku == uuid.Nil:
+			return r, invalid(op, "AddLicenses[%d].SKUID is the nil UUID", i)
+		case slices.ContainsFunc(adds, func(l AssignedLicense) bool { return l.SKUID == sku }):
+			return r, invalid(op, "AddLicenses[%d].SKUID %s is there twice", i, sku)
+		case slices.Contains(r.RemoveLicenses, sku):
+			return r, invalid(op, "AddLicenses[%d].SKUID %s is in RemoveLicenses, too", i, sku)
+		}
+		plans, bad := distinct(license.DisabledPlans)
+		if bad >= 0 {
+			return r, invalid(op, "AddLicenses[%d].DisabledPlans[%d] is the nil UUID", i, bad)
+		}
+		adds = append(adds, AssignedLicense{SKUID: sku, DisabledPlans: plans})
+	}
+	removes, bad := distinct(r.RemoveLicenses)
+	if bad >= 0 {
+		return r, invalid(op, "RemoveLicenses[%d] is the nil UUID", bad)
+	}
+	return AssignLicenseRequest{AddLicenses: adds, RemoveLicenses: removes}, nil
+}
+
+// distinct returns a copy of ids in which each stands once, or the index of
+// one that is nil, else -1.
+func distinct(ids []uuid.UUID) ([]uuid.UUID, int) {
+	if i := slices.Index(ids, uuid.Nil); i >= 0 {
+		return nil, i
+	}
+	once := make([]uuid.UUID, 0, len(ids))
+	for _, id := range ids {
+		if !slices.Contains(once, id) {
+			once = append(once, id)
+		}
+	}
+	return once, -1
 }
 
 // An AssignedLicense is a SKU and those of its service plans that are off.

@@ -11,7 +11,52 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/graphlicensing/licensing/internal/graph"
 )
+
+// An OperationKind says what an [Operation] does.
+type OperationKind string
+
+// The kinds of operation.
+const (
+	OperationAssignUser       OperationKind = "assignUser"       // Client.AssignUserLicense
+	OperationAssignGroup      OperationKind = "assignGroup"      // Client.AssignGroupLicense
+	OperationReprocessUser    OperationKind = "reprocessUser"    // Client.ReprocessUserLicense
+	OperationSetUsageLocation OperationKind = "setUsageLocation" // Client.SetUsageLocation
+)
+
+// An Operation is one write of many, for [Client.Bulk]. It is plain data and
+// travels as JSON. What was written by hand should be read with
+// [json.Decoder.DisallowUnknownFields]: a misspelt disabledPlans is no list, and
+// without one all plans are on.
+type Operation struct {
+	Kind   OperationKind `json:"kind"`
+	Target string        `json:"target"` // the user or group, as the method of Kind takes it
+	// Request is for OperationAssignUser and OperationAssignGroup.
+	Request AssignLicenseRequest `json:"request,omitzero"`
+	// UsageLocation is for OperationSetUsageLocation.
+	UsageLocation string `json:"usageLocation,omitzero"`
+}
+
+// An OperationResult is what became of an [Operation]. It travels as JSON, with
+// its error.
+type OperationResult struct {
+	Index     int // of the operation in this run's input; -1 if no operation is to blame
+	Operation Operation
+	User      *User  // for operations on users that were made; it may have the id alone
+	Group     *Group // for operations on groups that were made
+	Attempts  int    // requests that the operation was in
+	Err       error
+}
+
+// Done reports whether the operation is known to have been made. It was also
+// if Err is a [*DecodeError].
+func (r OperationResult) Done() bool {
+	_, unread := errors.AsType[*DecodeError](r.Err)
+	_, failed := errors.AsType[*Error](r.Err) // for which the other may be the cause
+	return r.Err == nil || unread && !failed
+}
 
 // kindWords are the kinds of errors as records name them. The words are in
 // other people's files: they stay as they are.
@@ -228,7 +273,7 @@ func (e *Error) record() *errorRecord {
 		ServicePlanIDs:  e.ServicePlanIDs,
 	}
 	if e.cause != nil {
-		text := cleaned(e.cause)
+		text := graph.Cleaned(e.cause)
 		r.Cause = &text
 		r.CauseKinds = wordsFor(func(kind error) bool { return errors.Is(e.cause, kind) && !e.Is(kind) })
 	}
@@ -332,7 +377,7 @@ func (s *seconds) UnmarshalJSON(data []byte) error {
 	}
 	d, err := time.ParseDuration(number.String() + "s")
 	if err != nil { // null, an exponent, or out of range
-		d, _ = retryAfter(map[string][]string{"Retry-After": {number.String()}}, time.Time{})
+		d, _ = graph.RetryAfter(map[string][]string{"Retry-After": {number.String()}}, time.Time{})
 	}
 	*s = seconds(max(0, d))
 	return nil

@@ -1,6 +1,10 @@
 package licensing
 
-import "context"
+import (
+	"context"
+
+	"github.com/graphlicensing/licensing/internal/graph"
+)
 
 // ReprocessUserLicense makes Graph work out all group-based licences of a user
 // again and returns the user as Graph answers the write.
@@ -21,8 +25,8 @@ import "context"
 //
 // Graph: https://learn.microsoft.com/graph/api/user-reprocesslicenseassignment
 func (c *Client) ReprocessUserLicense(ctx context.Context, user string) (*User, error) {
-	call, err := c.newReprocess(ctx, "reprocess user license", userObject(user))
-	return finish[*User](ctx, call, err)
+	w, err := c.newReprocess(ctx, "reprocess user license", graph.User(user))
+	return finish[*User](ctx, w, err)
 }
 
 // ReprocessMyLicense makes Graph work out all group-based licences of the
@@ -38,6 +42,6 @@ func (c *Client) ReprocessUserLicense(ctx context.Context, user string) (*User, 
 //
 // Graph: https://learn.microsoft.com/graph/api/user-reprocesslicenseassignment
 func (c *Client) ReprocessMyLicense(ctx context.Context) (*User, error) {
-	call, err := c.newReprocess(ctx, "reprocess my license", me)
-	return finish[*User](ctx, call, err)
+	w, err := c.newReprocess(ctx, "reprocess my license", graph.Me)
+	return finish[*User](ctx, w, err)
 }

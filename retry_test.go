@@ -21,6 +21,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/graphlicensing/licensing"
+	"github.com/graphlicensing/licensing/internal/graph"
 )
 
 const (
@@ -791,7 +792,7 @@ func TestCancelledBeforeSending(t *testing.T) {
 	})
 	t.Run("while dialing", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
-			transport := licensing.NewTransport()
+			transport := graph.NewTransport()
 			transport.Proxy = nil
 			transport.DialContext = func(context.Context, string, string) (net.Conn, error) {
 				time.Sleep(30 * time.Second) // net/http lets a dial go on for the next request
@@ -1087,89 +1088,6 @@ func TestUnauthorizedWithoutATokenSource(t *testing.T) {
 	wantFailed(t, err, 401, 1, licensing.ErrUnauthorized)
 }
 
-// inspector looks at what another round tripper is given.
-type inspector struct {
-	next http.RoundTripper
-	see  func(before http.Header, req *http.Request)
-}
-
-func (i inspector) RoundTrip(req *http.Request) (*http.Response, error) {
-	before := req.Header.Clone()
-	resp, err := i.next.RoundTrip(req)
-	i.see(before, req)
-	return resp, err
-}
-
-// A RoundTripper must not change its request, or HTTP/2 reads a header that is
-// being written to.
-func TestTheSignerLeavesItsRequestAlone(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		client := newClient(t, newScript(t, unavailable, okUser))
-		var headers []http.Header
-		licensing.WrapSigner(client, func(next http.RoundTripper) http.RoundTripper {
-			return inspector{next, func(before http.Header, req *http.Request) {
-				same(t, "header after signing", req.Header, before)
-				headers = append(headers, req.Header)
-			}}
-		})
-		user, err := client.AssignUserLicense(t.Context(), userID, add(skuA))
-		wantDone(t, user, err)
-		headers[0].Set("X-Mark", "first attempt")
-		if headers[1].Get("X-Mark") != "" {
-			t.Error("two attempts share a header")
-		}
-	})
-}
-
-// redirected sends a request elsewhere before it is signed.
-type redirected struct {
-	next http.RoundTripper
-	to   string
-}
-
-func (r redirected) RoundTrip(req *http.Request) (*http.Response, error) {
-	to, err := url.Parse(r.to)
-	if err != nil {
-		return nil, err
-	}
-	moved := req.Clone(req.Context())
-	moved.URL.Scheme, moved.URL.Host = to.Scheme, to.Host
-	return r.next.RoundTrip(moved)
-}
-
-func TestTokensGoToTheClientsHostOnly(t *testing.T) {
-	t.Parallel()
-	for to, own := range map[string]bool{
-		"https://graph.test":          true,
-		"https://GRAPH.test:443":      true,
-		"http://graph.test":           false,
-		"https://graph.test:8443":     false,
-		"https://evil.test":           false,
-		"https://a.graph.test":        false,
-		"https://graph.test.evil.net": false,
-	} {
-		t.Run(to, func(t *testing.T) {
-			t.Parallel()
-			s := newScript(t)
-			if own {
-				s = newScript(t, okUser)
-			}
-			asked := 0
-			client := tokenClient(t, rotating(&asked, "token"), s)
-			licensing.WrapSigner(client, func(next http.RoundTripper) http.RoundTripper { return redirected{next, to} })
-			user, err := client.AssignUserLicense(t.Context(), userID, add(skuA))
-			if own {
-				wantDone(t, user, err)
-				return
-			}
-			wantFailed(t, err, 0, 1)
-			if asked != 0 {
-				t.Error("a token was fetched")
-			}
-		})
-	}
-}
-
 func TestWhatAttemptsSend(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		jar, err := cookiejar.New(nil)
@@ -1258,27 +1176,6 @@ func TestErrorsTellOfTheCall(t *testing.T) {
 			if got := r.Header.Get("Client-Request-Id"); got != id.String() {
 				t.Errorf("attempt %d has the client-request-id %s", i+1, got)
 			}
-		}
-	})
-}
-
-// FuzzRetryAfter makes sure that no header makes a wait negative or is taken
-// for less than it says.
-func FuzzRetryAfter(f *testing.F) {
-	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	for _, seed := range []string{"0", "2.128", "-5", "abc", "9223372037", "1e300", "NaN", "Inf", " 7 ", "0x1p3", "1_0", now.Add(time.Hour).Format(http.TimeFormat)} {
-		f.Add(seed)
-	}
-	f.Fuzz(func(t *testing.T, value string) {
-		got, ok := licensing.RetryAfter(http.Header{"Retry-After": {value}}, now)
-		if got < 0 || !ok && got != 0 {
-			t.Fatalf("%q is %v, %v", value, got, ok)
-		}
-		if whole, err := strconv.ParseUint(value, 10, 31); err == nil && (!ok || got != time.Duration(whole)*time.Second) {
-			t.Errorf("%q is %v, %v", value, got, ok)
-		}
-		if date, err := http.ParseTime(value); err == nil && got != max(0, date.Sub(now)) {
-			t.Errorf("%q is %v, want %v", value, got, date.Sub(now))
 		}
 	})
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 
 	"github.com/google/uuid"
+
+	"github.com/graphlicensing/licensing/internal/graph"
 )
 
 // A SubscribedSKU is a product that the tenant has subscribed to, with its
@@ -74,7 +76,7 @@ type InheritedLicense struct {
 //
 // Graph: https://learn.microsoft.com/graph/api/subscribedsku-list
 func (c *Client) SubscribedSKUs(ctx context.Context) ([]SubscribedSKU, error) {
-	return collect(listed(ctx, c, listing{op: "list subscribed SKUs", object: tenant, action: "/subscribedSkus"}, item[SubscribedSKU]))
+	return collect(listed(ctx, c, listing{op: "list subscribed SKUs", object: graph.Tenant, action: "/subscribedSkus"}, item[SubscribedSKU]))
 }
 
 // UserLicenseDetails returns the SKUs that a user has, directly or through a
@@ -91,7 +93,7 @@ func (c *Client) SubscribedSKUs(ctx context.Context) ([]SubscribedSKU, error) {
 //
 // Graph: https://learn.microsoft.com/graph/api/user-list-licensedetails
 func (c *Client) UserLicenseDetails(ctx context.Context, user string) ([]LicenseDetails, error) {
-	return licenseDetails(ctx, c, "list user license details", userObject(user))
+	return licenseDetails(ctx, c, "list user license details", graph.User(user))
 }
 
 // MyLicenseDetails returns the SKUs that the signed-in user has, directly or
@@ -107,10 +109,10 @@ func (c *Client) UserLicenseDetails(ctx context.Context, user string) ([]License
 //
 // Graph: https://learn.microsoft.com/graph/api/user-list-licensedetails
 func (c *Client) MyLicenseDetails(ctx context.Context) ([]LicenseDetails, error) {
-	return licenseDetails(ctx, c, "list my license details", me)
+	return licenseDetails(ctx, c, "list my license details", graph.Me)
 }
 
-func licenseDetails(ctx context.Context, c *Client, op string, obj object) ([]LicenseDetails, error) {
+func licenseDetails(ctx context.Context, c *Client, op string, obj graph.Object) ([]LicenseDetails, error) {
 	return collect(listed(ctx, c, listing{op: op, object: obj, action: "/licenseDetails"}, item[LicenseDetails]))
 }
 

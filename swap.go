@@ -4,6 +4,8 @@ import (
 	"context"
 
 	"github.com/google/uuid"
+
+	"github.com/graphlicensing/licensing/internal/graph"
 )
 
 // A LicenseSwap says which SKU takes the place of which.
@@ -46,7 +48,7 @@ type SwapResult struct {
 func (c *Client) SwapUserLicense(ctx context.Context, user string, swap LicenseSwap) (*SwapResult, error) {
 	var result SwapResult
 	var err error
-	result.User, err = swapLicense(ctx, c, "swap user license", userObject(user), swap, new(User), &result)
+	result.User, err = swapLicense[*User](ctx, c, "swap user license", graph.User(user), swap, &result)
 	if err != nil {
 		return nil, err
 	}
@@ -68,14 +70,14 @@ func (c *Client) SwapUserLicense(ctx context.Context, user string, swap LicenseS
 func (c *Client) SwapGroupLicense(ctx context.Context, groupID string, swap LicenseSwap) (*SwapResult, error) {
 	var result SwapResult
 	var err error
-	result.Group, err = swapLicense(ctx, c, "swap group license", groupObject(groupID), swap, new(Group), &result)
+	result.Group, err = swapLicense[*Group](ctx, c, "swap group license", graph.Group(groupID), swap, &result)
 	if err != nil {
 		return nil, err
 	}
 	return &result, nil
 }
 
-func swapLicense[R holder](ctx context.Context, c *Client, op string, obj object, swap LicenseSwap, into R, result *SwapResult) (R, error) {
+func swapLicense[R holder](ctx context.Context, c *Client, op string, obj graph.Object, swap LicenseSwap, result *SwapResult) (R, error) {
 	switch {
 	case swap.From == uuid.Nil || swap.To == uuid.Nil:
 		var none R
@@ -84,7 +86,7 @@ func swapLicense[R holder](ctx context.Context, c *Client, op string, obj object
 		var none R
 		return none, invalid(op, "swap.From and swap.To are the same SKU")
 	}
-	return edit(ctx, c, op, obj, into, func(e *editor[R]) (AssignLicenseRequest, error) {
+	return edit(ctx, c, op, obj, func(e *editor[R]) (AssignLicenseRequest, error) {
 		var change AssignLicenseRequest
 		target, _, there, err := e.holding(ctx, swap.To)
 		if err != nil {

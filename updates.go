@@ -3,13 +3,14 @@ package licensing
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/graphlicensing/licensing/internal/graph"
 )
 
 // UpdateUserServicePlans switches service plans of a SKU on or off that a user
@@ -31,7 +32,7 @@ import (
 //
 // Graph: https://learn.microsoft.com/graph/api/user-assignlicense
 func (c *Client) UpdateUserServicePlans(ctx context.Context, user string, skuID uuid.UUID, change ServicePlanChange) (*User, error) {
-	return updatePlans(ctx, c, "update user service plans", userObject(user), skuID, change, new(User))
+	return updatePlans[*User](ctx, c, "update user service plans", graph.User(user), skuID, change)
 }
 
 // UpdateGroupServicePlans switches service plans of a SKU on or off that a
@@ -52,7 +53,7 @@ func (c *Client) UpdateUserServicePlans(ctx context.Context, user string, skuID 
 //
 // Graph: https://learn.microsoft.com/graph/api/group-assignlicense
 func (c *Client) UpdateGroupServicePlans(ctx context.Context, groupID string, skuID uuid.UUID, change ServicePlanChange) (*Group, error) {
-	return updatePlans(ctx, c, "update group service plans", groupObject(groupID), skuID, change, new(Group))
+	return updatePlans[*Group](ctx, c, "update group service plans", graph.Group(groupID), skuID, change)
 }
 
 // A holder is a resource whose own licences can be told.
@@ -85,7 +86,7 @@ func (g *Group) holding(sku uuid.UUID) (license AssignedLicense, at time.Time, g
 	return g.AssignedLicenses[i], time.Time{}, nil, true
 }
 
-func updatePlans[R holder](ctx context.Context, c *Client, op string, obj object, skuID uuid.UUID, change ServicePlanChange, into R) (R, error) {
+func updatePlans[R holder](ctx context.Context, c *Client, op string, obj graph.Object, skuID uuid.UUID, change ServicePlanChange) (R, error) {
 	var none R
 	if skuID == uuid.Nil {
 		return none, invalid(op, "skuID is the nil UUID")
@@ -93,7 +94,7 @@ func updatePlans[R holder](ctx context.Context, c *Client, op string, obj object
 	if err := change.check(op); err != nil {
 		return none, err
 	}
-	return edit(ctx, c, op, obj, into, func(e *editor[R]) (AssignLicenseRequest, error) {
+	return edit(ctx, c, op, obj, func(e *editor[R]) (AssignLicenseRequest, error) {
 		current, err := e.current(ctx, skuID)
 		if err != nil {
 			return AssignLicenseRequest{}, err
@@ -114,40 +115,41 @@ func updatePlans[R holder](ctx context.Context, c *Client, op string, obj object
 	})
 }
 
-// An editor changes what an object has, on the strength of what it has now.
+// An editor works out a change of what an object has, on the strength of what it
+// has now.
 type editor[R holder] struct {
-	call *call
-	into R
-	all  []SubscribedSKU // the tenant's, once they were read
+	write *write // that the change is to be
+	into  R
+	all   []SubscribedSKU // the tenant's, once they were read
 }
 
 // edit works out a change in the object's turn, and makes it unless it is
 // empty.
-func edit[R holder](ctx context.Context, c *Client, op string, obj object, into R, plan func(*editor[R]) (AssignLicenseRequest, error)) (R, error) {
+func edit[R holder](ctx context.Context, c *Client, op string, obj graph.Object, plan func(*editor[R]) (AssignLicenseRequest, error)) (R, error) {
 	var none R
-	call, err := c.newCall(ctx, op, obj, http.MethodPost, "/assignLicense", nil, into)
+	w, err := c.newWrite(ctx, op, obj, http.MethodPost, "/assignLicense")
 	if err != nil {
 		return none, err
 	}
-	turn, err := call.takeTurn(ctx)
+	turn, err := w.takeTurn(ctx)
 	if err != nil {
 		return none, err
 	}
-	defer c.objects.release(call.key, turn)
+	defer turn.Release()
 	// What may still land would make the read worthless.
-	if err := call.passFence(ctx, turn); err != nil {
+	if err := w.passFence(ctx, turn); err != nil {
 		return none, err
 	}
-	change, err := plan(&editor[R]{call: call, into: into})
+	into := w.into.(R)
+	change, err := plan(&editor[R]{write: &w, into: into})
 	if unread, ok := errors.AsType[*DecodeError](err); ok { // which would say that a change was accepted
-		return none, call.refuse(ErrUnavailable, "%v", unread)
+		return none, refused(&w.request, ErrUnavailable, "%v", unread)
 	}
 	if err != nil {
 		return none, err
 	}
 	if len(change.AddLicenses)+len(change.RemoveLicenses) > 0 {
-		call.body, call.change = change.appendJSON(nil), &change
-		if err := call.writeInTurn(ctx, turn); err != nil {
+		if err := w.assigning(&change).makeInTurn(ctx, turn); err != nil {
 			return none, err
 		}
 	}
@@ -164,22 +166,24 @@ func (e *editor[R]) current(ctx context.Context, sku uuid.UUID) (AssignedLicense
 	case ok:
 		return license, nil
 	case len(groups) > 0:
-		return license, e.call.refuse(ErrInherited, "license %s comes from group %s", sku, strings.Join(groups, ", "))
+		return license, refused(&e.write.request, ErrInherited, "license %s comes from group %s", sku, strings.Join(groups, ", "))
 	}
-	return license, e.call.refuse(ErrNotAssigned, "license %s is not assigned", sku)
+	return license, refused(&e.write.request, ErrNotAssigned, "license %s is not assigned", sku)
 }
 
 // holding reads what the object has of a SKU. What this client has lately
 // written counts, unless the read shows something newer.
 func (e *editor[R]) holding(ctx context.Context, sku uuid.UUID) (license AssignedLicense, groups []string, ok bool, err error) {
+	c, request := e.write.client, &e.write.request
 	if e.into.id() == "" {
-		if err := e.call.subread(ctx, e.into, e.call.tries); err != nil {
+		read := rereading(request, e.into)
+		if err := c.get(ctx, &read, e.into); err != nil {
 			return AssignedLicense{}, nil, false, err
 		}
-		e.into.identify(e.call.object)
+		e.into.identify(request.Object)
 	}
 	license, at, groups, ok := e.into.holding(sku)
-	if w, known := e.call.client.recent.license(e.call.key, sku); known && !at.Truncate(time.Second).After(w.at) { // answers tell whole seconds
+	if w, known := c.recent.license(e.write.key, sku); known && !at.Truncate(time.Second).After(w.at) { // answers tell whole seconds
 		return w.license, groups, !w.removed, nil
 	}
 	return license, groups, ok, nil
@@ -187,8 +191,9 @@ func (e *editor[R]) holding(ctx context.Context, sku uuid.UUID) (license Assigne
 
 // sku returns one of the tenant's SKUs.
 func (e *editor[R]) sku(ctx context.Context, id uuid.UUID) (SubscribedSKU, error) {
+	request := &e.write.request
 	if e.all == nil {
-		all, err := collect(listed(ctx, e.call.client, listing{op: e.call.op, object: tenant, action: "/subscribedSkus", within: e.call}, item[SubscribedSKU]))
+		all, err := collect(listed(ctx, e.write.client, listing{op: request.Op, object: graph.Tenant, action: "/subscribedSkus", within: request}, item[SubscribedSKU]))
 		if err != nil {
 			return SubscribedSKU{}, err
 		}
@@ -196,21 +201,7 @@ func (e *editor[R]) sku(ctx context.Context, id uuid.UUID) (SubscribedSKU, error
 	}
 	i := slices.IndexFunc(e.all, func(s SubscribedSKU) bool { return s.SKUID == id })
 	if i < 0 {
-		return SubscribedSKU{}, e.call.refuse(ErrUnknownSKU, "the tenant has no SKU %s", id)
+		return SubscribedSKU{}, refused(request, ErrUnknownSKU, "the tenant has no SKU %s", id)
 	}
 	return e.all[i], nil
-}
-
-// subread reads the call's object, as a part of the call.
-func (c *call) subread(ctx context.Context, into resource, tries int) error {
-	read := &call{
-		client: c.client, op: c.op, object: c.object, query: c.object.selection(), into: into,
-		method: http.MethodGet, tries: tries, id: c.id, started: c.started,
-	}
-	return read.send(ctx)
-}
-
-// refuse returns an error of our own making about what was read.
-func (c *call) refuse(kind error, format string, args ...any) *Error {
-	return &Error{Op: c.op, ClientRequestID: c.id, kinds: []error{kind}, cause: fmt.Errorf(format, args...)}
 }

@@ -8,6 +8,8 @@ import (
 	"strconv"
 
 	"github.com/google/uuid"
+
+	"github.com/graphlicensing/licensing/internal/graph"
 )
 
 // A UserQuery says which users [Client.Users] returns. The zero value is
@@ -48,7 +50,7 @@ func (c *Client) Users(ctx context.Context, query UserQuery) iter.Seq2[*User, er
 	if query.PageSize < 0 || query.PageSize > 999 {
 		return func(yield func(*User, error) bool) { yield(nil, invalid(op, "PageSize is not between 0 and 999")) }
 	}
-	l := listing{op: op, object: tenant, action: "/users", query: "$select=" + listedProperties}
+	l := listing{op: op, object: graph.Tenant, action: "/users", query: "$select=" + listedProperties}
 	filter := query.Filter
 	l.indexed = advanced.MatchString(filter)
 	if query.SKUID != uuid.Nil && !query.OnlyErrors {
@@ -59,7 +61,7 @@ func (c *Client) Users(ctx context.Context, query UserQuery) iter.Seq2[*User, er
 		filter += "assignedLicenses/any(x:x/skuId eq " + query.SKUID.String() + ")"
 	}
 	if filter != "" {
-		l.query += "&" + option("$filter", filter)
+		l.query += "&" + graph.Option("$filter", filter)
 	}
 	if query.PageSize > 0 {
 		l.query += "&$top=" + strconv.Itoa(query.PageSize)

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/graphlicensing/licensing/internal/graph"
 )
 
 const (
@@ -39,8 +41,8 @@ func (c *Client) WaitForGroup(ctx context.Context, groupID string, want AssignLi
 		return nil, err
 	}
 	agreed := staleness
-	return wait(ctx, op, &agreed, func() (*Group, error) {
-		return read(ctx, c, op, groupObject(groupID), new(Group))
+	return wait(ctx, c, op, &agreed, func() (*Group, error) {
+		return read(ctx, c, op, graph.Group(groupID), new(Group))
 	}, func(g *Group) bool {
 		if g.LicenseProcessingState == nil || !reached(want, g.AssignedLicenses) {
 			return false
@@ -73,8 +75,8 @@ func (c *Client) WaitForUser(ctx context.Context, user string, want AssignLicens
 	if err != nil {
 		return nil, err
 	}
-	return wait(ctx, op, new(time.Duration), func() (*User, error) {
-		return read(ctx, c, op, userObject(user), new(User))
+	return wait(ctx, c, op, new(time.Duration), func() (*User, error) {
+		return read(ctx, c, op, graph.User(user), new(User))
 	}, func(u *User) bool {
 		direct, known := u.DirectLicenses()
 		return known && reached(want, direct)
@@ -85,7 +87,7 @@ func (c *Client) WaitForUser(ctx context.Context, user string, want AssignLicens
 // twice running and for as long as *agreed says: the reads may be answered by
 // different replicas, and the first ones by what was so before. A service that
 // does not answer is waited for, too.
-func wait[T any](ctx context.Context, op string, agreed *time.Duration, read func() (*T, error), arrived func(*T) bool) (*T, error) {
+func wait[T any](ctx context.Context, c *Client, op string, agreed *time.Duration, read func() (*T, error), arrived func(*T) bool) (*T, error) {
 	var since time.Time // when it was first seen there, running
 	for interval := firstPoll; ; interval = min(interval+interval/2, longestPoll) {
 		object, err := read()
@@ -93,7 +95,7 @@ func wait[T any](ctx context.Context, op string, agreed *time.Duration, read fun
 		switch {
 		case (errors.Is(err, ErrUnavailable) || errors.Is(err, ErrThrottled)) && ctx.Err() == nil:
 			if e, ok := errors.AsType[*Error](err); ok {
-				pause = max(pause, min(e.RetryAfter, forever/2)) // there is more to come
+				pause = max(pause, min(e.RetryAfter, graph.Forever/2)) // there is more to come
 			}
 		case err != nil:
 			return nil, err
@@ -104,7 +106,7 @@ func wait[T any](ctx context.Context, op string, agreed *time.Duration, read fun
 		case time.Since(since) >= *agreed:
 			return object, nil
 		}
-		if err := sleep(ctx, pause+part(pause/10, rand.Float64())); err != nil {
+		if err := c.service.Sleep(ctx, pause+rand.N(pause/10+1)); err != nil {
 			return nil, &Error{Op: op, cause: err}
 		}
 	}

@@ -4,192 +4,246 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"slices"
+	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/graphlicensing/licensing/internal/batch"
+	"github.com/graphlicensing/licensing/internal/graph"
+	"github.com/graphlicensing/licensing/internal/turn"
 )
 
-// A resource is what Graph answers a call on one object with.
-type resource interface {
-	decode(data []byte) (failed bool, err error)
-	id() string
-	// identify fills in what the object was asked for by, where Graph did not
-	// say it.
-	identify(object)
+// A write changes one object: it takes its turn, waits for what may still land,
+// is sent, is settled where that leaves a doubt, and is remembered.
+type write struct {
+	client  *Client
+	request graph.Request
+	key     string                // of the object
+	change  *AssignLicenseRequest // that the request asks for, if it does
+	locates bool                  // the request sets a usage location
+	into    resource              // holds the answer
+	member  *batch.Member         // of a run, by which the requests go; else nil
+
+	last    graph.Answer // to the latest request, with what is known of all of them
+	altered bool         // a part of the change was made by itself, or may have been
 }
 
-// resource returns what holds an answer about the object.
-func (o object) resource() resource {
-	if o.kind == "group" {
-		return new(Group)
-	}
-	return new(User)
+// newWrite returns a write of an object, with an empty body.
+func (c *Client) newWrite(ctx context.Context, op string, obj graph.Object, method, action string) (write, error) {
+	w := write{client: c, key: obj.Key(), into: newResource(obj)}
+	var err error
+	w.request, err = c.newRequest(ctx, op, obj, method, action, w.into)
+	return w, err
 }
 
-func (u *User) id() string { return u.ID }
-
-func (u *User) identify(o object) {
-	if id := o.guid(); id != "" && u.ID == "" {
-		u.ID = id
-	} else if id == "" && u.UserPrincipalName == "" {
-		u.UserPrincipalName = o.name
-	}
-}
-
-func (g *Group) id() string { return g.ID }
-
-func (g *Group) identify(o object) {
-	if g.ID == "" {
-		g.ID = o.name
-	}
-}
-
-// newAssign returns the call that changes the licences of one object.
-func (c *Client) newAssign(ctx context.Context, op string, obj object, req AssignLicenseRequest) (*call, error) {
+// newAssign returns the write that changes the licenses of one object.
+func (c *Client) newAssign(ctx context.Context, op string, obj graph.Object, req AssignLicenseRequest) (*write, error) {
 	change, err := req.checked(op)
 	if err != nil {
 		return nil, err
 	}
-	call, err := c.newCall(ctx, op, obj, http.MethodPost, "/assignLicense", change.appendJSON(nil), obj.resource())
+	w, err := c.newWrite(ctx, op, obj, http.MethodPost, "/assignLicense")
 	if err != nil {
 		return nil, err
 	}
-	call.change = &change
-	return call, nil
+	return w.assigning(&change), nil
 }
 
-// newReprocess returns the call that works out the licences of a user again.
-func (c *Client) newReprocess(ctx context.Context, op string, obj object) (*call, error) {
-	return c.newCall(ctx, op, obj, http.MethodPost, "/reprocessLicenseAssignment", nil, obj.resource())
+// assigning returns the write, which has no body yet, with a change of licenses,
+// which it keeps.
+func (w write) assigning(change *AssignLicenseRequest) *write {
+	w.change, w.request.Body = change, change.appendJSON(nil)
+	return &w
 }
 
-// finish makes the call, if there is one, and returns what Graph answered.
-func finish[R resource](ctx context.Context, call *call, err error) (R, error) {
+// newReprocess returns the write that works out the licenses of a user again.
+func (c *Client) newReprocess(ctx context.Context, op string, obj graph.Object) (*write, error) {
+	w, err := c.newWrite(ctx, op, obj, http.MethodPost, "/reprocessLicenseAssignment")
+	return &w, err
+}
+
+// finish makes the write, if there is one, and returns what Graph answered.
+func finish[R resource](ctx context.Context, w *write, err error) (R, error) {
 	if err == nil {
-		err = call.write(ctx)
+		err = w.make(ctx)
 	}
 	if err != nil {
 		var none R
 		return none, err
 	}
-	return call.into.(R), nil
+	return w.into.(R), nil
 }
 
-// write makes a call that changes its object, when it is its turn.
-func (c *call) write(ctx context.Context) error {
-	turn, err := c.takeTurn(ctx)
+// make makes the write when it is its turn.
+func (w *write) make(ctx context.Context) error {
+	turn, err := w.takeTurn(ctx)
 	if err != nil {
 		return err
 	}
-	defer c.client.objects.release(c.key, turn)
-	return c.writeInTurn(ctx, turn)
+	defer turn.Release()
+	return w.makeInTurn(ctx, turn)
 }
 
-// takeTurn waits until no other call writes to the object.
-func (c *call) takeTurn(ctx context.Context) (*turn, error) {
-	turn, err := c.client.objects.acquire(ctx, c.key, c.allowed())
-	if err != nil {
-		return nil, c.unmade(err, 0)
+// takeTurn waits until no other write to the object is under way.
+func (w *write) takeTurn(ctx context.Context) (*turn.Turn, error) {
+	t, err := w.client.turns.Take(ctx, w.key, w.client.service.Allowed(&w.request))
+	switch {
+	case err == nil:
+		return t, nil
+	case errors.Is(err, turn.ErrBusy):
+		return nil, w.unmade(err, 0)
 	}
-	return turn, nil
-}
-
-// writeInTurn makes the write, and notes what it may do to those after it.
-func (c *call) writeInTurn(ctx context.Context, turn *turn) error {
-	if err := c.passFence(ctx, turn); err != nil {
-		return err
-	}
-	err := c.send(ctx)
-	if change := c.change; change != nil {
-		err = c.awaitLocation(ctx, err)
-		if gone(err) || errors.Is(err, ErrOutcomeUnknown) {
-			c.client.recent.unknown(c.key, change)
-		}
-		if len(change.RemoveLicenses) > 0 && gone(err) && c.unsure {
-			err = c.settle(ctx, *change) // which notes the parts that it makes
-		}
-		if err == nil || c.last.outcome == applied { // an answer that cannot be read is one
-			c.client.recent.changed(c.key, change, c.answered())
-		}
-	}
-	if c.locates && c.last.outcome == applied {
-		c.client.recent.located(c.key)
-	}
-	turn.stalled(c.action, c.body, c.late)
-	if err == nil {
-		c.into.identify(c.object)
-	}
-	return err
+	return nil, w.unmade(w.client.service.ContextError(ctx), 0)
 }
 
 // passFence waits until an earlier write that stalled can no longer undo this
 // one.
-func (c *call) passFence(ctx context.Context, t *turn) error {
-	wait := t.fenced(c.action, c.body)
+func (w *write) passFence(ctx context.Context, t *turn.Turn) error {
+	earlier, wait := t.Fence()
 	switch {
-	case wait == 0:
+	case wait == 0 || earlier == w.text():
 		return nil
 	case ctx.Err() != nil:
-		return c.unmade(contextError(ctx), 0)
+		return w.unmade(w.client.service.ContextError(ctx), 0)
+	case wait >= w.client.service.Left(ctx, &w.request):
+		return w.unmade(errFenced, wait)
 	}
-	if wait >= c.left(ctx) {
-		return c.unmade(errFenced, wait)
-	}
-	if err := sleep(ctx, wait); err != nil {
-		return c.unmade(err, 0)
+	if err := w.client.service.Sleep(ctx, wait); err != nil {
+		return w.unmade(err, 0)
 	}
 	return nil
 }
 
 var errFenced = errors.New("an earlier write to the same object stalled and may still land")
 
+// text tells the write from others to the object.
+func (w *write) text() string { return w.request.Action + string(w.request.Body) }
+
+// makeInTurn makes the write, and notes what it may do to those after it.
+func (w *write) makeInTurn(ctx context.Context, t *turn.Turn) error {
+	if err := w.passFence(ctx, t); err != nil {
+		return err
+	}
+	err := w.send(ctx, &w.request)
+	recent := w.client.recent
+	if change := w.change; change != nil {
+		err = w.awaitLocation(ctx, &w.request, err)
+		if gone(err) || errors.Is(err, ErrOutcomeUnknown) {
+			recent.unknown(w.key, change)
+		}
+		if len(change.RemoveLicenses) > 0 && gone(err) && w.last.Unsure {
+			err = w.settle(ctx, *change) // which notes the parts that it makes
+		}
+		if err == nil || w.last.Outcome == graph.Applied { // an answer that cannot be read is one
+			recent.changed(w.key, change, w.last.Date())
+		}
+	}
+	if w.locates && w.last.Outcome == graph.Applied {
+		recent.located(w.key)
+	}
+	if !w.last.Late.IsZero() {
+		t.Stall(w.text(), w.last.Late)
+	}
+	if err == nil {
+		w.into.identify(w.request.Object)
+	}
+	return err
+}
+
+// send sends a request of the write, alone or with those of others.
+func (w *write) send(ctx context.Context, req *graph.Request) error {
+	var answer graph.Answer
+	if w.member != nil {
+		answer = w.client.service.SendBy(ctx, req, w.member.Carry)
+	} else {
+		answer = w.client.service.Send(ctx, req)
+	}
+	answer.Sent = answer.Sent.Following(w.last.Sent)
+	w.last = answer
+	switch {
+	case answer.Good():
+		return nil
+	case answer.Outcome == graph.Applied:
+		return undecoded(w.request.Op, &w.last, w.into)
+	}
+	return w.failure()
+}
+
+// failure returns the error of a write that the last answer decided.
+func (w *write) failure() *Error {
+	e := failure(w.request.Op, &w.last, w.altered)
+	if w.member != nil && w.last.Attempts == 0 && ended(w.last.Err) {
+		e.kinds = append([]error{ErrStopped}, e.kinds...)
+	}
+	return e
+}
+
+// unmade returns the error of a write whose next request is not made, and may be
+// after some time.
+func (w *write) unmade(err error, after time.Duration) *Error {
+	w.last.Verdict = graph.Verdict{Outcome: graph.Refused, Err: err, After: after}
+	return w.failure()
+}
+
+// pause waits between two requests, and returns the last answer's error where
+// the context ends meanwhile.
+func (w *write) pause(ctx context.Context, d time.Duration) error {
+	if w.member != nil {
+		w.member.Idle()
+	}
+	if err := w.client.service.Sleep(ctx, d); err != nil {
+		w.last.Err = err
+		return w.failure()
+	}
+	return nil
+}
+
 // gone reports whether a removal failed because there was nothing to remove.
 func gone(err error) bool {
 	return errors.Is(err, ErrNotAssigned) || errors.Is(err, ErrInherited)
 }
 
-// settle finishes a change that an earlier request of the call may have made
-// already: its removals were answered as not there to remove. Since a change
-// is made as a whole or not at all, that says enough where there is one; of
-// several each is sent alone. The additions follow by themselves.
-func (c *call) settle(ctx context.Context, change AssignLicenseRequest) error {
-	c.doubted = true
-	if c.tries == 1 && len(change.RemoveLicenses)+len(change.AddLicenses) > 1 { // net/http sent it again, and we may not
-		c.altered = true
-		return c.failure()
+// settle finishes a change that an earlier request may have made already: its
+// removals were answered as not there to remove. Since a change is made as a
+// whole or not at all, that says enough where there is one; of several each is
+// sent alone. The additions follow by themselves.
+func (w *write) settle(ctx context.Context, change AssignLicenseRequest) error {
+	w.last.Doubted = true
+	if w.client.service.Policy().MaxAttempts == 1 && len(change.RemoveLicenses)+len(change.AddLicenses) > 1 { // net/http sent it again, and we may not
+		w.altered = true
+		return w.failure()
 	}
-	whole := c.body
-	defer func() { c.body = whole }()
-
 	if len(change.RemoveLicenses) > 1 {
-		if err := c.settleRemovals(ctx, change.RemoveLicenses); err != nil {
+		if err := w.settleRemovals(ctx, change.RemoveLicenses); err != nil {
 			return err
 		}
 	}
 	if len(change.AddLicenses) > 0 {
-		return c.awaitLocation(ctx, c.resend(ctx, AssignLicenseRequest{AddLicenses: change.AddLicenses}))
+		adds := w.part(AssignLicenseRequest{AddLicenses: change.AddLicenses})
+		return w.awaitLocation(ctx, &adds.request, w.sendPart(ctx, adds))
 	}
-	if c.last.outcome != applied || c.last.unread != nil {
-		c.readBack(ctx)
+	if !w.last.Good() {
+		w.readBack(ctx)
 	}
 	return nil
 }
 
 // settleRemovals removes SKUs one by one. One that another still depends on is
 // tried again after it.
-func (c *call) settleRemovals(ctx context.Context, skus []uuid.UUID) error {
+func (w *write) settleRemovals(ctx context.Context, skus []uuid.UUID) error {
 	for len(skus) > 0 {
 		var kept []uuid.UUID
 		var dependency error
 		for _, sku := range skus {
-			err := c.resend(ctx, AssignLicenseRequest{RemoveLicenses: []uuid.UUID{sku}})
+			removal := w.part(AssignLicenseRequest{RemoveLicenses: []uuid.UUID{sku}})
+			err := w.sendPart(ctx, removal)
 			switch {
-			case c.last.outcome == applied: // its answer need not be readable
-				c.altered = true
+			case w.last.Outcome == graph.Applied: // its answer need not be readable
+				w.altered = true
 			case errors.Is(err, ErrPlanDependency):
 				kept, dependency = append(kept, sku), err
 			case gone(err):
-				c.altered = c.altered || c.unsure
+				w.altered = w.altered || w.last.Unsure
 			default:
 				return err
 			}
@@ -202,78 +256,35 @@ func (c *call) settleRemovals(ctx context.Context, skus []uuid.UUID) error {
 	return nil
 }
 
-// resend sends a part of the change.
-func (c *call) resend(ctx context.Context, part AssignLicenseRequest) error {
-	c.body = part.appendJSON(nil)
-	err := c.send(ctx)
-	if c.last.outcome == applied {
-		c.client.recent.changed(c.key, &part, c.answered())
+// part returns the write of a part of the change, as which it is to be sent.
+func (w *write) part(change AssignLicenseRequest) part {
+	p := part{change, w.request}
+	p.request.Body = change.appendJSON(nil)
+	return p
+}
+
+// A part is a part of a change, which is sent by itself.
+type part struct {
+	change  AssignLicenseRequest
+	request graph.Request
+}
+
+// sendPart sends a part of the change.
+func (w *write) sendPart(ctx context.Context, p part) error {
+	err := w.send(ctx, &p.request)
+	if w.last.Outcome == graph.Applied {
+		w.client.recent.changed(w.key, &p.change, w.last.Date())
 	}
 	return err
 }
 
 // readBack gets the object for the result of a change that is known to have
 // been made, but by no answer that shows it. It is a best effort.
-func (c *call) readBack(ctx context.Context) {
+func (w *write) readBack(ctx context.Context) {
+	read := rereading(&w.request, w.into)
+	read.Tries = 1
 	// Of many, the reads would come all at once, and beside the pace.
-	if c.via != nil || c.subread(ctx, c.into, 1) != nil {
-		c.into.decode([]byte("{}"))
+	if w.member != nil || w.client.get(ctx, &read, w.into) != nil {
+		w.into.decode([]byte("{}"))
 	}
-}
-
-// clone returns a copy that shares nothing.
-func (r AssignLicenseRequest) clone() AssignLicenseRequest {
-	r.AddLicenses = slices.Clone(r.AddLicenses)
-	for i := range r.AddLicenses {
-		r.AddLicenses[i].DisabledPlans = slices.Clone(r.AddLicenses[i].DisabledPlans)
-	}
-	r.RemoveLicenses = slices.Clone(r.RemoveLicenses)
-	return r
-}
-
-// checked returns a copy of the request without repeated entries, or says what
-// is wrong with it.
-func (r AssignLicenseRequest) checked(op string) (AssignLicenseRequest, error) {
-	if len(r.AddLicenses) == 0 && len(r.RemoveLicenses) == 0 {
-		err := invalid(op, "AddLicenses and RemoveLicenses are both empty")
-		err.kinds = append(err.kinds, ErrNoChanges)
-		return r, err
-	}
-	adds := make([]AssignedLicense, 0, len(r.AddLicenses))
-	for i, license := range r.AddLicenses {
-		sku := license.SKUID
-		switch {
-		case sku == uuid.Nil:
-			return r, invalid(op, "AddLicenses[%d].SKUID is the nil UUID", i)
-		case slices.ContainsFunc(adds, func(l AssignedLicense) bool { return l.SKUID == sku }):
-			return r, invalid(op, "AddLicenses[%d].SKUID %s is there twice", i, sku)
-		case slices.Contains(r.RemoveLicenses, sku):
-			return r, invalid(op, "AddLicenses[%d].SKUID %s is in RemoveLicenses, too", i, sku)
-		}
-		plans, bad := distinct(license.DisabledPlans)
-		if bad >= 0 {
-			return r, invalid(op, "AddLicenses[%d].DisabledPlans[%d] is the nil UUID", i, bad)
-		}
-		adds = append(adds, AssignedLicense{SKUID: sku, DisabledPlans: plans})
-	}
-	removes, bad := distinct(r.RemoveLicenses)
-	if bad >= 0 {
-		return r, invalid(op, "RemoveLicenses[%d] is the nil UUID", bad)
-	}
-	return AssignLicenseRequest{AddLicenses: adds, RemoveLicenses: removes}, nil
-}
-
-// distinct returns a copy of ids in which each stands once, or the index of
-// one that is nil, else -1.
-func distinct(ids []uuid.UUID) ([]uuid.UUID, int) {
-	if i := slices.Index(ids, uuid.Nil); i >= 0 {
-		return nil, i
-	}
-	once := make([]uuid.UUID, 0, len(ids))
-	for _, id := range ids {
-		if !slices.Contains(once, id) {
-			once = append(once, id)
-		}
-	}
-	return once, -1
 }
