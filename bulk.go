@@ -60,7 +60,7 @@ type BulkProgress struct {
 // Operations on one object are made in the order of the input, each when the
 // result of the one before was delivered; different objects do not wait for each
 // other. The input is read on a goroutine of its own, a few hundred operations
-// ahead, and must not block for ever. When ctx ends nothing more is taken in, and
+// ahead, and must not block forever. When ctx ends nothing more is taken in, and
 // what was still gets its result. A break waits for the requests under way and
 // gives up the results that are left. Ranging again runs again.
 //

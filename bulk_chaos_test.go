@@ -467,7 +467,7 @@ func effects(op licensing.Operation) (all []effect) {
 }
 
 // happenings counts the effects that the tenant's ledger shows. Users begin
-// without licences.
+// without licenses.
 func happenings(tenant *licensingtest.Tenant) map[effect]int {
 	count, held := make(map[effect]int), make(map[string]int)
 	for _, w := range tenant.Writes() {

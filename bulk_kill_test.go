@@ -214,7 +214,7 @@ func killedAfter(t *testing.T, after int) {
 	for _, id := range ids {
 		got, _ := tenant.User(id)
 		want, _ := whole.User(id)
-		same(t, "licences of "+id, got.Licenses, want.Licenses)
+		same(t, "licenses of "+id, got.Licenses, want.Licenses)
 	}
 	if got, want := len(happened), len(happenings(whole)); got != want {
 		t.Errorf("%d effects, want %d", got, want)

@@ -116,7 +116,7 @@ type measure struct {
 	excess   float64 // of took over the ideal, in %
 	refused  float64 // of what was sent, in %
 	requests int
-	lost     int // users who were not given the licence
+	lost     int // users who were not given the license
 	false    int // results that say otherwise than the tenant
 	doubled  int // users for whom it was done twice: changed, or accepted
 }

@@ -23,7 +23,7 @@ import (
 // How a run begins, goes on and ends. A goroutine that outlives one makes its
 // bubble fail.
 
-func TestBulkCancelledBeforeItStarts(t *testing.T) {
+func TestBulkCanceledBeforeItStarts(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
@@ -34,7 +34,7 @@ func TestBulkCancelledBeforeItStarts(t *testing.T) {
 }
 
 // What was sent is answered for, what was queued was not made.
-func TestBulkCancelledInFlight(t *testing.T) {
+func TestBulkCanceledInFlight(t *testing.T) {
 	stop := errors.New("stop")
 	for name, size := range map[string]int{"batches": 20, "single requests": 1} {
 		t.Run(name, func(t *testing.T) {
@@ -75,7 +75,7 @@ func TestBulkCancelledInFlight(t *testing.T) {
 }
 
 // An answer that arrives as the context ends counts.
-func TestF45_CancelledAsTheBatchIsAnswered(t *testing.T) {
+func TestF45_CanceledAsTheBatchIsAnswered(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		tenant, graph := crowd(3)
 		ctx, cancel := context.WithCancel(t.Context())
@@ -97,7 +97,7 @@ func TestF45_CancelledAsTheBatchIsAnswered(t *testing.T) {
 }
 
 // What was throttled and is not sent again was not made, and says both.
-func TestF44_CancelledWhileThrottled(t *testing.T) {
+func TestF44_CanceledWhileThrottled(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(5*time.Second, cancel)

@@ -266,7 +266,7 @@ func TestBulkRequestID(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		id := uuid.New()
 		s := newScript(t, items(okItem(1, userID), okItem(2, user(1))))
-		bulk(t, licensing.ContextWithRequestID(t.Context(), id), newClient(t, s), licensing.BulkOptions{}, assign(userID, add(skuA)), assign(user(1), add(skuA)))
+		bulk(t, licensing.ContextWithClientRequestID(t.Context(), id), newClient(t, s), licensing.BulkOptions{}, assign(userID, add(skuA)), assign(user(1), add(skuA)))
 		if got := s.requests()[0].Header.Get("Client-Request-Id"); got != id.String() {
 			t.Errorf("client-request-id is %q, want %v", got, id)
 		}

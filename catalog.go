@@ -35,7 +35,7 @@ func (x nameIndex) add(name string, i int) {
 // letter case, blanks around them, and kinds of blanks within.
 func folded(name string) string { return strings.ToLower(plain(name)) }
 
-// NewCatalog returns a catalogue of copies of skus. SKUs without an id are not
+// NewCatalog returns a catalog of copies of skus. SKUs without an id are not
 // found, for they cannot be assigned; of several with one id the first is.
 func NewCatalog(skus []SubscribedSKU) *Catalog {
 	c := &Catalog{skus: cloneSKUs(skus), exact: make(nameIndex)}
@@ -72,7 +72,7 @@ func (s SubscribedSKU) clone() SubscribedSKU {
 
 // SKU returns the SKU that a name is for: a GUID, a part number such as
 // "ENTERPRISEPACK", or an id of the form {tenant}_{SKU}. Failing these, it can
-// be a product name, where the catalogue has them; see [Catalog.WithNames].
+// be a product name, where the catalog has them; see [Catalog.WithNames].
 // Letter case and blanks around the name do not matter.
 //
 // Errors: [ErrUnknownSKU] (none of that name, the text has the nearest part
@@ -110,10 +110,10 @@ func (c *Catalog) unknownSKU(op, name string) error {
 
 // ServicePlan returns the service plan of a SKU that a name is for: a GUID or
 // a plan name such as "EXCHANGE_S_ENTERPRISE". Failing these, it can be the
-// name by which the plan is sold, where the catalogue has such names. Letter
+// name by which the plan is sold, where the catalog has such names. Letter
 // case and blanks around the name do not matter.
 //
-// Errors: [ErrUnknownSKU] (not one of the catalogue's), [ErrInvalidArgument]
+// Errors: [ErrUnknownSKU] (not one of the catalog's), [ErrInvalidArgument]
 // (no plan of that name, the text has the nearest ones; the name is empty, or
 // that of several plans, the text has their GUIDs).
 func (c *Catalog) ServicePlan(sku uuid.UUID, name string) (ServicePlan, error) {

@@ -121,7 +121,7 @@ func TestCatalogSKUErrors(t *testing.T) {
 			`find SKU: "bbbbbbbb-bbbb-4bbb-8bbb-bbbbbbbbbbbb" is not one of the tenant's SKUs`},
 		{"a SKU of another tenant", tenantSKUs(), "88888888-8888-4888-8888-888888888888_6fd2c87f-b296-42f0-b197-1e91e994b900", licensing.ErrUnknownSKU,
 			`find SKU: "88888888-8888-4888-8888-888888888888_6fd2c87f-b296-42f0-b197-1e91e994b900" is not one of the tenant's SKUs`},
-		{"an empty catalogue", nil, "ENTERPRISEPACK", licensing.ErrUnknownSKU,
+		{"an empty catalog", nil, "ENTERPRISEPACK", licensing.ErrUnknownSKU,
 			`find SKU: "ENTERPRISEPACK" is not one of the tenant's SKUs`},
 		{"a name of two", twins, "ENTERPRISEPACK", licensing.ErrInvalidArgument,
 			`find SKU: invalid argument: "ENTERPRISEPACK" is the name of 2 SKUs, give the GUID: 6fd2c87f-b296-42f0-b197-1e91e994b900, aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa`},
@@ -254,12 +254,12 @@ func TestCatalogIsNotChangedFromOutside(t *testing.T) {
 	t.Parallel()
 	spoil := func(skus ...licensing.SubscribedSKU) {
 		for i := range skus {
-			skus[i].SKUPartNumber = "SPOILT"
+			skus[i].SKUPartNumber = "SPOILED"
 			for j := range skus[i].ServicePlans {
-				skus[i].ServicePlans[j].ServicePlanName = "SPOILT"
+				skus[i].ServicePlans[j].ServicePlanName = "SPOILED"
 			}
 			for j := range skus[i].SubscriptionIDs {
-				skus[i].SubscriptionIDs[j] = "SPOILT"
+				skus[i].SubscriptionIDs[j] = "SPOILED"
 			}
 		}
 	}
@@ -273,7 +273,7 @@ func TestCatalogIsNotChangedFromOutside(t *testing.T) {
 	}
 	spoil(found)
 	if got, want := catalog.SKUs(), tenantSKUs(); !reflect.DeepEqual(got, want) {
-		t.Errorf("the catalogue has become\n%+v\nwant\n%+v", got, want)
+		t.Errorf("the catalog has become\n%+v\nwant\n%+v", got, want)
 	}
 }
 

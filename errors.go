@@ -38,7 +38,7 @@ var (
 	ErrUnsafeLink       = errors.New("next link is not one to follow with credentials") // foreign, repeated or not https
 	ErrStopped          = errors.New("run was stopped")                                 // by its context or BulkOptions, before the operation was sent
 
-	// The licence change. Failures of group members are of the same kinds.
+	// The license change. Failures of group members are of the same kinds.
 	ErrNoAvailableLicenses  = errors.New("no available licenses")                     // all seats are taken
 	ErrUsageLocation        = errors.New("usage location not set or not allowed")     // set it, or the product is not sold there
 	ErrPlanDependency       = errors.New("service plan depends on another")           // which is not on, or is to be removed
@@ -64,7 +64,7 @@ type Error struct {
 	Target          string // Graph's own, rarely there
 	Details         []ErrorDetail
 	RequestID       string        // Graph's id of the request, for Microsoft support
-	ClientRequestID string        // ours; see ContextWithRequestID
+	ClientRequestID string        // ours; see ContextWithClientRequestID
 	Date            time.Time     // when Graph answered, zero when it did not say
 	RetryAfter      time.Duration // what the server asked for
 	Attempts        int           // requests made; net/http may have made more
@@ -362,9 +362,9 @@ func invalid(op, format string, args ...any) *Error {
 	return &Error{Op: op, kinds: []error{ErrInvalidArgument}, cause: fmt.Errorf(format, args...)}
 }
 
-// judgements are the messages by which Graph refuses a licence change for a
+// judgments are the messages by which Graph refuses a license change for a
 // reason of its own. The fragments are those parts that stay the same.
-var judgements = []struct {
+var judgments = []struct {
 	fragment string
 	kind     error // nil: none that callers would tell apart
 }{
@@ -381,14 +381,14 @@ var judgements = []struct {
 	{"cannot be assigned to a user", nil},
 }
 
-// judged reports whether an answer decides on the licence change itself, and
-// which of the judgements it is.
+// judged reports whether an answer decides on the license change itself, and
+// which of the judgments it is.
 func judged(status int, message string) (kind error, ok bool) {
 	if status != http.StatusBadRequest {
 		return nil, false
 	}
 	message = strings.ToLower(message)
-	for _, j := range judgements {
+	for _, j := range judgments {
 		if strings.Contains(message, j.fragment) {
 			return j.kind, true
 		}

@@ -194,7 +194,7 @@ var grace = &licensing.User{LicenseAssignmentStates: []licensing.LicenseAssignme
 func ExampleUser_DirectLicenses() {
 	licenses, known := grace.DirectLicenses()
 	if !known {
-		log.Fatal("read the user with Client.UserLicenses")
+		log.Fatal("read the user with Client.User")
 	}
 	for _, license := range licenses {
 		fmt.Println(license.SKUID, "without", len(license.DisabledPlans), "plans")
@@ -208,7 +208,7 @@ func ExampleUser_DirectLicenses_leaver() {
 	tenant, e3, _ := contoso()
 	client := tenant.Client()
 
-	user, err := client.UserLicenses(context.Background(), "adele@contoso.example")
+	user, err := client.User(context.Background(), "adele@contoso.example")
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -230,7 +230,7 @@ func ExampleUser_DirectLicenses_leaver() {
 func ExampleUser_InheritedLicenses() {
 	licenses, known := grace.InheritedLicenses()
 	if !known {
-		log.Fatal("read the user with Client.UserLicenses")
+		log.Fatal("read the user with Client.User")
 	}
 	for _, license := range licenses {
 		fmt.Println(license.SKUID, "from", license.GroupID)
@@ -241,7 +241,7 @@ func ExampleUser_InheritedLicenses() {
 func ExampleUser_EffectivePlans() {
 	plans, known := grace.EffectivePlans(subscribed[0])
 	if !known {
-		log.Fatal("read the user with Client.UserLicenses")
+		log.Fatal("read the user with Client.User")
 	}
 	for _, plan := range plans {
 		fmt.Println(plan.ServicePlanName, plan.Enabled, plan.Direct, plan.GroupIDs)

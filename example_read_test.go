@@ -28,11 +28,11 @@ func contoso() (tenant *licensingtest.Tenant, e3 licensingtest.SKU, sales licens
 	return tenant, e3, sales
 }
 
-func ExampleClient_UserLicenses() {
+func ExampleClient_User() {
 	tenant, e3, sales := contoso()
 	client := tenant.Client()
 
-	user, err := client.UserLicenses(context.Background(), "ben@contoso.example")
+	user, err := client.User(context.Background(), "ben@contoso.example")
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -47,34 +47,34 @@ func ExampleClient_UserLicenses() {
 	// E3 from Sales: true
 }
 
-func ExampleClient_MyLicenses() {
+func ExampleClient_Me() {
 	tenant, _, _ := contoso()
 	tenant.SignIn("adele@contoso.example")
 	client := tenant.Client()
 
-	user, err := client.MyLicenses(context.Background())
+	user, err := client.Me(context.Background())
 	if err != nil {
 		log.Fatal(err)
 	}
 	direct, _ := user.DirectLicenses()
 	for _, license := range direct {
-		fmt.Println(user.UserPrincipalName, "has a licence; plans that are off:", len(license.DisabledPlans))
+		fmt.Println(user.UserPrincipalName, "has a license; plans that are off:", len(license.DisabledPlans))
 	}
-	// Output: adele@contoso.example has a licence; plans that are off: 1
+	// Output: adele@contoso.example has a license; plans that are off: 1
 }
 
-func ExampleClient_GroupLicenses() {
+func ExampleClient_Group() {
 	tenant, e3, sales := contoso()
 	client := tenant.Client()
 
-	group, err := client.GroupLicenses(context.Background(), sales.ID)
+	group, err := client.Group(context.Background(), sales.ID)
 	if err != nil {
 		log.Fatal(err)
 	}
 	for _, license := range group.AssignedLicenses {
 		fmt.Println(group.DisplayName, "has E3:", license.SKUID == e3.ID)
 	}
-	if state := group.LicenseProcessingState; state != nil { // nil: never had a licence
+	if state := group.LicenseProcessingState; state != nil { // nil: never had a license
 		fmt.Println(state.State)
 	}
 	// Output:
@@ -162,7 +162,7 @@ func ExampleClient_Users() {
 	// ben@contoso.example has E3, directly: false
 }
 
-// Repair: find the users whose group licences are in error, and why. With the
+// Repair: find the users whose group licenses are in error, and why. With the
 // cause out of the way, process them again.
 func ExampleClient_GroupMembersWithErrors() {
 	ctx := context.Background()
@@ -203,12 +203,12 @@ func ExampleClient_GroupMembersWithErrors() {
 		if err != nil {
 			log.Fatal(err) // tells the true cause
 		}
-		fmt.Println(user.UserPrincipalName, "has", len(user.AssignedLicenses), "licence")
+		fmt.Println(user.UserPrincipalName, "has", len(user.AssignedLicenses), "license")
 	}
 	// Output:
 	// ben@contoso.example lacks ENTERPRISEPACK from Sales: CountViolation
 	// seats are missing: true
-	// ben@contoso.example has 1 licence
+	// ben@contoso.example has 1 license
 }
 
 func ExampleClient_GroupsWithErrors() {
@@ -285,7 +285,7 @@ func ExampleClient_UpdateGroupServicePlans() {
 	if _, err := client.UpdateGroupServicePlans(ctx, sales.ID, e3.ID, change); err != nil {
 		log.Fatal(err)
 	}
-	group, err := client.GroupLicenses(ctx, sales.ID)
+	group, err := client.Group(ctx, sales.ID)
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -75,8 +75,8 @@ func ExampleClient_AssignMyLicense() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(user.UserPrincipalName, "has", len(user.AssignedLicenses), "licence")
-	// Output: adele@contoso.example has 1 licence
+	fmt.Println(user.UserPrincipalName, "has", len(user.AssignedLicenses), "license")
+	// Output: adele@contoso.example has 1 license
 }
 
 func ExampleClient_AssignGroupLicense() {
@@ -97,10 +97,10 @@ func ExampleClient_AssignGroupLicense() {
 	// The members get it later.
 	tenant.Process()
 	adele, _ = tenant.User(adele.ID)
-	fmt.Println(len(adele.States), "licence,", adele.States[0].State)
+	fmt.Println(len(adele.States), "license,", adele.States[0].State)
 	// Output:
 	// accepted: true
-	// 1 licence, Active
+	// 1 license, Active
 }
 
 func ExampleClient_ReprocessUserLicense() {
@@ -229,12 +229,12 @@ func ExampleWithUserAgent() {
 	// Output: joiner-bot/2.1 graphlicensing/0.1.0
 }
 
-func ExampleContextWithRequestID() {
+func ExampleContextWithClientRequestID() {
 	tenant := licensingtest.NewTenant()
 	tenant.AddUser(licensingtest.User{UserPrincipalName: "adele@contoso.example"})
 	client := tenant.Client()
 
-	ctx := licensing.ContextWithRequestID(context.Background(), uuid.MustParse("5f7a8e0c-7c39-4ae5-a8a3-2b8c0f3f4e11"))
+	ctx := licensing.ContextWithClientRequestID(context.Background(), uuid.MustParse("5f7a8e0c-7c39-4ae5-a8a3-2b8c0f3f4e11"))
 	if _, err := client.ReprocessUserLicense(ctx, "adele@contoso.example"); err != nil {
 		log.Fatal(err)
 	}

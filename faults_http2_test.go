@@ -114,7 +114,7 @@ func serveHTTP2(conn net.Conn, respond func(c *http2Conn, stream uint32, body []
 	}
 }
 
-// askGraph has Graph carry out a change of the user's licences, or read the
+// askGraph has Graph carry out a change of the user's licenses, or read the
 // user where there is no body, and returns its answer.
 func askGraph(t *testing.T, graph step, body []byte) (status int, answer []byte) {
 	t.Helper()

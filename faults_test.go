@@ -198,7 +198,7 @@ func notGraph(t *testing.T, wrong step) {
 		"once, after the effect": func(graph step) ([]uuid.UUID, []step) {
 			return []uuid.UUID{skuA}, []step{answered(graph, wrong), graph}
 		},
-		"for ever": func(step) ([]uuid.UUID, []step) { return nil, times(5, wrong) },
+		"forever": func(step) ([]uuid.UUID, []step) { return nil, times(5, wrong) },
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -308,7 +308,7 @@ func TestF22_SwapAppliedAnswerLost(t *testing.T) {
 	})
 }
 
-// rotating returns a source of the tokens in turn, the last one for ever.
+// rotating returns a source of the tokens in turn, the last one forever.
 func rotating(asked *int, tokens ...string) licensing.TokenSource {
 	return func(context.Context) (string, error) {
 		*asked++
@@ -358,7 +358,7 @@ func TestF24_UnauthorizedForEver(t *testing.T) {
 func TestF26_TokenSourceFails(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("sign-in service at https://login.test/?secret=1 is down")
-	cancelled := func(ctx context.Context) (context.Context, context.CancelFunc) {
+	canceled := func(ctx context.Context) (context.Context, context.CancelFunc) {
 		return context.WithTimeout(ctx, time.Second)
 	}
 	hangs := func(ctx context.Context) (string, error) {
@@ -377,7 +377,7 @@ func TestF26_TokenSourceFails(t *testing.T) {
 		"a newline inside":                {licensing.StaticToken("secret-token\r\nX: y"), context.WithCancel, nil, 0, []error{licensing.ErrUnauthorized}},
 		"a space inside":                  {licensing.StaticToken("Bearer secret-token"), context.WithCancel, nil, 0, []error{licensing.ErrUnauthorized}},
 		"hangs":                           {hangs, context.WithCancel, nil, time.Minute, []error{licensing.ErrUnauthorized}},
-		"hangs until the context's end":   {hangs, cancelled, context.DeadlineExceeded, time.Second, nil},
+		"hangs until the context's end":   {hangs, canceled, context.DeadlineExceeded, time.Second, nil},
 		"times out by a clock of its own": {func(context.Context) (string, error) { return "", context.DeadlineExceeded }, context.WithCancel, nil, 0, []error{licensing.ErrUnauthorized}},
 	}
 	for name, test := range tests {
@@ -624,7 +624,7 @@ func TestF38_ServerError(t *testing.T) {
 				wantState(t, tenant, 1)
 			})
 		})
-		t.Run(fmt.Sprint(status, " for ever"), func(t *testing.T) {
+		t.Run(fmt.Sprint(status, " forever"), func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				_, err := newClient(t, newScript(t, times(5, broken)...)).AssignUserLicense(t.Context(), userID, add(skuA))
 				wantFailed(t, err, status, 5, licensing.ErrUnavailable, licensing.ErrOutcomeUnknown)
@@ -815,7 +815,7 @@ func TestF42_Zombie(t *testing.T) {
 	})
 }
 
-func TestF43_CancelledInFlight(t *testing.T) {
+func TestF43_CanceledInFlight(t *testing.T) {
 	t.Parallel()
 	for name, applied := range map[string]bool{"applied": true, "not applied": false} {
 		t.Run(name, func(t *testing.T) {
@@ -841,7 +841,7 @@ func TestF43_CancelledInFlight(t *testing.T) {
 	}
 }
 
-func TestF44_CancelledWhileWaiting(t *testing.T) {
+func TestF44_CanceledWhileWaiting(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		stop := errors.New("shutting down")
 		ctx, cancel := context.WithCancelCause(t.Context())
@@ -858,7 +858,7 @@ func TestF44_CancelledWhileWaiting(t *testing.T) {
 	})
 }
 
-func TestF45_CancelledAsTheAnswerArrives(t *testing.T) {
+func TestF45_CanceledAsTheAnswerArrives(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		change licensing.AssignLicenseRequest
@@ -883,7 +883,7 @@ func TestF45_CancelledAsTheAnswerArrives(t *testing.T) {
 				}
 				wantFailed(t, err, 400, 1, test.kind)
 				if errors.Is(err, context.Canceled) {
-					t.Errorf("a definite answer counts as cancelled: %v", err)
+					t.Errorf("a definite answer counts as canceled: %v", err)
 				}
 			})
 		})
@@ -1036,7 +1036,7 @@ func TestF65_RunAgainAfterACrash(t *testing.T) {
 			t.Fatalf("%d done, then %v", done, err)
 		}
 		if sku, _ := tenant.SKU(skuA); sku.Consumed != len(users) {
-			t.Errorf("%d users have the licence, want %d", sku.Consumed, len(users))
+			t.Errorf("%d users have the license, want %d", sku.Consumed, len(users))
 		}
 	})
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/graphlicensing/licensing/internal/graph"
 )
 
-// AssignGroupLicense adds and removes licences of a group and returns the
+// AssignGroupLicense adds and removes licenses of a group and returns the
 // group as Graph answers the write. The change is accepted, not made: Graph
 // applies it to the members later, and what fails for one of them shows in
 // that user's LicenseAssignmentStates, never in an error of this call.
@@ -30,12 +30,12 @@ func (c *Client) AssignGroupLicense(ctx context.Context, groupID string, req Ass
 	return finish[*Group](ctx, w, err)
 }
 
-// GroupLicenses reads what licences a group has, and how far Graph has come
+// Group reads what licenses a group has, and how far Graph has come
 // with giving them to the members.
 //
 // The group is given by its object id. Reads lag behind writes;
 // [Client.WaitForGroup] waits until a change is complete. LicenseProcessingState
-// is nil on a group that never had a licence.
+// is nil on a group that never had a license.
 //
 // Permission: Group.Read.All, delegated or application (unverified as the least).
 //
@@ -43,12 +43,12 @@ func (c *Client) AssignGroupLicense(ctx context.Context, groupID string, req Ass
 // [ErrThrottled], [ErrUnavailable].
 //
 // Graph: https://learn.microsoft.com/graph/api/group-get
-func (c *Client) GroupLicenses(ctx context.Context, groupID string) (*Group, error) {
+func (c *Client) Group(ctx context.Context, groupID string) (*Group, error) {
 	return read(ctx, c, "read group licenses", graph.Group(groupID), new(Group))
 }
 
 // GroupMembersWithErrors returns the members of a group for whom one of its
-// licences is in error. What is wrong is in their LicenseAssignmentStates; see
+// licenses is in error. What is wrong is in their LicenseAssignmentStates; see
 // [LicenseAssignmentState.Err]. [Client.ReprocessUserLicense] tries again.
 //
 // The members are read page by page as they are asked for, and ranging again
@@ -71,7 +71,7 @@ func (c *Client) GroupMembersWithErrors(ctx context.Context, groupID string) ite
 	}, selectedUser)
 }
 
-// GroupsWithErrors returns the groups that have members for whom a licence is
+// GroupsWithErrors returns the groups that have members for whom a license is
 // in error. [Client.GroupMembersWithErrors] returns those.
 //
 // The groups are read page by page as they are asked for, and ranging again

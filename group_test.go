@@ -79,6 +79,6 @@ func TestAGroupsMembersFollowLater(t *testing.T) {
 		}
 	}
 	if failed != 1 {
-		t.Errorf("%d members are without the licence, want 1", failed)
+		t.Errorf("%d members are without the license, want 1", failed)
 	}
 }

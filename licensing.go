@@ -1,5 +1,5 @@
 // Package licensing assigns, removes and repairs Microsoft 365 and Entra
-// licences through Microsoft Graph v1.0.
+// licenses through Microsoft Graph v1.0.
 //
 //	client, err := licensing.NewClient(tokens)
 //	…
@@ -25,7 +25,7 @@
 //
 // # Reading
 //
-// [Client.UserLicenses] and the listing [Client.Users] read who has what;
+// [Client.User] and the listing [Client.Users] read who has what;
 // [User.DirectLicenses], [User.InheritedLicenses] and [User.EffectivePlans] tell
 // from where. [Client.SubscribedSKUs] reads what there is to give, and a
 // [Catalog] of it finds SKUs and service plans by name. Reads of Entra lag
@@ -35,7 +35,7 @@
 //
 // An [AssignLicenseRequest] is applied as a whole or not at all. The disabled
 // plans of an added SKU replace those it had before, and without any all of
-// its plans are on. Licences inherited from a group can be changed on the
+// its plans are on. Licenses inherited from a group can be changed on the
 // group only. Taking away Exchange, whether as a SKU or as a service plan,
 // starts the 30 days after which the mailbox is deleted.
 //
@@ -54,7 +54,7 @@
 // by what it wrote itself, unless a read shows something newer; what another
 // client changed meanwhile can be undone. [ServicePlanChange.Apply] works out a
 // change of plans without sending anything. [Client.SetUsageLocation] comes
-// before a user's first licence.
+// before a user's first license.
 //
 // # Groups are asynchronous
 //
@@ -70,7 +70,7 @@
 // 3,000 at once and then 20 a second for one application in a tenant. It packs
 // them into batches, slows down when Graph refuses one, waits as Graph asks, and
 // speeds up again; [WithWriteQuota] tells it of another quota. All runs of a
-// client share what it has learnt, and so do single calls that were throttled.
+// client share what it has learned, and so do single calls that were throttled.
 //
 //	for result := range client.Bulk(ctx, slices.Values(operations), licensing.BulkOptions{}) {
 //		if !result.Done() {
@@ -103,7 +103,7 @@
 //		// Buy seats.
 //	}
 //
-// Graph has one error code for all licence failures, so the kinds are told
+// Graph has one error code for all license failures, so the kinds are told
 // apart by message; an unknown message still comes with its status, code and
 // text. What the package adds to an error or a log line names no user, but
 // Graph's own message, Body and Header are passed on as they came and can
@@ -111,7 +111,7 @@
 //
 // # Retries and throttling
 //
-// Requests are repeated as [RetryPolicy] says. Retry-After is honoured in full
+// Requests are repeated as [RetryPolicy] says. Retry-After is honored in full
 // or, where it is longer than the policy or the context's deadline allows,
 // reported at once. When an answer is lost the same operation is sent again
 // and the write path's own answer decides, so that an operation is reported
@@ -263,9 +263,9 @@ func (c *Client) newRequest(ctx context.Context, op string, obj graph.Object, me
 	}, nil
 }
 
-// ContextWithRequestID returns a context whose calls send id as their
+// ContextWithClientRequestID returns a context whose calls send id as their
 // client-request-id, the id that Microsoft support asks for. By default each
 // call has a new one, the same on each of its attempts.
-func ContextWithRequestID(ctx context.Context, id uuid.UUID) context.Context {
+func ContextWithClientRequestID(ctx context.Context, id uuid.UUID) context.Context {
 	return graph.ContextWithID(ctx, id)
 }

@@ -505,8 +505,8 @@ func TestClientRequestID(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScript(t, reply(503, ""), okUser, okUser, okUser, okUser, graphError(404, "", ""))
 		client := newClient(t, s)
-		own := licensing.ContextWithRequestID(t.Context(), id)
-		for _, ctx := range []context.Context{own, t.Context(), t.Context(), licensing.ContextWithRequestID(own, uuid.Nil)} {
+		own := licensing.ContextWithClientRequestID(t.Context(), id)
+		for _, ctx := range []context.Context{own, t.Context(), t.Context(), licensing.ContextWithClientRequestID(own, uuid.Nil)} {
 			if _, err := client.ReprocessMyLicense(ctx); err != nil {
 				t.Fatal(err)
 			}
@@ -574,7 +574,7 @@ func TestTheLoggerGetsALineForEachAttempt(t *testing.T) {
 				)
 				logger, out := lines(level)
 				client := newClient(t, s, licensing.WithLogger(logger), licensing.WithRetryPolicy(licensing.RetryPolicy{MinWait: 2 * time.Second}))
-				ctx := licensing.ContextWithRequestID(t.Context(), uuid.MustParse("dddddddd-0000-4000-8000-000000000001"))
+				ctx := licensing.ContextWithClientRequestID(t.Context(), uuid.MustParse("dddddddd-0000-4000-8000-000000000001"))
 				if _, err := client.AssignUserLicense(ctx, upn, add(skuA)); err != nil {
 					t.Fatal(err)
 				}

@@ -121,20 +121,20 @@ func TestReadsAsAWhole(t *testing.T) {
 		answer string
 		read   func(context.Context, *licensing.Client) error
 	}{
-		"UserLicenses": {"/users/" + userID + userSelect, `{"id":"` + userID + `"}`, func(ctx context.Context, c *licensing.Client) error {
-			_, err := c.UserLicenses(ctx, userID)
+		"User": {"/users/" + userID + userSelect, `{"id":"` + userID + `"}`, func(ctx context.Context, c *licensing.Client) error {
+			_, err := c.User(ctx, userID)
 			return err
 		}},
-		"UserLicenses of a guest": {"/users/adele_contoso.com%23EXT%23@o%27brien.example" + userSelect, `{}`, func(ctx context.Context, c *licensing.Client) error {
-			_, err := c.UserLicenses(ctx, upn)
+		"User of a guest": {"/users/adele_contoso.com%23EXT%23@o%27brien.example" + userSelect, `{}`, func(ctx context.Context, c *licensing.Client) error {
+			_, err := c.User(ctx, upn)
 			return err
 		}},
-		"MyLicenses": {"/me" + userSelect, `{}`, func(ctx context.Context, c *licensing.Client) error {
-			_, err := c.MyLicenses(ctx)
+		"Me": {"/me" + userSelect, `{}`, func(ctx context.Context, c *licensing.Client) error {
+			_, err := c.Me(ctx)
 			return err
 		}},
-		"GroupLicenses": {"/groups/" + groupID + groupSelect, `{"id":"` + groupID + `"}`, func(ctx context.Context, c *licensing.Client) error {
-			_, err := c.GroupLicenses(ctx, groupID)
+		"Group": {"/groups/" + groupID + groupSelect, `{"id":"` + groupID + `"}`, func(ctx context.Context, c *licensing.Client) error {
+			_, err := c.Group(ctx, groupID)
 			return err
 		}},
 		"UserLicenseDetails": {"/users/" + userID + "/licenseDetails", none, func(ctx context.Context, c *licensing.Client) error {
@@ -194,9 +194,9 @@ func TestReadsThatAreRefused(t *testing.T) {
 		err  func() error
 		text string
 	}{
-		"no user":          {func() error { _, err := client.UserLicenses(t.Context(), ""); return err }, "read user licenses: invalid argument: user is empty"},
+		"no user":          {func() error { _, err := client.User(t.Context(), ""); return err }, "read user licenses: invalid argument: user is empty"},
 		"no user, details": {func() error { _, err := client.UserLicenseDetails(t.Context(), ""); return err }, "list user license details: invalid argument: user is empty"},
-		"no GUID":          {func() error { _, err := client.GroupLicenses(t.Context(), "staff"); return err }, "read group licenses: invalid argument: groupID must be a GUID"},
+		"no GUID":          {func() error { _, err := client.Group(t.Context(), "staff"); return err }, "read group licenses: invalid argument: groupID must be a GUID"},
 		"no GUID, members": {func() error { return one(client.GroupMembersWithErrors(t.Context(), "staff")) }, "list group members with errors: invalid argument: groupID must be a GUID"},
 		"no client":        {func() error { _, err := nobody.SubscribedSKUs(t.Context()); return err }, "list subscribed SKUs: invalid argument: client was not made by NewClient"},
 		"no client, users": {func() error { return one(nobody.Users(t.Context(), licensing.UserQuery{})) }, "list users: invalid argument: client was not made by NewClient"},
@@ -527,7 +527,7 @@ func TestNullItems(t *testing.T) {
 func TestRequestIDsOfPages(t *testing.T) {
 	t.Parallel()
 	id := uuid.MustParse("99999999-9999-4999-8999-999999999999")
-	for name, ctx := range map[string]context.Context{"given": licensing.ContextWithRequestID(t.Context(), id), "not given": t.Context()} {
+	for name, ctx := range map[string]context.Context{"given": licensing.ContextWithClientRequestID(t.Context(), id), "not given": t.Context()} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newScript(t, pageOf(usersURL+"&$skiptoken=2", "a"), pageOf("", "b"))

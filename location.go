@@ -12,7 +12,7 @@ import (
 )
 
 // SetUsageLocation sets the country that a user uses services in, which a user
-// needs before a licence can be assigned directly.
+// needs before a license can be assigned directly.
 //
 // The user is an object id or a user principal name, the country code two
 // letters of ISO 3166, such as "DE". Graph takes a while to notice the new

@@ -169,7 +169,7 @@ func TestUsageLocationThatIsRefused(t *testing.T) {
 
 // A cancellation while waiting for a usage location tells both: nothing is in
 // doubt, since Graph has refused the change.
-func TestCancelledWhileAwaitingAUsageLocation(t *testing.T) {
+func TestCanceledWhileAwaitingAUsageLocation(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := newScript(t, reply(204, ""), badRequest(badLocation), badRequest(badLocation))
 		client := newClient(t, s)

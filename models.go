@@ -7,7 +7,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// An AssignLicenseRequest says which licences to add and which to remove. It
+// An AssignLicenseRequest says which licenses to add and which to remove. It
 // is applied as a whole or not at all. At least one list must have an entry,
 // and no SKU may stand in both, nor twice in AddLicenses.
 type AssignLicenseRequest struct {
@@ -124,7 +124,7 @@ type Group struct {
 	ExpirationDateTime            time.Time               `json:"expirationDateTime,omitzero"`
 	GroupTypes                    []string                `json:"groupTypes,omitzero"`             // "Unified", "DynamicMembership"
 	IsAssignableToRole            *bool                   `json:"isAssignableToRole,omitzero"`     // nil: not set, or not returned
-	LicenseProcessingState        *LicenseProcessingState `json:"licenseProcessingState,omitzero"` // nil: never had a licence, or not returned
+	LicenseProcessingState        *LicenseProcessingState `json:"licenseProcessingState,omitzero"` // nil: never had a license, or not returned
 	Mail                          string                  `json:"mail,omitzero"`
 	MailEnabled                   *bool                   `json:"mailEnabled,omitzero"` // nil: not returned
 	MailNickname                  string                  `json:"mailNickname,omitzero"`

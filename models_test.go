@@ -130,8 +130,8 @@ func TestRequestsAreNeverNull(t *testing.T) {
 		}, `{"addLicenses":[{"disabledPlans":["` + planA.String() + `","` + planB.String() + `"],"skuId":"` + skuA.String() + `"},` +
 			`{"disabledPlans":[],"skuId":"` + skuB.String() + `"}],` +
 			`"removeLicenses":["` + skuC.String() + `","ffffffff-ffff-ffff-ffff-ffffffffffff"]}`},
-		{"a licence", licensing.AssignedLicense{}, `{"disabledPlans":[],"skuId":"00000000-0000-0000-0000-000000000000"}`},
-		{"a licence by pointer", &licensing.AssignedLicense{SKUID: skuA, DisabledPlans: []uuid.UUID{planA}}, `{"disabledPlans":["` + planA.String() + `"],"skuId":"` + skuA.String() + `"}`},
+		{"a license", licensing.AssignedLicense{}, `{"disabledPlans":[],"skuId":"00000000-0000-0000-0000-000000000000"}`},
+		{"a license by pointer", &licensing.AssignedLicense{SKUID: skuA, DisabledPlans: []uuid.UUID{planA}}, `{"disabledPlans":["` + planA.String() + `"],"skuId":"` + skuA.String() + `"}`},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

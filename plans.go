@@ -105,7 +105,7 @@ func (p ServicePlanChange) lists() []planList {
 	return []planList{{"Enable", p.Enable}, {"Disable", p.Disable}, {"EnableOnly", p.EnableOnly}}
 }
 
-// checkSKU reports a licence that is not of the SKU that it is to be.
+// checkSKU reports a license that is not of the SKU that it is to be.
 func checkSKU(op, licenseName string, license AssignedLicense, skuName string, sku SubscribedSKU) error {
 	switch {
 	case sku.SKUID == uuid.Nil:
@@ -163,7 +163,7 @@ const (
 	PlanMatchNone    PlanMatch = "none"    // nothing is disabled for it
 )
 
-// swapPlans returns the licence of SKU b that takes the place of from, one of
+// swapPlans returns the license of SKU b that takes the place of from, one of
 // SKU a, and for each disabled plan of it what it became. A plan that both
 // SKUs have stays disabled; for others mapping says which plan of b (value)
 // stands for one of a (key). Whatever else b has is on.

@@ -135,7 +135,7 @@ func TestSwapPlansErrors(t *testing.T) {
 		mapping map[uuid.UUID]uuid.UUID
 		want    string
 	}{
-		{"a licence of another SKU", ofA, b, a, nil,
+		{"a license of another SKU", ofA, b, a, nil,
 			"the license is of SKU 00000000-0000-4000-8000-0000000000a0, and the old SKU is 00000000-0000-4000-8000-0000000000b0 (NEW)"},
 		{"no old SKU", AssignedLicense{}, SubscribedSKU{}, b, nil, "the old SKU.SKUID is the nil UUID"},
 		{"no new SKU", ofA, a, SubscribedSKU{}, nil, "the new SKU.SKUID is the nil UUID"},

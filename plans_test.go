@@ -128,7 +128,7 @@ func TestServicePlanChangeApplyErrors(t *testing.T) {
 			"change service plans: invalid argument: Disable[0] is the nil UUID"},
 		{"the nil UUID in EnableOnly", skuA, sixPlans(), licensing.ServicePlanChange{EnableOnly: []uuid.UUID{uuid.Nil}}, licensing.ErrInvalidArgument,
 			"change service plans: invalid argument: EnableOnly[0] is the nil UUID"},
-		{"a licence of another SKU", skuB, sixPlans(), licensing.ServicePlanChange{Enable: planIDs(1)}, licensing.ErrInvalidArgument,
+		{"a license of another SKU", skuB, sixPlans(), licensing.ServicePlanChange{Enable: planIDs(1)}, licensing.ErrInvalidArgument,
 			"change service plans: invalid argument: current is of SKU bbbbbbbb-bbbb-4bbb-8bbb-bbbbbbbbbbbb, and sku is aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa (SIXPACK)"},
 		{"no SKU", uuid.Nil, licensing.SubscribedSKU{}, licensing.ServicePlanChange{Enable: planIDs(1)}, licensing.ErrInvalidArgument,
 			"change service plans: invalid argument: sku.SKUID is the nil UUID"},

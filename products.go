@@ -133,7 +133,7 @@ func (n *ProductNames) ServicePlan(id uuid.UUID) string {
 	return n.plans[id]
 }
 
-// WithNames returns a catalogue of the same SKUs that also knows names, in
+// WithNames returns a catalog of the same SKUs that also knows names, in
 // place of any that it had. c stays as it is.
 func (c *Catalog) WithNames(names *ProductNames) *Catalog {
 	named := &Catalog{skus: c.skus, exact: c.exact, sold: make(nameIndex), names: names}

@@ -28,7 +28,7 @@ const (
 
 // An Operation is one write of many, for [Client.Bulk]. It is plain data and
 // travels as JSON. What was written by hand should be read with
-// [json.Decoder.DisallowUnknownFields]: a misspelt disabledPlans is no list, and
+// [json.Decoder.DisallowUnknownFields]: a misspelled disabledPlans is no list, and
 // without one all plans are on.
 type Operation struct {
 	Kind   OperationKind `json:"kind"`

@@ -300,9 +300,9 @@ func TestAnErrorAsARecord(t *testing.T) {
 				return err
 			},
 			`{"kinds":["unavailable","outcomeUnknown"],"op":"assign user license","clientRequestId":"` + fixed + `","attempts":1,"cause":"connection reset by peer"}`},
-		{"cancelled",
+		{"canceled",
 			func(ctx context.Context) error {
-				_, err := newClient(t, newScript(t)).AssignUserLicense(licensing.ContextWithRequestID(ended, uuid.MustParse(fixed)), userID, add(skuA))
+				_, err := newClient(t, newScript(t)).AssignUserLicense(licensing.ContextWithClientRequestID(ended, uuid.MustParse(fixed)), userID, add(skuA))
 				return err
 			},
 			`{"kinds":["canceled"],"op":"assign user license","clientRequestId":"` + fixed + `","cause":"context canceled: another call failed","causeKinds":["canceled"]}`},
@@ -333,7 +333,7 @@ func TestAnErrorAsARecord(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			err := test.call(licensing.ContextWithRequestID(t.Context(), uuid.MustParse(fixed)))
+			err := test.call(licensing.ContextWithClientRequestID(t.Context(), uuid.MustParse(fixed)))
 			if got := jsonOf(t, licensing.OperationResult{Err: err}); got != `{"index":0,"error":`+test.want+`}` {
 				t.Errorf("got  %s\nwant {\"index\":0,\"error\":%s}", got, test.want)
 			}
@@ -435,7 +435,7 @@ func TestErrorsMeanTheSameReadBack(t *testing.T) {
 			wantRecorded(t, assign(t, ctx, nil))
 		})
 	})
-	t.Run("cancelled", func(t *testing.T) {
+	t.Run("canceled", func(t *testing.T) {
 		t.Parallel()
 		for _, why := range []error{
 			nil, errors.New("stop"), context.DeadlineExceeded, licensing.ErrStopped, licensing.ErrOutcomeUnknown, licensing.ErrInvalidArgument,

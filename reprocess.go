@@ -6,13 +6,13 @@ import (
 	"github.com/graphlicensing/licensing/internal/graph"
 )
 
-// ReprocessUserLicense makes Graph work out all group-based licences of a user
+// ReprocessUserLicense makes Graph work out all group-based licenses of a user
 // again and returns the user as Graph answers the write.
 //
 // The user is an object id or a user principal name. It is the way out of a
-// licence in error once its cause is gone: seats freed, a conflict, usage
+// license in error once its cause is gone: seats freed, a conflict, usage
 // location or proxy address mended, a group left. It returns the true reason
-// where a [LicenseAssignmentState] says Other. Direct licences stay as they
+// where a [LicenseAssignmentState] says Other. Direct licenses stay as they
 // are.
 //
 // Permission: User.ReadWrite.All, delegated or application.
@@ -20,7 +20,7 @@ import (
 //
 // Errors: [ErrInvalidArgument] (nothing was sent), [ErrNoAvailableLicenses],
 // [ErrPlanDependency], [ErrPlanConflict], [ErrUsageLocation],
-// [ErrProxyAddressConflict] (what still keeps the licence away), [ErrNotFound],
+// [ErrProxyAddressConflict] (what still keeps the license away), [ErrNotFound],
 // [ErrForbidden], [ErrThrottled], [ErrOutcomeUnknown] (ended in doubt).
 //
 // Graph: https://learn.microsoft.com/graph/api/user-reprocesslicenseassignment
@@ -29,7 +29,7 @@ func (c *Client) ReprocessUserLicense(ctx context.Context, user string) (*User, 
 	return finish[*User](ctx, w, err)
 }
 
-// ReprocessMyLicense makes Graph work out all group-based licences of the
+// ReprocessMyLicense makes Graph work out all group-based licenses of the
 // signed-in user again and returns the user as Graph answers the write.
 //
 // It is [Client.ReprocessUserLicense] for the user whose token it is, and

@@ -276,8 +276,8 @@ func TestEndsAfterDoubt(t *testing.T) {
 		"401":                 {[]step{unauthorized}, 401, []error{licensing.ErrUnauthorized, licensing.ErrOutcomeUnknown}},
 		"unknown 400":         {[]step{unknown400}, 400, []error{licensing.ErrOutcomeUnknown}},
 		"too long a throttle": {[]step{tooMany("Retry-After", "3600")}, 429, []error{licensing.ErrThrottled, licensing.ErrOutcomeUnknown}},
-		"conflict for ever":   {times(4, concurrent), 409, []error{licensing.ErrConcurrentChange, licensing.ErrOutcomeUnknown}},
-		"refused for ever":    {times(4, notDialed), 0, []error{licensing.ErrUnavailable, licensing.ErrOutcomeUnknown}},
+		"conflict forever":    {times(4, concurrent), 409, []error{licensing.ErrConcurrentChange, licensing.ErrOutcomeUnknown}},
+		"refused forever":     {times(4, notDialed), 0, []error{licensing.ErrUnavailable, licensing.ErrOutcomeUnknown}},
 		"no seats":            {[]step{soldOut}, 400, []error{licensing.ErrNoAvailableLicenses}},
 		"dependency":          {[]step{needed}, 400, []error{licensing.ErrPlanDependency}},
 		"conflict":            {[]step{badRequest("License assignment failed because service plans a,b are mutually exclusive")}, 400, []error{licensing.ErrPlanConflict}},
@@ -294,7 +294,7 @@ func TestEndsAfterDoubt(t *testing.T) {
 			})
 		})
 	}
-	t.Run("cancelled while waiting", func(t *testing.T) {
+	t.Run("canceled while waiting", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 50*time.Second)
 			defer cancel()
@@ -330,9 +330,9 @@ func TestFence(t *testing.T) {
 		stalled time.Duration // how long the first call takes
 		cancel  bool
 	}{
-		"attempt timeout":     {silent, time.Minute, false},
-		"504":                 {gatewayTimeout, 0, false},
-		"cancelled in flight": {silent, 10 * time.Second, true},
+		"attempt timeout":    {silent, time.Minute, false},
+		"504":                {gatewayTimeout, 0, false},
+		"canceled in flight": {silent, 10 * time.Second, true},
 	}
 	// What comes next, and how long it has to wait for the first call's write.
 	next := map[string]struct {
@@ -440,7 +440,7 @@ func TestFenceWithoutRoom(t *testing.T) {
 			})
 		})
 	}
-	t.Run("cancelled behind it", func(t *testing.T) {
+	t.Run("canceled behind it", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			client := newClient(t, newScript(t, gatewayTimeout), once)
 			client.AssignUserLicense(t.Context(), userID, add(skuA))
@@ -491,7 +491,7 @@ func TestATokenSourceWithConnectionsOfItsOwn(t *testing.T) {
 			wantState(t, tenant, 1)
 		})
 	})
-	t.Run("none, then cancelled in flight", func(t *testing.T) {
+	t.Run("none, then canceled in flight", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			client := tokenClient(t, dialsInVain, newScript(t, silent, okUser))
 			ctx, cancel := context.WithCancel(t.Context())
@@ -758,8 +758,8 @@ func (e endless) Read(p []byte) (int, error) {
 	}
 }
 
-// What was cancelled before anything went out is not in doubt.
-func TestCancelledBeforeSending(t *testing.T) {
+// What was canceled before anything went out is not in doubt.
+func TestCanceledBeforeSending(t *testing.T) {
 	t.Parallel()
 	stop := errors.New("stop")
 	check := func(t *testing.T, err error, attempts int) {
@@ -925,7 +925,7 @@ func TestAskedWaitsAreSpread(t *testing.T) {
 		for range 10 {
 			client := newClient(t, newScript(t, tooMany("Retry-After", "8"), okUser))
 			start := time.Now()
-			if _, err := client.UserLicenses(t.Context(), userID); err != nil {
+			if _, err := client.User(t.Context(), userID); err != nil {
 				t.Fatal(err)
 			}
 			waits[time.Since(start)] = true
@@ -1046,7 +1046,7 @@ func TestARefreshThatFails(t *testing.T) {
 	}{
 		"at once":     {[]step{refused}, fails, []error{expired}, "token source: the refresh token has expired", []error{licensing.ErrUnauthorized}},
 		"after doubt": {[]step{lost, refused}, fails, []error{expired}, "token source: the refresh token has expired", []error{licensing.ErrUnauthorized, licensing.ErrOutcomeUnknown}},
-		"cancelled": {[]step{refused}, func(ctx context.Context) (string, error) {
+		"canceled": {[]step{refused}, func(ctx context.Context) (string, error) {
 			<-ctx.Done()
 			return "", ctx.Err()
 		}, []error{context.Canceled, stop}, "token source: context canceled: stop", []error{licensing.ErrUnauthorized}},
@@ -1163,7 +1163,7 @@ func TestErrorsTellOfTheCall(t *testing.T) {
 			graphError(503, "ServiceUnavailable", "Busy.", "Request-Id", "first"),
 			graphError(409, "Directory_ConcurrencyViolation", "Wait.", "Request-Id", "second"),
 			graphError(429, "TooManyRequests", "Too many.", "Request-Id", "third", "Retry-After", "500", "Date", "Sat, 01 Jan 2000 00:00:07 GMT", "Set-Cookie", "a=b"))
-		_, err := newClient(t, s).AssignUserLicense(licensing.ContextWithRequestID(t.Context(), id), userID, add(skuA))
+		_, err := newClient(t, s).AssignUserLicense(licensing.ContextWithClientRequestID(t.Context(), id), userID, add(skuA))
 		e := wantFailed(t, err, 429, 3, licensing.ErrThrottled, licensing.ErrOutcomeUnknown)
 		body := `{"error":{"code":"TooManyRequests","message":"Too many.","innerError":{}}}`
 		same(t, "op, code, message, body", []string{e.Op, e.Code, e.Message, string(e.Body)}, []string{"assign user license", "TooManyRequests", "Too many.", body})

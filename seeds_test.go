@@ -51,7 +51,7 @@ func TestExampleRequests(t *testing.T) {
 		body   string // as the page has it
 	}{
 		{
-			"add two licences to the signed-in user",
+			"add two licenses to the signed-in user",
 			assignMine(licensing.AssignLicenseRequest{AddLicenses: []licensing.AssignedLicense{
 				{SKUID: firstSKU, DisabledPlans: []uuid.UUID{firstPlan}},
 				{SKUID: secondSKU},
@@ -72,7 +72,7 @@ func TestExampleRequests(t *testing.T) {
 			}`,
 		},
 		{
-			"remove two licences from the signed-in user",
+			"remove two licenses from the signed-in user",
 			assignMine(remove(secondSKU, firstSKU)),
 			okUser, "/me/assignLicense",
 			`{
@@ -103,7 +103,7 @@ func TestExampleRequests(t *testing.T) {
 			}`,
 		},
 		{
-			"add licences to a group",
+			"add licenses to a group",
 			assignGroup(licensing.AssignLicenseRequest{AddLicenses: []licensing.AssignedLicense{
 				{
 					SKUID:         uuid.MustParse("b05e124f-c7cc-45a0-a6aa-8cf78c946968"),
@@ -135,7 +135,7 @@ func TestExampleRequests(t *testing.T) {
 			}`,
 		},
 		{
-			"remove licences from a group",
+			"remove licenses from a group",
 			assignGroup(remove(uuid.MustParse("c7df2760-2c81-4ef7-b578-5b5392b571df"), uuid.MustParse("b05e124f-c7cc-45a0-a6aa-8cf78c946968"))),
 			reply(202, `{"id":"`+licensedGroup+`"}`), "/groups/1132b215-826f-42a9-8cfe-1643d19d17fd/assignLicense",
 			`{
@@ -196,7 +196,7 @@ func TestExampleAnswers(t *testing.T) {
 		want   any
 	}{
 		{
-			"two licences were added", assignMine,
+			"two licenses were added", assignMine,
 			reply(200, `{
 				"accountEnabled": true,
 				"assignedLicenses": [
@@ -223,7 +223,7 @@ func TestExampleAnswers(t *testing.T) {
 			},
 		},
 		{
-			"the licences were removed", assignMine,
+			"the licenses were removed", assignMine,
 			reply(200, `{
 				"accountEnabled": true,
 				"assignedLicenses": [],
@@ -273,7 +273,7 @@ func TestExampleAnswers(t *testing.T) {
 			},
 		},
 		{
-			"licences were added to a group",
+			"licenses were added to a group",
 			func(t *testing.T, c *licensing.Client) (any, error) {
 				return result(c.AssignGroupLicense(t.Context(), licensedGroup, add(skuA)))
 			},
@@ -291,7 +291,7 @@ func TestExampleAnswers(t *testing.T) {
 			},
 		},
 		{
-			"licences were removed from a group",
+			"licenses were removed from a group",
 			func(t *testing.T, c *licensing.Client) (any, error) {
 				return result(c.AssignGroupLicense(t.Context(), otherGroup, remove(skuA)))
 			},

@@ -84,7 +84,7 @@ func (c *Client) SubscribedSKUs(ctx context.Context) ([]SubscribedSKU, error) {
 //
 // The user is an object id or a user principal name. A plan that is off has the
 // status [ProvisioningStatusDisabled]. Where a SKU comes from is told by
-// [Client.UserLicenses].
+// [Client.User].
 //
 // Permission: LicenseAssignment.Read.All, delegated or application.
 //

@@ -41,7 +41,7 @@ func (c *Client) UpdateUserServicePlans(ctx context.Context, user string, skuID 
 // written.
 //
 // It works and warns as [Client.UpdateUserServicePlans] does, except that a
-// group's licences carry no times: for those five minutes the client's own write
+// group's licenses carry no times: for those five minutes the client's own write
 // always counts.
 //
 // Permission: LicenseAssignment.ReadWrite.All, LicenseAssignment.Read.All and
@@ -56,7 +56,7 @@ func (c *Client) UpdateGroupServicePlans(ctx context.Context, groupID string, sk
 	return updatePlans[*Group](ctx, c, "update group service plans", graph.Group(groupID), skuID, change)
 }
 
-// A holder is a resource whose own licences can be told.
+// A holder is a resource whose own licenses can be told.
 type holder interface {
 	resource
 	// holding returns the direct assignment of a SKU and when it was made, or

@@ -429,7 +429,7 @@ func TestAnEditWaitsForTheFence(t *testing.T) {
 			time.Sleep(2 * time.Minute) // what stalled lands
 		})
 	})
-	t.Run("cancelled", func(t *testing.T) {
+	t.Run("canceled", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			o := stall(t)
 			ctx, cancel := context.WithCancel(t.Context())

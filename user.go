@@ -9,7 +9,7 @@ import (
 	"github.com/graphlicensing/licensing/internal/graph"
 )
 
-// AssignUserLicense adds and removes licences of a user in one request and
+// AssignUserLicense adds and removes licenses of a user in one request and
 // returns the user as Graph answers it, which is with few of the properties.
 //
 // The user is an object id or a user principal name, and needs a usage
@@ -32,7 +32,7 @@ func (c *Client) AssignUserLicense(ctx context.Context, user string, req AssignL
 	return finish[*User](ctx, w, err)
 }
 
-// AssignMyLicense adds and removes licences of the signed-in user and returns
+// AssignMyLicense adds and removes licenses of the signed-in user and returns
 // the user as Graph answers the write.
 //
 // It is [Client.AssignUserLicense] for the user whose token it is, and works
@@ -49,8 +49,8 @@ func (c *Client) AssignMyLicense(ctx context.Context, req AssignLicenseRequest) 
 	return finish[*User](ctx, w, err)
 }
 
-// UserLicenses reads what licences a user has, directly and through groups,
-// with all properties that are about licences.
+// User reads what licenses a user has, directly and through groups,
+// with all properties that are about licenses.
 //
 // The user is an object id or a user principal name. See [User.DirectLicenses],
 // [User.InheritedLicenses] and [User.EffectivePlans]: AssignedLicenses cannot
@@ -64,26 +64,26 @@ func (c *Client) AssignMyLicense(ctx context.Context, req AssignLicenseRequest) 
 // or one just made), [ErrForbidden], [ErrThrottled], [ErrUnavailable].
 //
 // Graph: https://learn.microsoft.com/graph/api/user-get
-func (c *Client) UserLicenses(ctx context.Context, user string) (*User, error) {
+func (c *Client) User(ctx context.Context, user string) (*User, error) {
 	return read(ctx, c, "read user licenses", graph.User(user), new(User))
 }
 
-// MyLicenses reads what licences the signed-in user has.
+// Me reads what licenses the signed-in user has.
 //
-// It is [Client.UserLicenses] for the user whose token it is, and works with
+// It is [Client.User] for the user whose token it is, and works with
 // delegated tokens only.
 //
 // Permission: User.Read, delegated (unverified).
 //
-// Errors: those of [Client.UserLicenses], and [ErrDelegatedOnly] (the token is
+// Errors: those of [Client.User], and [ErrDelegatedOnly] (the token is
 // an application's).
 //
 // Graph: https://learn.microsoft.com/graph/api/user-get
-func (c *Client) MyLicenses(ctx context.Context) (*User, error) {
+func (c *Client) Me(ctx context.Context) (*User, error) {
 	return read(ctx, c, "read my licenses", graph.Me, new(User))
 }
 
-// DirectLicenses returns the licences that are assigned to the user directly,
+// DirectLicenses returns the licenses that are assigned to the user directly,
 // which are those that can be changed and removed on the user. A SKU may be
 // among them and be inherited as well.
 //
@@ -102,7 +102,7 @@ func (u *User) DirectLicenses() ([]AssignedLicense, bool) {
 	return licenses, ok
 }
 
-// InheritedLicenses returns the licences that the user has through groups,
+// InheritedLicenses returns the licenses that the user has through groups,
 // which can be changed and removed on the group only. A SKU that comes through
 // several groups is there for each.
 //
@@ -148,7 +148,7 @@ type EffectivePlan struct {
 // The assignments of a SKU add up: a plan is on when any of them, direct or
 // through a group, leaves it on. Assignments in state Error or Disabled give
 // nothing. Those in an unknown state count as held: Graph documents no other
-// state that takes a licence away. Like [User.DirectLicenses] it reports false
+// state that takes a license away. Like [User.DirectLicenses] it reports false
 // when nothing is known.
 func (u *User) EffectivePlans(sku SubscribedSKU) ([]EffectivePlan, bool) {
 	states, ok := u.held()

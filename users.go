@@ -16,12 +16,12 @@ import (
 // everybody.
 type UserQuery struct {
 	// Filter is an OData filter, such as "accountEnabled eq true". Graph
-	// refuses most combinations with a filter on licences.
+	// refuses most combinations with a filter on licenses.
 	Filter string
 	// SKUID limits the users to those who have a SKU, directly or through a
 	// group.
 	SKUID uuid.UUID
-	// OnlyErrors limits the users to those with a licence in error, that of
+	// OnlyErrors limits the users to those with a license in error, that of
 	// SKUID if it is given, whether they have it or not. Graph cannot filter
 	// by that, so all users that Filter allows are read.
 	OnlyErrors bool
@@ -30,8 +30,8 @@ type UserQuery struct {
 	PageSize int
 }
 
-// Users returns the licence view of many users: who they are, whether they are
-// enabled, their usage location, and what licences they have from where.
+// Users returns the license view of many users: who they are, whether they are
+// enabled, their usage location, and what licenses they have from where.
 //
 // The users are read page by page as they are asked for, and ranging again
 // reads again. An error ends the sequence. A listing of a large tenant is no
@@ -89,7 +89,7 @@ const listedProperties = "accountEnabled,assignedLicenses,displayName,id,license
 // advanced matches the filters that Graph answers from its index only.
 var advanced = regexp.MustCompile(`(?i)/\$count|\bne\b|\bnot\b|\bendswith\b`)
 
-// selectedUser returns a user of a listing that asked for licences.
+// selectedUser returns a user of a listing that asked for licenses.
 func selectedUser(w *wireUser) *User {
 	user := w.user()
 	user.selected()

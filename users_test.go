@@ -117,7 +117,7 @@ func (o *office) off(t testing.TB, id string, sku uuid.UUID) []uuid.UUID {
 	return nil
 }
 
-func TestUsersByLicence(t *testing.T) {
+func TestUsersByLicense(t *testing.T) {
 	t.Parallel()
 	o := newOffice()
 	o.tenant.AddUser(licensingtest.User{AccountDisabled: true, Licenses: []licensingtest.License{{SKUID: o.e3.ID}}})
@@ -141,7 +141,7 @@ func TestUsersByLicence(t *testing.T) {
 			expectIDs(t, ids, test.want...)
 		})
 	}
-	// Graph refuses some filters on licences. It is not for us to guess which.
+	// Graph refuses some filters on licenses. It is not for us to guess which.
 	_, err := walked(t, o.client.Users(t.Context(), licensing.UserQuery{SKUID: o.e3.ID, Filter: "userType eq 'Guest' or accountEnabled eq true"}))
 	if e := asError(t, err); e.Code != "Request_UnsupportedQuery" || e.Attempts != 1 {
 		t.Errorf("got %v", err)
@@ -194,8 +194,8 @@ func TestErrorsOfGroups(t *testing.T) {
 	for range 4 {
 		ids = append(ids, tenant.AddUser(licensingtest.User{UsageLocation: "DE"}).ID)
 	}
-	licence := []licensingtest.License{{SKUID: sku.ID}}
-	full := tenant.AddGroup(licensingtest.Group{DisplayName: "Full", Licenses: licence}, ids[:3]...)
+	license := []licensingtest.License{{SKUID: sku.ID}}
+	full := tenant.AddGroup(licensingtest.Group{DisplayName: "Full", Licenses: license}, ids[:3]...)
 	tenant.AddGroup(licensingtest.Group{DisplayName: "Fine"}, ids...)
 	client := tenant.Client()
 
@@ -229,7 +229,7 @@ func TestErrorsOfGroups(t *testing.T) {
 	}
 }
 
-func TestUserLicenses(t *testing.T) {
+func TestUser(t *testing.T) {
 	t.Parallel()
 	const answer = `{"@odata.context":"https://graph.microsoft.com/v1.0/$metadata#users/$entity",
 		"id":"11111111-1111-4111-8111-111111111111","accountEnabled":false,"displayName":"Adele","usageLocation":null,"userPrincipalName":"adele@contoso.example","userType":"Guest",
@@ -249,16 +249,16 @@ func TestUserLicenses(t *testing.T) {
 	}
 	client := newClient(t, newScript(t, reply(200, answer), reply(200, answer), reply(202, answer)))
 	for range 2 {
-		if got, err := client.UserLicenses(t.Context(), userID); err != nil || !reflect.DeepEqual(got, want) {
+		if got, err := client.User(t.Context(), userID); err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("got %+v, %v, want %+v", got, err, want)
 		}
 	}
-	if got, err := client.MyLicenses(t.Context()); err != nil || !reflect.DeepEqual(got, want) {
+	if got, err := client.Me(t.Context()); err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, %v, want %+v", got, err, want)
 	}
 }
 
-func TestGroupLicenses(t *testing.T) {
+func TestGroup(t *testing.T) {
 	t.Parallel()
 	client := newClient(t, newScript(t,
 		reply(200, `{"id":"22222222-2222-4222-8222-222222222222","displayName":"Staff","groupTypes":["Unified"],"securityEnabled":true,"mailEnabled":false,"createdDateTime":"2026-01-02T03:04:05Z",
@@ -272,7 +272,7 @@ func TestGroupLicenses(t *testing.T) {
 	}, {
 		ID: groupID, AssignedLicenses: []licensing.AssignedLicense{},
 	}} {
-		if got, err := client.GroupLicenses(t.Context(), groupID); err != nil || !reflect.DeepEqual(got, want) {
+		if got, err := client.Group(t.Context(), groupID); err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("got %+v, %v, want %+v", got, err, want)
 		}
 	}
@@ -282,13 +282,13 @@ func TestGroupLicenses(t *testing.T) {
 func TestReadsTellWhoWasRead(t *testing.T) {
 	t.Parallel()
 	client := newClient(t, newScript(t, reply(200, `{}`), reply(200, `{}`), reply(200, `{}`)))
-	if user, err := client.UserLicenses(t.Context(), userID); err != nil || user.ID != userID {
+	if user, err := client.User(t.Context(), userID); err != nil || user.ID != userID {
 		t.Errorf("got %+v, %v", user, err)
 	}
-	if user, err := client.UserLicenses(t.Context(), "adele@contoso.example"); err != nil || user.UserPrincipalName != "adele@contoso.example" {
+	if user, err := client.User(t.Context(), "adele@contoso.example"); err != nil || user.UserPrincipalName != "adele@contoso.example" {
 		t.Errorf("got %+v, %v", user, err)
 	}
-	if group, err := client.GroupLicenses(t.Context(), groupID); err != nil || group.ID != groupID {
+	if group, err := client.Group(t.Context(), groupID); err != nil || group.ID != groupID {
 		t.Errorf("got %+v, %v", group, err)
 	}
 }
@@ -307,7 +307,7 @@ func TestReadsAreRepeated(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				user, err := newClient(t, newScript(t, test.steps...)).UserLicenses(t.Context(), userID)
+				user, err := newClient(t, newScript(t, test.steps...)).User(t.Context(), userID)
 				if !errors.Is(err, test.kind) || errors.Is(err, licensing.ErrOutcomeUnknown) || (user != nil) != (test.kind == nil) {
 					t.Errorf("got %+v, %v, want %v", user, err, test.kind)
 				}
@@ -319,14 +319,14 @@ func TestReadsAreRepeated(t *testing.T) {
 func TestReadsOfTheSignedInUser(t *testing.T) {
 	t.Parallel()
 	o := newOffice()
-	if _, err := o.client.MyLicenses(t.Context()); !errors.Is(err, licensing.ErrDelegatedOnly) {
+	if _, err := o.client.Me(t.Context()); !errors.Is(err, licensing.ErrDelegatedOnly) {
 		t.Errorf("got %v", err)
 	}
 	if _, err := o.client.MyLicenseDetails(t.Context()); !errors.Is(err, licensing.ErrDelegatedOnly) {
 		t.Errorf("got %v", err)
 	}
 	o.tenant.SignIn(o.both)
-	user, err := o.client.MyLicenses(t.Context())
+	user, err := o.client.Me(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,13 +19,13 @@ const (
 )
 
 // WaitForGroup waits until a change to a group has been applied to its members,
-// and returns the group: its licences are what want asks for and processing is
+// and returns the group: its licenses are what want asks for and processing is
 // complete. Want is the request that the change was made with.
 //
 // It reads the group at growing intervals until ctx ends, which is its only
 // limit; a large group can take hours. Reads can show what was complete before
 // the change: unless it has seen processing go on, it wants to see the same for
-// half a minute. Complete does not mean that all members have the licence: see
+// half a minute. Complete does not mean that all members have the license: see
 // [Client.GroupMembersWithErrors].
 //
 // Permission: Group.Read.All, delegated or application (unverified as the least).
@@ -55,7 +55,7 @@ func (c *Client) WaitForGroup(ctx context.Context, groupID string, want AssignLi
 	})
 }
 
-// WaitForUser waits until reads show a change of a user's direct licences, and
+// WaitForUser waits until reads show a change of a user's direct licenses, and
 // returns the user. Want is the request that the change was made with.
 //
 // The change itself is made when [Client.AssignUserLicense] returns. This is for

@@ -30,7 +30,7 @@ func groupIn(state string, licenses ...string) step {
 	return reply(200, `{"id":"`+groupID+`","assignedLicenses":[`+strings.Join(licenses, ",")+`],"licenseProcessingState":`+state+`}`)
 }
 
-// userHas is a user with these rows; a row is a licence with more properties.
+// userHas is a user with these rows; a row is a license with more properties.
 func userHas(rows ...string) step {
 	return reply(200, `{"id":"`+userID+`","licenseAssignmentStates":[`+strings.Join(rows, ",")+`]}`)
 }
@@ -75,7 +75,7 @@ func TestWaitForGroup(t *testing.T) {
 		"plans that differ":                {wantA(planA, planB), []step{groupIn(complete, hasA), groupIn(complete, hasA), groupIn(complete, hasAPart), groupIn(complete, hasAPart)}, nil},
 		"plans still off":                  {wantA(), []step{groupIn(complete, hasAPart), groupIn(complete, hasAPart), groupIn(complete, hasA), groupIn(complete, hasA)}, nil},
 		"a removal":                        {remove(skuA), []step{groupIn(complete, hasA), groupIn(complete, hasA), groupIn(running), groupIn(complete), groupIn(complete)}, nil},
-		"a null state without licences":    {remove(skuA), []step{groupIn(""), groupIn(""), groupIn(complete), groupIn(complete)}, nil},
+		"a null state without licenses":    {remove(skuA), []step{groupIn(""), groupIn(""), groupIn(complete), groupIn(complete)}, nil},
 		"a removal, the rest unknown":      {remove(skuA), []step{groupIn("", hasB), groupIn(complete, hasB), groupIn(complete, hasB)}, nil},
 		"a swap":                           {swap, []step{groupIn(complete, hasB), groupIn(complete, hasA, hasB), groupIn(complete, hasA, hasB), groupIn(complete, hasA), groupIn(complete, hasA)}, nil},
 		"an error midway":                  {wantA(), []step{groupIn(queued, hasA), denied}, licensing.ErrForbidden},
@@ -237,12 +237,12 @@ func TestWaitingEndsWithTheContext(t *testing.T) {
 		took time.Duration
 		text string
 	}{
-		"cancelled before": {func(ctx context.Context) (context.Context, context.CancelFunc) {
+		"canceled before": {func(ctx context.Context) (context.Context, context.CancelFunc) {
 			ctx, cancel := context.WithCancel(ctx)
 			cancel()
 			return ctx, cancel
 		}, context.Canceled, 0, "context canceled"},
-		"cancelled while waiting": {func(ctx context.Context) (context.Context, context.CancelFunc) {
+		"canceled while waiting": {func(ctx context.Context) (context.Context, context.CancelFunc) {
 			ctx, cancel := context.WithCancelCause(ctx)
 			time.AfterFunc(time.Second, func() { cancel(cause) })
 			return ctx, func() { cancel(nil) }
@@ -327,7 +327,7 @@ func TestWaitingInATenant(t *testing.T) {
 	})
 }
 
-// Complete does not mean that all members have the licence.
+// Complete does not mean that all members have the license.
 func TestAfterWaitingForAGroup(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		tenant := licensingtest.NewTenant()

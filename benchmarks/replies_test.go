@@ -96,7 +96,7 @@ var replies = []row{
 		ours: `, licensing.Error: assign user license: 429 TooManyRequests: Too many requests (request-i…`},
 	{name: "429 without Retry-After, once", replies: []reply{wait(), done},
 		ours: `2×, id`},
-	{name: "429, Retry-After 30, cancelled after 0.5 s", replies: []reply{wait("Retry-After", "30")}, cancel: 500 * time.Millisecond,
+	{name: "429, Retry-After 30, canceled after 0.5 s", replies: []reply{wait("Retry-After", "30")}, cancel: 500 * time.Millisecond,
 		ours: `1×, licensing.Error: assign user license: 429 TooManyRequests: Too many requests: context c…`},
 	{name: "429, Retry-After 3600, deadline after 5 s", replies: []reply{wait("Retry-After", "3600")}, deadline: 5 * time.Second,
 		ours: `1×, licensing.Error: assign user license: 429 TooManyRequests: Too many requests (request-i…`},

@@ -67,7 +67,7 @@ func checkNames(object map[string]json.RawMessage, known ...string) *graphError 
 	return nil
 }
 
-// An addition is a licence as it stands in the body of assignLicense.
+// An addition is a license as it stands in the body of assignLicense.
 type addition License
 
 func (a *addition) UnmarshalJSON(text []byte) error {
@@ -127,8 +127,8 @@ func uuids(guids []guid) []uuid.UUID {
 	return ids
 }
 
-// revise returns the licences that held becomes under ch, or why ch makes no
-// sense for it. What the licences mean for a user is not looked at. notHeld
+// revise returns the licenses that held becomes under ch, or why ch makes no
+// sense for it. What the licenses mean for a user is not looked at. notHeld
 // tells why a SKU that is not held cannot be removed.
 func (t *Tenant) revise(held []License, ch change, notHeld func(sku uuid.UUID) *graphError) ([]License, *graphError) {
 	if len(ch.add) == 0 && len(ch.remove) == 0 {

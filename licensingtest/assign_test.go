@@ -52,7 +52,7 @@ func TestRefusals(t *testing.T) {
 		{"members with errors of a user", "GET", user + "/membersWithLicenseErrors", "", nil, 400, "BadRequest", "Resource not found for the segment 'membersWithLicenseErrors'."},
 		{"namespace before what is no action", "GET", user + "/microsoft.graph.licenseDetails", "", nil, 400, "BadRequest", "Resource not found for the segment 'microsoft.graph.licenseDetails'."},
 		{"empty key", "POST", "/users//assignLicense", none, nil, 400, "BadRequest", "Resource not found for the segment ''."},
-		{"unknown action", "POST", user + "/assignLicence", none, nil, 400, "BadRequest", "Resource not found for the segment 'assignLicence'."},
+		{"unknown action", "POST", user + "/assignLicens", none, nil, 400, "BadRequest", "Resource not found for the segment 'assignLicens'."},
 		{"segment after the action", "POST", action + "/x", none, nil, 400, "BadRequest", "Resource not found for the segment 'x'."},
 		{"reprocess of a group", "POST", sales + "/reprocessLicenseAssignment", "", nil, 400, "BadRequest", "Resource not found for the segment 'reprocessLicenseAssignment'."},
 		{"key of me", "GET", "/me('x')", "", nil, 400, "BadRequest", "Resource not found for the segment 'me('x')'."},
@@ -89,11 +89,11 @@ func TestRefusals(t *testing.T) {
 		{"object to remove", "POST", action, `{"addLicenses":[],"removeLicenses":[{"skuId":"` + officeID.String() + `"}]}`, nil, 400, "Request_BadRequest", badGUID},
 		{"bad plan", "POST", action, `{"addLicenses":[{"skuId":"` + officeID.String() + `","disabledPlans":["TEAMS1"]}],"removeLicenses":[]}`, nil, 400, "Request_BadRequest", badGUID},
 
-		{"misspelt property", "POST", action, `{"addLicenses":[{"skuId":"` + officeID.String() + `","disabledPlan":[]}],"removeLicenses":[]}`, nil, 501, "NotImplemented", "licensingtest does not serve the property disabledPlan in the body of assignLicense."},
+		{"misspelled property", "POST", action, `{"addLicenses":[{"skuId":"` + officeID.String() + `","disabledPlan":[]}],"removeLicenses":[]}`, nil, 501, "NotImplemented", "licensingtest does not serve the property disabledPlan in the body of assignLicense."},
 		{"property in another case", "POST", action, `{"addLicenses":[{"SKUID":"` + officeID.String() + `"}],"removeLicenses":[]}`, nil, 501, "NotImplemented", "licensingtest does not serve the property SKUID in the body of assignLicense."},
 		{"unknown parameter", "POST", sales + "/assignLicense", `{"addLicenses":[],"removeLicenses":[],"notify":true,"force":true}`, nil, 501, "NotImplemented", "licensingtest does not serve the property force in the body of assignLicense."},
-		{"text for a licence", "POST", action, `{"addLicenses":["` + officeID.String() + `"],"removeLicenses":[]}`, nil, 400, "BadRequest", unreadable},
-		{"null for a licence", "POST", action, `{"addLicenses":[null],"removeLicenses":[]}`, nil, 400, "Request_BadRequest", "License 00000000-0000-0000-0000-000000000000 does not correspond to a valid company License."},
+		{"text for a license", "POST", action, `{"addLicenses":["` + officeID.String() + `"],"removeLicenses":[]}`, nil, 400, "BadRequest", unreadable},
+		{"null for a license", "POST", action, `{"addLicenses":[null],"removeLicenses":[]}`, nil, 400, "Request_BadRequest", "License 00000000-0000-0000-0000-000000000000 does not correspond to a valid company License."},
 
 		{"unknown SKU", "POST", action, add(unknown), nil, 400, "Request_BadRequest", "License " + elsewhere + " does not correspond to a valid company License."},
 		{"unknown SKU to remove", "POST", action, remove(unknown), nil, 400, "Request_BadRequest", "License " + elsewhere + " does not correspond to a valid company License."},

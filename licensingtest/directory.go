@@ -60,16 +60,16 @@ type User struct {
 	// not looked at.
 	Licenses []License
 
-	// ProxyAddressConflict makes every new licence fail because another object
+	// ProxyAddressConflict makes every new license fail because another object
 	// has one of the user's mail addresses.
 	ProxyAddressConflict bool
 
-	// States are the licences from all sources, in the rows of Graph's
+	// States are the licenses from all sources, in the rows of Graph's
 	// licenseAssignmentStates. Set by [Tenant.User], ignored by AddUser.
 	States []Assignment
 }
 
-// An Assignment is a user's licence for one SKU from one source.
+// An Assignment is a user's license for one SKU from one source.
 type Assignment struct {
 	License
 	Group   string    // the group that it comes from, empty when it is assigned directly
@@ -78,7 +78,7 @@ type Assignment struct {
 	Updated time.Time // when the row was last changed
 }
 
-// held reports whether the user really has the licence.
+// held reports whether the user really has the license.
 func (a Assignment) held() bool { return a.State != "Error" }
 
 // A Group is a security group of the tenant.
@@ -91,7 +91,7 @@ type Group struct {
 	Licenses    []License
 
 	// State is Graph's licenseProcessingState, empty while the group has never
-	// had a licence. Set by [Tenant.Group], ignored by AddGroup.
+	// had a license. Set by [Tenant.Group], ignored by AddGroup.
 	State string
 }
 
@@ -102,7 +102,7 @@ type user struct {
 	groups []*group
 	past   history[user]
 
-	// Until locationFrom the user's licences go by another usage location.
+	// Until locationFrom the user's licenses go by another usage location.
 	locationBefore string
 	locationFrom   time.Time
 }
@@ -221,7 +221,7 @@ func appliesTo(name, value string) string {
 }
 
 // AddUser adds a user and returns it with what was made up for it. It panics
-// when the id or the user principal name is taken, or a licence or another field
+// when the id or the user principal name is taken, or a license or another field
 // makes no sense.
 func (t *Tenant) AddUser(u User) User {
 	t.lock()
@@ -266,9 +266,9 @@ func (t *Tenant) checkUser(u User, keys []string) {
 
 // AddGroup adds a group with the members named in it and after it, by id or
 // user principal name, and returns it with what was made up for it. The group's
-// licences count as processed: members have them, or the error that keeps them
+// licenses count as processed: members have them, or the error that keeps them
 // from it. It panics when the id is taken, a member does not exist, or a
-// licence or the id makes no sense.
+// license or the id makes no sense.
 func (t *Tenant) AddGroup(g Group, members ...string) Group {
 	t.lock()
 	defer t.mu.Unlock()
@@ -296,7 +296,7 @@ func (t *Tenant) AddGroup(g Group, members ...string) Group {
 	return t.groupSnapshot(added)
 }
 
-// AddMember adds a user to a group. The group's licences reach the user when
+// AddMember adds a user to a group. The group's licenses reach the user when
 // processing runs. It panics when there is no such user or group.
 func (t *Tenant) AddMember(groupID, userKey string) {
 	t.lock()
@@ -308,7 +308,7 @@ func (t *Tenant) AddMember(groupID, userKey string) {
 	g.touch(now)
 }
 
-// RemoveMember takes a user out of a group. The group's licences leave the user
+// RemoveMember takes a user out of a group. The group's licenses leave the user
 // when processing runs. It panics when there is no such user or group.
 func (t *Tenant) RemoveMember(groupID, userKey string) {
 	t.lock()
@@ -381,12 +381,12 @@ func (u *user) join(g *group) {
 }
 
 // knows reports whether u is a member of g, or was one and still has its
-// licences.
+// licenses.
 func (u *user) knows(g *group) bool {
 	return slices.Contains(u.groups, g) || slices.ContainsFunc(u.rows, func(row Assignment) bool { return row.Group == g.ID })
 }
 
-// licenses returns the licences that u has from a source, a group's id or ""
+// licenses returns the licenses that u has from a source, a group's id or ""
 // for the user itself.
 func (u *user) licenses(source string) []License {
 	var held []License

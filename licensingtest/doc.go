@@ -1,5 +1,5 @@
 // Package licensingtest is a licensing tenant in memory that speaks Microsoft
-// Graph v1.0, for tests and examples of code that assigns licences.
+// Graph v1.0, for tests and examples of code that assigns licenses.
 //
 //	tenant := licensingtest.NewTenant()
 //	sku := tenant.AddSKU(licensingtest.SKU{PartNumber: "ENTERPRISEPACK", Seats: 25})
@@ -71,7 +71,7 @@
 //	groups  displayName, hasMembersWithLicenseErrors
 //	both    assignedLicenses/any(x:x/skuId eq {id}), assignedLicenses/$count eq 0 and ne 0
 //
-// A count of licences, a lambda joined by and to something else, ne, not and
+// A count of licenses, a lambda joined by and to something else, ne, not and
 // endswith are answered only with that header and $count=true, on each page. A
 // lambda joined by or is never answered. A property, function or operator that
 // is missing here is answered with 501, unless it is the other collection's.
@@ -79,16 +79,16 @@
 //
 // # Groups
 //
-// A group's licences reach its members when processing runs: when
+// A group's licenses reach its members when processing runs: when
 // [Tenant.Process] is called, or by itself some time after the change
-// ([Tenant.ProcessAfter]). Until then the group shows its new licences and a
+// ([Tenant.ProcessAfter]). Until then the group shows its new licenses and a
 // processing state of QueuedForProcessing, and the members are as they were.
 // Each member gets all of the change or nothing of it. What stood in the way is
 // in the rows of that user: state Error where the user is left without the
-// licence, ActiveWithError where the licence stays as it was; the error names
-// the cause, or says Other for a licence that was held up by the failure of
+// license, ActiveWithError where the license stays as it was; the error names
+// the cause, or says Other for a license that was held up by the failure of
 // another one. A failed member is tried again when the group is next processed,
-// or by reprocessLicenseAssignment. Licences that a group is added with count
+// or by reprocessLicenseAssignment. Licenses that a group is added with count
 // as processed.
 //
 // # How true it is
@@ -101,22 +101,22 @@
 //     exist
 //   - the text, in parts or as clients match it, of the answers to a SKU
 //     without seats or unknown to the tenant (on removal and on groups too),
-//     plans that are mutually exclusive, removal of a licence that is not held
+//     plans that are mutually exclusive, removal of a license that is not held
 //     or is inherited, a SKU that cannot be assigned to users, a clash of proxy
 //     addresses, a value that is no GUID, an unreadable body, and an invalid
 //     object identifier
 //   - an unknown SKU refused at once on a group, everything that concerns its
 //     members found out later
 //   - an add that leaves disabledPlans out keeps the disabled plans of a
-//     licence that is there (one report)
+//     license that is there (one report)
 //   - the refusal of a lambda joined by or, of two SKUs joined by or in one
 //     lambda (in parts), of conditions joined by and in one lambda (of another
 //     property), of $skip, of a page of more than 999, of an expired page
-//     token, and, without their codes, of $filter on SKUs and licence details
+//     token, and, without their codes, of $filter on SKUs and license details
 //     and of $top and the like on a single object
 //   - filters with names and words in any case, and with a plus for a blank
 //   - an update of the usage location that fails for a clash of proxy
-//     addresses, and a new usage location that does not hold for licences yet
+//     addresses, and a new usage location that does not hold for licenses yet
 //   - rows without an error say None; a failed reprocessing answers with the
 //     true cause
 //   - the headers and identifiers of answers, the Content-Type, and a resource
@@ -135,7 +135,7 @@
 // hasMembersWithLicenseErrors never being returned; what needs an advanced
 // query; sizes of pages, opaque links, empty pages, a count on the first page
 // only, and a header that each page needs; reads that lag; seats in the grace
-// period that can be used; licence details of direct and inherited licences,
+// period that can be used; license details of direct and inherited licenses,
 // with the plans that are disabled; a usage location that is not nullable; the
 // costs in resource units; a user principal name that begins with a dollar sign
 // refused except in parentheses. Of batches: no nested ones, ids without case,
@@ -155,19 +155,19 @@
 //   - a SKU named in both arrays, or twice in addLicenses, is refused; one
 //     named twice in removeLicenses is removed once
 //   - the texts for those, for a disabled plan of another SKU (the refusal
-//     itself is observed), for a licence that a group to be relieved of it does
+//     itself is observed), for a license that a group to be relieved of it does
 //     not have, for a user principal name with a dollar sign, for a token that
 //     is not the required one, and for a path without version or with an empty
 //     segment
 //   - the text of a filter that lacks the header, observed for other
 //     properties; that a lambda joined by and to something else lacks it; a
 //     count that is silently left out without the header
-//   - ne and not finding what has no value, and endswith for every text
+//   - ne and not finding what has no value, and endswith forevery text
 //   - hasMembersWithLicenseErrors with the header, which is in Microsoft's
 //     example. A report of October 2024 has it refused with the header and
 //     served without. Here it is served with and without
 //   - the texts for a token of another query, for an option without sense, and
-//     for options of SKUs and licence details other than $filter; the answer
+//     for options of SKUs and license details other than $filter; the answer
 //     to a query with a blank in it, which over a connection does not arrive
 //   - any two letters are a usage location, kept in capitals; null, empty and
 //     longer ones are refused, with a text observed for other properties; until
@@ -186,7 +186,7 @@
 //   - a country where a SKU is barred is answered as an invalid usage location
 //   - the prerequisites of a plan that is assigned directly must be assigned
 //     directly too, and all of them are needed
-//   - dependencies and conflicts of a group's licences are found out for each
+//   - dependencies and conflicts of a group's licenses are found out for each
 //     member, never at once; a group's seats likewise
 //   - reprocessing under /me and by user principal name; reprocessing applies
 //     the groups that fit although another one fails

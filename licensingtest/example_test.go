@@ -34,8 +34,8 @@ func Example() {
 
 	adele, _ := tenant.User("adele@contoso.example")
 	office, _ = tenant.SKU(office.ID)
-	fmt.Println(len(adele.Licenses), "licence,", len(adele.Licenses[0].DisabledPlans), "plan disabled,", office.Consumed, "of", office.Seats, "seats")
-	// Output: 1 licence, 1 plan disabled, 1 of 25 seats
+	fmt.Println(len(adele.Licenses), "license,", len(adele.Licenses[0].DisabledPlans), "plan disabled,", office.Consumed, "of", office.Seats, "seats")
+	// Output: 1 license, 1 plan disabled, 1 of 25 seats
 }
 
 // A fault that loses the answer but not the request: the client cannot know
@@ -57,7 +57,7 @@ func ExampleTenant_Fail() {
 	// effects: 1
 }
 
-// The licences of a group reach its members when processing runs, and not every
+// The licenses of a group reach its members when processing runs, and not every
 // member gets them.
 func ExampleTenant_Process() {
 	tenant := licensingtest.NewTenant()
@@ -114,7 +114,7 @@ func ExampleTenant_SetThrottle() {
 	// Halved 9m25s
 }
 
-// A member for whom there was no seat gets the licence when seats are bought
+// A member for whom there was no seat gets the license when seats are bought
 // and the user is processed again.
 func ExampleTenant_SetSeats() {
 	tenant := licensingtest.NewTenant()

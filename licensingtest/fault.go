@@ -65,7 +65,7 @@ type Fault struct {
 // A plannedFault is a Fault that is yet to happen.
 type plannedFault struct {
 	Fault
-	skip, left int // left is negative for ever
+	skip, left int // left is negative forever
 }
 
 // Fail makes requests meet a fault, or items of batches. Each meets at most one,

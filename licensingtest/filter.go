@@ -7,7 +7,7 @@ import (
 )
 
 // An item is an object as filters see it: it returns the value of a field,
-// whose name is in lower case: a string, "" for null, a bool, or licences.
+// whose name is in lower case: a string, "" for null, a bool, or licenses.
 type item func(field string) any
 
 // Fields are what a filter can be about, by name in lower case.
@@ -59,7 +59,7 @@ func (t *Tenant) groupItem(g *group) item {
 	}
 }
 
-// failed reports whether u is a member of g who lacks one of its licences, or
+// failed reports whether u is a member of g who lacks one of its licenses, or
 // its latest change.
 func (u *user) failed(g *group) bool {
 	return slices.Contains(u.groups, g) &&

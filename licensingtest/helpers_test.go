@@ -155,7 +155,7 @@ func wantJSON(t *testing.T, a answer, status int, want string) {
 	}
 }
 
-// rows prints the licences of a user, as part number or first characters of the
+// rows prints the licenses of a user, as part number or first characters of the
 // SKU, the source, the state, and the number of disabled plans.
 func rows(t *testing.T, tenant *licensingtest.Tenant, user string) string {
 	t.Helper()
@@ -186,7 +186,7 @@ func rows(t *testing.T, tenant *licensingtest.Tenant, user string) string {
 func wantRows(t *testing.T, tenant *licensingtest.Tenant, user, want string) {
 	t.Helper()
 	if got := rows(t, tenant, user); got != want {
-		t.Errorf("licences of %s:\ngot  %s\nwant %s", user, got, want)
+		t.Errorf("licenses of %s:\ngot  %s\nwant %s", user, got, want)
 	}
 }
 

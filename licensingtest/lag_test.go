@@ -9,8 +9,8 @@ import (
 	"github.com/graphlicensing/licensing/licensingtest"
 )
 
-// seen is what reads show of adele's location and number of licences, and of
-// the group's state and number of licences.
+// seen is what reads show of adele's location and number of licenses, and of
+// the group's state and number of licenses.
 func seen(t *testing.T, tenant *licensingtest.Tenant) string {
 	t.Helper()
 	var user struct {

@@ -174,7 +174,7 @@ func (t *Tenant) listGroups(c *call) (result, *graphError) {
 }
 
 // listMembersWithErrors lists the members of a group who lack one of its
-// licences, or its latest change.
+// licenses, or its latest change.
 func (t *Tenant) listMembersWithErrors(c *call) (result, *graphError) {
 	g, err := t.findGroup(c)
 	if err != nil {

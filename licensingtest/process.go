@@ -13,8 +13,8 @@ const (
 	stateComplete   = "ProcessingComplete"
 )
 
-// Process brings the licences of all groups to their members, where a group's
-// licences or members have changed.
+// Process brings the licenses of all groups to their members, where a group's
+// licenses or members have changed.
 func (t *Tenant) Process() {
 	t.lock()
 	defer t.mu.Unlock()
@@ -22,7 +22,7 @@ func (t *Tenant) Process() {
 }
 
 // ProcessAfter makes processing automatic: a group is processed d after the
-// last change of its licences or members, and in progress for the second half
+// last change of its licenses or members, and in progress for the second half
 // of that time. There is nothing that runs in the background. The tenant makes
 // up for what is due whenever it is asked something. A negative d makes
 // processing manual again, as it is in a new tenant.
@@ -79,7 +79,7 @@ func (g *group) touch(now time.Time) {
 	g.pending, g.changed = true, now
 }
 
-// processGroup takes the licences of g from those who are no longer members, and
+// processGroup takes the licenses of g from those who are no longer members, and
 // then brings them to its members, who may need the seats.
 func (t *Tenant) processGroup(g *group, now time.Time) {
 	g.pending = false
@@ -95,7 +95,7 @@ func (t *Tenant) processGroup(g *group, now time.Time) {
 	}
 }
 
-// reconcile makes the licences that u has from g what they should be. Where
+// reconcile makes the licenses that u has from g what they should be. Where
 // that cannot be it leaves them as they are, with rows that say why. It returns
 // the first problem, if any, and whether a row is different from before.
 func (t *Tenant) reconcile(u *user, g *group, now time.Time) (first *graphError, changed bool) {

@@ -117,7 +117,7 @@ func TestProcessingInOrder(t *testing.T) {
 	}
 }
 
-// A group that has never had a licence has no processing state, though its
+// A group that has never had a license has no processing state, though its
 // members change.
 func TestNothingToProcess(t *testing.T) {
 	t.Parallel()
@@ -140,7 +140,7 @@ func TestMemberFailures(t *testing.T) {
 	tests := []struct {
 		name   string
 		user   licensingtest.User
-		before string // a licence of the group that the member has already
+		before string // a license of the group that the member has already
 		body   string
 		want   string
 	}{
@@ -152,8 +152,8 @@ func TestMemberFailures(t *testing.T) {
 		{"barred", licensingtest.User{UserPrincipalName: "other@contoso.example", UsageLocation: "IN"}, "", add(callingID), "MCOEV Sales Error ProhibitedInUsageLocationViolation"},
 		{"proxy addresses", licensingtest.User{UserPrincipalName: "other@contoso.example", ProxyAddressConflict: true}, "", add(basicID), "EXCHANGESTANDARD Sales Error UniquenessViolation"},
 		{"location of the tenant", licensingtest.User{UserPrincipalName: "other@contoso.example"}, "", add(basicID), "EXCHANGESTANDARD Sales Active"},
-		{"addition beside a licence", other, add(basicID), add(callingID), "EXCHANGESTANDARD Sales Active; MCOEV Sales Error DependencyViolation"},
-		{"change of a licence", licensingtest.User{UserPrincipalName: "other@contoso.example", Licenses: []licensingtest.License{{SKUID: officeID}}}, add(basicID, liteID),
+		{"addition beside a license", other, add(basicID), add(callingID), "EXCHANGESTANDARD Sales Active; MCOEV Sales Error DependencyViolation"},
+		{"change of a license", licensingtest.User{UserPrincipalName: "other@contoso.example", Licenses: []licensingtest.License{{SKUID: officeID}}}, add(basicID, liteID),
 			add(basicID), "ENTERPRISEPACK direct Active; EXCHANGESTANDARD Sales ActiveWithError MutuallyExclusiveViolation -1"},
 		{"swap", other, add(basicID), strings.Replace(add(officeID), `"removeLicenses":[]`, `"removeLicenses":["`+basicID.String()+`"]`, 1),
 			"ENTERPRISEPACK Sales Error CountViolation; EXCHANGESTANDARD Sales ActiveWithError Other"},

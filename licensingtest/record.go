@@ -18,7 +18,7 @@ type Request struct {
 	Time            time.Time
 	RequestID       string // given by the tenant
 	ClientRequestID string // given by the client, or else the same as RequestID
-	Status          int    // what was answered; zero while nothing is, and for ever when the answer was dropped or never came
+	Status          int    // what was answered; zero while nothing is, and forever when the answer was dropped or never came
 }
 
 // A Write is an effect on the directory that a request had. What group

@@ -10,11 +10,11 @@ import (
 // A problem keeps a user from a SKU.
 type problem struct {
 	sku   uuid.UUID
-	state string // the error of the user's row, for a licence that comes from a group
+	state string // the error of the user's row, for a license that comes from a group
 	err   *graphError
 }
 
-// problems tells what keeps u at a time from having exactly the licences next
+// problems tells what keeps u at a time from having exactly the licenses next
 // from a source, a group's id or "" for the user itself. There is at most one
 // problem for each SKU.
 func (t *Tenant) problems(u *user, source string, next []License, now time.Time) []problem {
@@ -27,7 +27,7 @@ func (t *Tenant) problems(u *user, source string, next []License, now time.Time)
 	return found
 }
 
-// problem tells what keeps u from l, which is one of the licences next.
+// problem tells what keeps u from l, which is one of the licenses next.
 func (t *Tenant) problem(u *user, source string, next []License, l License, now time.Time) (problem, bool) {
 	sku := t.skus[l.SKUID]
 	fails := func(state string, err *graphError) (problem, bool) { return problem{l.SKUID, state, err}, true }
@@ -93,7 +93,7 @@ func (t *Tenant) enabled(licenses ...License) []Plan {
 	return plans
 }
 
-// setLicenses gives u exactly these licences from a source. It reports whether
+// setLicenses gives u exactly these licenses from a source. It reports whether
 // a row is different from before.
 func (t *Tenant) setLicenses(u *user, source string, licenses []License, now time.Time) bool {
 	var rows []Assignment
@@ -146,7 +146,7 @@ func (t *Tenant) setRows(u *user, source string, rows []Assignment, now time.Tim
 	return changed
 }
 
-// recordPlans brings u.plans up to date with the licences of u.
+// recordPlans brings u.plans up to date with the licenses of u.
 func (t *Tenant) recordPlans(u *user, now time.Time) {
 	plans := t.enabled(u.merged()...)
 	for i := range u.plans {

@@ -28,7 +28,7 @@ var (
 )
 
 // SetSeats changes how many seats of a SKU are paid for. There may be fewer
-// than are in use: nobody loses a licence by that. It panics when there is no
+// than are in use: nobody loses a license by that. It panics when there is no
 // such SKU, or the number makes no sense.
 func (t *Tenant) SetSeats(sku uuid.UUID, seats int) {
 	t.lock()

@@ -71,7 +71,7 @@ func NewTenant() *Tenant {
 }
 
 // SetLocation sets the tenant's own country, which stands in for the usage
-// location of users without one when a group's licences are processed. It panics
+// location of users without one when a group's licenses are processed. It panics
 // when that is no code of two letters.
 func (t *Tenant) SetLocation(country string) {
 	checkCountry("SetLocation", country)

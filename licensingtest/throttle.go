@@ -49,7 +49,7 @@ type Bucket struct {
 
 	// Others is what other applications take out each second, as long as there
 	// is any: from OthersFrom after the start until OthersUntil, where zero is
-	// for ever.
+	// forever.
 	Others                  int
 	OthersFrom, OthersUntil time.Duration
 }
@@ -197,7 +197,7 @@ func (b Bucket) check(caller string) {
 		rate -= b.Others
 	}
 	if b.Size > 0 && b.Window == 0 && rate <= 0 {
-		panicf("%s: a bucket that runs dry for ever", caller)
+		panicf("%s: a bucket that runs dry forever", caller)
 	}
 }
 

@@ -86,7 +86,7 @@ func TestThrottleTimes(t *testing.T) {
 		{"costly window", licensingtest.Throttle{Writes: bucket{Size: 2, Window: time.Minute}, RefusalsCost: true}, "10:2+3=50 60:2+1=60"},
 		{"an empty window", licensingtest.Throttle{Writes: bucket{Size: 2, Window: time.Minute, Empty: true}}, "10:0+1=50 60:2+1=60"},
 		{"halved", licensingtest.ThrottleHalved, "0:200+1=1 150:200+1=1 151:10+1=1 299:200+1=1 301:30+1=1 302:20+1=1"},
-		{"others for ever", licensingtest.Throttle{Writes: bucket{Size: 9, Rate: 4, Others: 3, OthersFrom: time.Second}}, "0:9+1=1 2:5+1=1 5:3+1=1"},
+		{"others forever", licensingtest.Throttle{Writes: bucket{Size: 9, Rate: 4, Others: 3, OthersFrom: time.Second}}, "0:9+1=1 2:5+1=1 5:3+1=1"},
 		{"others drain it", licensingtest.Throttle{Writes: bucket{Size: 8, Rate: 1, Others: 3, OthersFrom: 5 * time.Second, OthersUntil: 20 * time.Second}}, "5:8+1=16 15:0+1=6 21:1+1=1"},
 		{"others leave something", licensingtest.Throttle{Writes: bucket{Size: 8, Rate: 1, Others: 3, OthersFrom: 5 * time.Second, OthersUntil: 20 * time.Second}}, "7:4+1=14"},
 		{"others in a window", licensingtest.Throttle{Writes: bucket{Size: 8, Window: time.Minute, Others: 1}}, "5:3+1=55 65:3+1=55 118:0+1=2"},
@@ -396,8 +396,8 @@ func TestThrottleNonsense(t *testing.T) {
 		{licensingtest.Bucket{Size: 1, Rate: 1, OthersUntil: -1}, "with a negative time"},
 		{licensingtest.Bucket{Rate: 1}, "without a Size"},
 		{licensingtest.Bucket{Size: 1, Rate: 1, Window: 1}, "with both a Window and a Rate"},
-		{licensingtest.Bucket{Size: 1}, "that runs dry for ever"},
-		{licensingtest.Bucket{Size: 1, Rate: 2, Others: 2}, "that runs dry for ever"},
+		{licensingtest.Bucket{Size: 1}, "that runs dry forever"},
+		{licensingtest.Bucket{Size: 1, Rate: 2, Others: 2}, "that runs dry forever"},
 	}
 	for _, test := range tests {
 		for _, th := range []licensingtest.Throttle{{Writes: test.bucket}, {TenantWrites: test.bucket}, {Units: test.bucket}} {

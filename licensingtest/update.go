@@ -12,7 +12,7 @@ import (
 var countryCode = regexp.MustCompile(`^[A-Za-z]{2}$`)
 
 // SetUsageLocation sets a user's usage location, empty for none, from now on
-// for every purpose. It panics when there is no such user, or the country is no
+// forevery purpose. It panics when there is no such user, or the country is no
 // code of two letters.
 func (t *Tenant) SetUsageLocation(userKey, country string) {
 	t.lock()
@@ -25,8 +25,8 @@ func (t *Tenant) SetUsageLocation(userKey, country string) {
 }
 
 // SetUsageLocationLag makes usage locations that are set by requests late for
-// the licences: reads show the new one, but for so long the assignment of
-// licences goes by the one before, and fails where there was none.
+// the licenses: reads show the new one, but for so long the assignment of
+// licenses goes by the one before, and fails where there was none.
 func (t *Tenant) SetUsageLocationLag(d time.Duration) {
 	t.lock()
 	defer t.mu.Unlock()
@@ -41,14 +41,14 @@ func (t *Tenant) SetProxyAddressConflict(userKey string, conflict bool) {
 	t.mustUser("SetProxyAddressConflict", userKey).ProxyAddressConflict = conflict
 }
 
-// locate gives u a usage location that holds for its licences after lag.
+// locate gives u a usage location that holds for its licenses after lag.
 func (t *Tenant) locate(u *user, country string, now time.Time, lag time.Duration) {
 	t.rememberUser(u, now)
 	u.locationBefore, u.locationFrom = u.locationAt(now), now.Add(lag)
 	u.UsageLocation = country
 }
 
-// locationAt is the usage location that u's licences go by at a time.
+// locationAt is the usage location that u's licenses go by at a time.
 func (u *user) locationAt(now time.Time) string {
 	if now.Before(u.locationFrom) {
 		return u.locationBefore

@@ -80,13 +80,13 @@ func (o ours) swapUser(ctx context.Context, user string, from, to uuid.UUID) (an
 }
 
 func (o ours) user(ctx context.Context, user string) (any, error) {
-	return result(o.client.UserLicenses(ctx, user))
+	return result(o.client.User(ctx, user))
 }
 
-func (o ours) me(ctx context.Context) (any, error) { return result(o.client.MyLicenses(ctx)) }
+func (o ours) me(ctx context.Context) (any, error) { return result(o.client.Me(ctx)) }
 
 func (o ours) group(ctx context.Context, group string) (any, error) {
-	return result(o.client.GroupLicenses(ctx, group))
+	return result(o.client.Group(ctx, group))
 }
 
 func (o ours) userDetails(ctx context.Context, user string) (any, error) {

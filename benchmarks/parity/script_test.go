@@ -194,7 +194,7 @@ func script() []step {
 
 		// Reads.
 		{name: "read user", call: read(adele)},
-		{name: "read user with a group's licence", call: read(alex)},
+		{name: "read user with a group's license", call: read(alex)},
 		{name: "read user in error", call: read(miriam)},
 		{name: "read guest", call: read(guest)},
 		{name: "read nobody", call: read(nobody)},

@@ -1,5 +1,5 @@
 // Package peers is what all clients under comparison can do: change the
-// licences of a user and of a group. A package below has one client each,
+// licenses of a user and of a group. A package below has one client each,
 // written as a careful user of that library would write it.
 package peers
 

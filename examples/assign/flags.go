@@ -29,7 +29,7 @@ func parse(args []string, usage io.Writer) (*command, error) {
 	flags.StringVar(&c.group, "group", "", "change the group with this `id`")
 	flags.Lists("add", "add a `SKU[,plan…]`, the plans named being off; by GUID or name; may be repeated", func(list []string) { c.add = append(c.add, list) })
 	flags.List(&c.remove, "remove", "remove `SKU[,SKU…]`, by GUID or part number; may be repeated")
-	flags.BoolVar(&c.reprocess, "reprocess", false, "work out the group-based licences of the user again")
+	flags.BoolVar(&c.reprocess, "reprocess", false, "work out the group-based licenses of the user again")
 	return &c, flags.Parse(args, usage, c.check)
 }
 

@@ -1,7 +1,7 @@
-// Assign adds, removes and reprocesses licences of a user, of a group, or of
+// Assign adds, removes and reprocesses licenses of a user, of a group, or of
 // yourself. Without credentials in the environment it works on a fake tenant
 // and shows what it did there; without flags either, it gives Adele an E3
-// licence in place of her F1.
+// license in place of her F1.
 //
 //	go run ./assign -user adele@contoso.com -add ENTERPRISEPACK,YAMMER_ENTERPRISE
 //

@@ -74,7 +74,7 @@ func parseLines(data []byte, names *resolver, m *mistakes) []wish {
 	return wishes
 }
 
-// parseOperation passes nothing over: a misspelt disabledPlans would be no list,
+// parseOperation passes nothing over: a misspelled disabledPlans would be no list,
 // and switch on all plans.
 func parseOperation(text []byte) (licensing.Operation, error) {
 	var op licensing.Operation
@@ -243,7 +243,7 @@ func list(cell string) []string {
 	return strings.FieldsFunc(cell, func(r rune) bool { return strings.ContainsRune("; ,\t\r\n\u00a0", r) })
 }
 
-// joined adds a licence to a list that has each SKU once, with all the plans
+// joined adds a license to a list that has each SKU once, with all the plans
 // that are to be off.
 func joined(licenses []licensing.AssignedLicense, license licensing.AssignedLicense) []licensing.AssignedLicense {
 	for i := range licenses {

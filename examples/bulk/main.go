@@ -1,4 +1,4 @@
-// Bulk changes the licences of many users: what a CSV file asks for, or what
+// Bulk changes the licenses of many users: what a CSV file asks for, or what
 // was planned and reviewed before. It finds out what everybody has now, checks
 // that there are seats, makes the changes, writes down what became of each, and
 // sums up. After Ctrl-C or a crash -resume goes on where it ended.

@@ -108,7 +108,7 @@ func after(states []licensing.LicenseAssignmentState, request licensing.AssignLi
 	return next
 }
 
-// switched returns the plans that differ between two licences of one SKU. Those
+// switched returns the plans that differ between two licenses of one SKU. Those
 // that the SKU does not have any longer do not count.
 func switched(now, next licensing.AssignedLicense, names *resolver) (on, off []uuid.UUID) {
 	sku, _ := names.SKU(next.SKUID.String())

@@ -85,7 +85,7 @@ func (w *wish) request(user *licensing.User, names *resolver) (licensing.AssignL
 	return request, nil
 }
 
-// switchedOff returns the user's licence with some further plans off.
+// switchedOff returns the user's license with some further plans off.
 func switchedOff(user *licensing.User, off licensing.AssignedLicense, names *resolver) (licensing.AssignedLicense, error) {
 	sku, err := names.SKU(off.SKUID.String())
 	if err != nil {

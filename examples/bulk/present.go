@@ -35,7 +35,7 @@ func readPresent(ctx context.Context, client *licensing.Client, wishes []wish) (
 	}
 	if len(users) <= fewUsers {
 		for _, name := range users {
-			user, err := client.UserLicenses(ctx, name)
+			user, err := client.User(ctx, name)
 			switch {
 			case err == nil:
 				p[strings.ToLower(name)] = user
@@ -89,7 +89,7 @@ func (p present) become(target string, user *licensing.User) {
 	}
 }
 
-// direct returns the user's own licence of a SKU, which can be changed.
+// direct returns the user's own license of a SKU, which can be changed.
 func direct(user *licensing.User, sku uuid.UUID) (licensing.AssignedLicense, bool) {
 	licenses, _ := user.DirectLicenses()
 	for _, license := range licenses {
@@ -130,7 +130,7 @@ func givesMailbox(plan licensing.ServicePlan) bool {
 	return false
 }
 
-// has reports whether a licence gives the user a mailbox, directly or through
+// has reports whether a license gives the user a mailbox, directly or through
 // a group.
 func (f mailboxFinder) has(user *licensing.User) bool {
 	for _, sku := range f {

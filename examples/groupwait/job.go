@@ -55,7 +55,7 @@ func (c *command) do(ctx context.Context, client *licensing.Client, out io.Write
 // switch on the plans that are off. It returns what to wait for.
 func (c *command) assign(ctx context.Context, client *licensing.Client, sku licensing.SubscribedSKU, out io.Writer) (licensing.AssignLicenseRequest, error) {
 	var want licensing.AssignLicenseRequest
-	group, err := client.GroupLicenses(ctx, c.group)
+	group, err := client.Group(ctx, c.group)
 	if err != nil {
 		return want, err
 	}
@@ -73,7 +73,7 @@ func (c *command) assign(ctx context.Context, client *licensing.Client, sku lice
 	return want, err
 }
 
-// listErrors prints and returns the members for whom a licence is in error.
+// listErrors prints and returns the members for whom a license is in error.
 func listErrors(ctx context.Context, client *licensing.Client, tenant *names.Names, group string, out io.Writer) ([]*licensing.User, error) {
 	var failed []*licensing.User
 	table := cli.NewTable(out)

@@ -72,7 +72,7 @@ YAMMER_ENTERPRISE      on   direct
 `},
 		{"group", "-group " + contoso.Sales + " -sku ENTERPRISEPACK -only SHAREPOINTENTERPRISE,YAMMER_ENTERPRISE", `
 switching off EXCHANGE_S_ENTERPRISE
-  warning: a mailbox that no other licence keeps is deleted after 30 days
+  warning: a mailbox that no other license keeps is deleted after 30 days
 switching on SHAREPOINTENTERPRISE
 switching on YAMMER_ENTERPRISE
 

@@ -83,7 +83,7 @@ func (t *target) announce(next licensing.AssignedLicense, dryRun bool, out io.Wr
 		case t.user != "" && len(plan.GroupIDs) > 0:
 			fmt.Fprintln(out, "  which stays on through a group")
 		case strings.HasPrefix(plan.ServicePlanName, "EXCHANGE"):
-			fmt.Fprintln(out, "  warning: a mailbox that no other licence keeps is deleted after 30 days")
+			fmt.Fprintln(out, "  warning: a mailbox that no other license keeps is deleted after 30 days")
 		}
 	}
 	return changes

@@ -29,13 +29,13 @@ type target struct {
 // read finds out what the target has now.
 func (t *target) read(ctx context.Context) error {
 	if t.group != "" {
-		group, err := t.client.GroupLicenses(ctx, t.group)
+		group, err := t.client.Group(ctx, t.group)
 		if err == nil {
 			t.setGroup(group)
 		}
 		return err
 	}
-	user, err := t.client.UserLicenses(ctx, t.user)
+	user, err := t.client.User(ctx, t.user)
 	if err != nil {
 		return err
 	}
@@ -47,7 +47,7 @@ func (t *target) setUser(ctx context.Context, user *licensing.User) error {
 	inherited, _ := user.InheritedLicenses()
 	t.plans, _ = user.EffectivePlans(t.sku)
 	if !known {
-		return fmt.Errorf("nothing is known of where the licences of %s come from", t.user)
+		return fmt.Errorf("nothing is known of where the licenses of %s come from", t.user)
 	}
 	if t.hold(direct) {
 		return nil
@@ -80,7 +80,7 @@ func (t *target) setGroup(group *licensing.Group) {
 	}
 }
 
-// hold looks for the product among licences that can be changed here.
+// hold looks for the product among licenses that can be changed here.
 func (t *target) hold(licenses []licensing.AssignedLicense) bool {
 	for _, license := range licenses {
 		if license.SKUID == t.sku.SKUID {

@@ -1,4 +1,4 @@
-// Quickstart gives a licence to a user of the tenant that you are signed in to.
+// Quickstart gives a license to a user of the tenant that you are signed in to.
 //
 //	go run ./quickstart adele@contoso.com 6fd2c87f-b296-42f0-b197-1e91e994b900
 package main

@@ -4,7 +4,7 @@
 // Without credentials in the environment it reports on a fake tenant.
 //
 //	go run ./report -errors
-//	go run ./report -csv > licences.csv
+//	go run ./report -csv > licenses.csv
 //	go run ./report -names "Product names and service plan identifiers for licensing.csv"
 package main
 

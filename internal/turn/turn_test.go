@@ -72,11 +72,11 @@ func TestWaitingForATurnEnds(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		left  time.Duration
-		after time.Duration // when the context is cancelled
+		after time.Duration // when the context is canceled
 		want  error
 		takes time.Duration
 	}{
-		"cancelled":          {time.Hour, time.Minute, context.Canceled, time.Minute},
+		"canceled":           {time.Hour, time.Minute, context.Canceled, time.Minute},
 		"out of time":        {time.Second, time.Minute, ErrBusy, time.Second},
 		"no time from start": {0, time.Minute, ErrBusy, 0},
 	}
@@ -104,7 +104,7 @@ func TestWaitingForATurnEnds(t *testing.T) {
 }
 
 // A turn that is handed to somebody who gives up at that moment must go on to
-// the next, or the object is locked for ever.
+// the next, or the object is locked forever.
 func TestATurnIsNotLostOnOneWhoGivesUp(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -78,7 +78,7 @@ func TestCause(t *testing.T) {
 		{licensing.AssignmentStateActive, "", ""},
 		{licensing.AssignmentStateError, licensing.AssignmentErrorCountViolation, "no seat is free (CountViolation)"},
 		{licensing.AssignmentStateActiveWithError, licensing.AssignmentErrorUniquenessViolation, "a mail address is in use twice (UniquenessViolation)"},
-		{licensing.AssignmentStateError, licensing.AssignmentErrorOther, "held up by another licence, as a rule (Other)"},
+		{licensing.AssignmentStateError, licensing.AssignmentErrorOther, "held up by another license, as a rule (Other)"},
 		{licensing.AssignmentStateError, licensing.AssignmentErrorNone, "no cause given"},
 		{licensing.AssignmentStateError, "", "no cause given"},
 		{licensing.AssignmentStateError, "Rain", "Rain"},

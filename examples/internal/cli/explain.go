@@ -77,7 +77,7 @@ func Cause(state licensing.LicenseAssignmentState) string {
 	case text != "":
 		return text + " (" + string(state.Error) + ")"
 	case state.Error == licensing.AssignmentErrorOther:
-		return "held up by another licence, as a rule (Other)"
+		return "held up by another license, as a rule (Other)"
 	case state.Error == "" || state.Error == licensing.AssignmentErrorNone:
 		return "no cause given"
 	}

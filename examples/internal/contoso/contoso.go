@@ -41,7 +41,7 @@ func F1(seats int) licensingtest.SKU {
 	}
 }
 
-// License returns a licence of a SKU without some of its plans.
+// License returns a license of a SKU without some of its plans.
 func License(sku licensingtest.SKU, without ...licensingtest.Plan) licensingtest.License {
 	license := licensingtest.License{SKUID: sku.ID}
 	for _, plan := range without {

@@ -33,7 +33,7 @@ func (n *Names) Group(ctx context.Context, id string) (string, error) {
 		return name, nil
 	}
 	name := id
-	group, err := n.client.GroupLicenses(ctx, id)
+	group, err := n.client.Group(ctx, id)
 	switch {
 	case err == nil && group.DisplayName != "":
 		name = group.DisplayName

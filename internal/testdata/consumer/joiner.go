@@ -22,7 +22,7 @@ type Licenser interface {
 
 var _ Licenser = (*licensing.Client)(nil)
 
-// A Joiner gives new users their licence.
+// A Joiner gives new users their license.
 type Joiner struct {
 	Client  Licenser
 	SKU     uuid.UUID
