@@ -311,7 +311,7 @@ func (r *run) make(j *job) {
 		err = w.make(r.queue)
 	}
 	if _, unread := errors.AsType[*DecodeError](err); unread {
-		w.into = newResource(w.request.Object)
+		w.into = newAnswer(w.request.Object)
 		w.into.identify(w.request.Object)
 	}
 	j.result.Attempts = w.last.Attempts
@@ -323,10 +323,10 @@ func (r *run) end(j *job, err error) {
 	j.result.Err = err
 	if j.result.Done() {
 		switch into := j.write.into.(type) {
-		case *User:
-			j.result.User = into
-		case *Group:
-			j.result.Group = into
+		case *userAnswer:
+			j.result.User = into.user()
+		case *groupAnswer:
+			j.result.Group = into.group()
 		}
 	} else {
 		r.failed(j)

@@ -73,48 +73,100 @@ func appendID(b []byte, id uuid.UUID) []byte {
 // UnmarshalJSON reads a user as Graph writes it: ids in any letter case, times
 // with or without a zone. Null and empty ids in lists are left out.
 func (u *User) UnmarshalJSON(data []byte) error {
-	_, err := u.decode(data)
+	var a userAnswer
+	_, _, err := a.Read(data)
+	*u = *a.user()
 	return err
 }
 
 // UnmarshalJSON reads a group as Graph writes it, like [User.UnmarshalJSON].
 func (g *Group) UnmarshalJSON(data []byte) error {
-	_, err := g.decode(data)
+	var a groupAnswer
+	_, _, err := a.Read(data)
+	*g = *a.group()
 	return err
 }
 
-// decode makes u what an answer says, and reports whether the answer has the
-// member that makes it an error. One pass does for both.
-func (u *User) decode(data []byte) (failed bool, err error) {
-	*u = User{}
+// A userAnswer is what Graph answers a request on a user with: the user, and the
+// member that makes it an error. One pass reads both.
+type userAnswer struct {
+	plainUser
+	graph.Frame
+}
+
+func (a *userAnswer) user() *User { return (*User)(&a.plainUser) }
+
+// Read makes a what body says.
+func (a *userAnswer) Read(body []byte) (id string, failed bool, err error) {
+	*a = userAnswer{}
+	if json.Unmarshal(body, a) == nil && a.user().tidied() { // as nearly always
+		return a.ID, a.Error != nil, nil
+	}
+	*a = userAnswer{}
 	wire := struct {
 		userInPlace
 		userParts
 		graph.Frame
-	}{userInPlace: userInPlace{(*plainUser)(u)}}
-	if err := json.Unmarshal(data, &wire); err != nil {
-		return false, err
+	}{userInPlace: userInPlace{&a.plainUser}}
+	if err := json.Unmarshal(body, &wire); err != nil {
+		return "", false, err
 	}
-	wire.complete(u)
-	return wire.Error != nil, nil
+	wire.complete(a.user())
+	return a.ID, wire.Error != nil, nil
 }
 
-func (g *Group) decode(data []byte) (failed bool, err error) {
-	*g = Group{}
+// A groupAnswer is to a group what a userAnswer is to a user.
+type groupAnswer struct {
+	plainGroup
+	graph.Frame
+}
+
+func (a *groupAnswer) group() *Group { return (*Group)(&a.plainGroup) }
+
+// Read makes a what body says.
+func (a *groupAnswer) Read(body []byte) (id string, failed bool, err error) {
+	*a = groupAnswer{}
+	if json.Unmarshal(body, a) == nil && a.group().tidied() {
+		return a.ID, a.Error != nil, nil
+	}
+	*a = groupAnswer{}
 	wire := struct {
 		groupInPlace
 		groupParts
 		graph.Frame
-	}{groupInPlace: groupInPlace{(*plainGroup)(g)}}
-	if err := json.Unmarshal(data, &wire); err != nil {
-		return false, err
+	}{groupInPlace: groupInPlace{&a.plainGroup}}
+	if err := json.Unmarshal(body, &wire); err != nil {
+		return "", false, err
 	}
-	wire.complete(g)
-	return wire.Error != nil, nil
+	wire.complete(a.group())
+	return a.ID, wire.Error != nil, nil
+}
+
+// tidied leaves out null ids, and reports whether u is as the wire types would
+// have it: they refuse times that cannot be written again.
+func (u *User) tidied() bool {
+	for i, license := range u.AssignedLicenses {
+		u.AssignedLicenses[i].DisabledPlans = known(license.DisabledPlans)
+	}
+	for i, state := range u.LicenseAssignmentStates {
+		u.LicenseAssignmentStates[i].DisabledPlans = known(state.DisabledPlans)
+		if !graph.Writable(state.LastUpdatedDateTime) {
+			return false
+		}
+	}
+	return !slices.ContainsFunc(u.AssignedPlans, func(p AssignedPlan) bool { return !graph.Writable(p.AssignedDateTime) })
+}
+
+func (g *Group) tidied() bool {
+	for i, license := range g.AssignedLicenses {
+		g.AssignedLicenses[i].DisabledPlans = known(license.DisabledPlans)
+	}
+	return graph.Writable(g.CreatedDateTime) && graph.Writable(g.DeletedDateTime) && graph.Writable(g.ExpirationDateTime) &&
+		graph.Writable(g.OnPremisesLastSyncDateTime) && graph.Writable(g.RenewedDateTime)
 }
 
 // The wire types are those of models.go with ids and times as Graph may write
-// them. The parts of a user or group that are read so hide its own, which are
+// them, for answers that cannot be read into those as they are. The parts of a user or group that are read so hide its own, which are
 // embedded one level deeper: within an item of a page, or where they are wanted.
 type (
 	plainUser   User // without its methods
@@ -194,7 +246,7 @@ func (p *groupParts) complete(g *Group) {
 }
 
 func (w wireLicense) license() AssignedLicense {
-	return AssignedLicense{SKUID: uuid.UUID(w.SKUID), DisabledPlans: known(w.DisabledPlans)}
+	return AssignedLicense{SKUID: uuid.UUID(w.SKUID), DisabledPlans: ids(w.DisabledPlans)}
 }
 
 func (w wirePlan) plan() AssignedPlan {
@@ -209,7 +261,7 @@ func (w wirePlan) plan() AssignedPlan {
 func (w wireAssignmentState) state() LicenseAssignmentState {
 	return LicenseAssignmentState{
 		AssignedByGroup:     w.AssignedByGroup,
-		DisabledPlans:       known(w.DisabledPlans),
+		DisabledPlans:       ids(w.DisabledPlans),
 		Error:               w.Error,
 		LastUpdatedDateTime: time.Time(w.LastUpdatedDateTime),
 		SKUID:               uuid.UUID(w.SKUID),
@@ -230,11 +282,14 @@ func each[W, T any](items []W, f func(W) T) []T {
 	return list
 }
 
-// known returns the ids that are not null or empty, which Graph's metadata
-// allows in lists.
-func known(ids []guid) []uuid.UUID {
-	list := each(ids, func(g guid) uuid.UUID { return uuid.UUID(g) })
-	return slices.DeleteFunc(list, func(id uuid.UUID) bool { return id == uuid.Nil })
+// known returns the ids that are not null, which Graph's metadata allows in
+// lists.
+func known(ids []uuid.UUID) []uuid.UUID {
+	return slices.DeleteFunc(ids, func(id uuid.UUID) bool { return id == uuid.Nil })
+}
+
+func ids(list []guid) []uuid.UUID {
+	return known(each(list, func(g guid) uuid.UUID { return uuid.UUID(g) }))
 }
 
 // A guid is a uuid.UUID that null and "" leave nil.

@@ -241,7 +241,7 @@ var secret = []string{"set-cookie", "set-cookie2", "cookie", "authorization", "a
 // failure returns the error of a request that ended without success. Altered says
 // that a part of what it is about was made by itself, or may have been.
 func failure(op string, a *graph.Answer, altered bool) *Error {
-	said := &a.Problem
+	said := a.Problem()
 	e := &Error{
 		Op:              op,
 		StatusCode:      a.Status,
@@ -291,25 +291,14 @@ func failure(op string, a *graph.Answer, altered bool) *Error {
 	return e
 }
 
-// failed returns the error of a request that reads, and nil after a success.
-func failed(op string, a *graph.Answer, into resource) error {
-	switch {
-	case a.Good():
-		return nil
-	case a.Outcome == graph.Applied:
-		return undecoded(op, a, into)
-	}
-	return failure(op, a, false)
-}
-
 // undecoded returns the error of an answer that is good but for a property.
-func undecoded(op string, a *graph.Answer, into resource) *DecodeError {
+func undecoded(req *graph.Request, a *graph.Answer) *DecodeError {
 	fails := func(part []byte) bool {
-		_, err := into.decode(part)
+		_, _, err := req.Into.Read(part)
 		return err != nil && !errors.Is(err, graph.ErrNoCollection) // a part may be without
 	}
 	return &DecodeError{
-		Op:              op,
+		Op:              req.Op,
 		StatusCode:      a.Status,
 		RequestID:       a.RequestID(),
 		ClientRequestID: a.ClientRequestID(),

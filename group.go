@@ -27,7 +27,7 @@ import (
 // Graph: https://learn.microsoft.com/graph/api/group-assignlicense
 func (c *Client) AssignGroupLicense(ctx context.Context, groupID string, req AssignLicenseRequest) (*Group, error) {
 	w, err := c.newAssign(ctx, "assign group license", graph.Group(groupID), req)
-	return finish[*Group](ctx, w, err)
+	return asGroup(finish(ctx, w, err))
 }
 
 // Group reads what licenses a group has, and how far Graph has come
@@ -44,7 +44,7 @@ func (c *Client) AssignGroupLicense(ctx context.Context, groupID string, req Ass
 //
 // Graph: https://learn.microsoft.com/graph/api/group-get
 func (c *Client) Group(ctx context.Context, groupID string) (*Group, error) {
-	return read(ctx, c, "read group licenses", graph.Group(groupID), new(Group))
+	return asGroup(c.read(ctx, "read group licenses", graph.Group(groupID)))
 }
 
 // GroupMembersWithErrors returns the members of a group for whom one of its

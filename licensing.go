@@ -245,7 +245,7 @@ func (c *Client) check(ctx context.Context, op string) error {
 }
 
 // newRequest returns a request of op on an object, without a body.
-func (c *Client) newRequest(ctx context.Context, op string, obj graph.Object, method, action string, into resource) (graph.Request, error) {
+func (c *Client) newRequest(ctx context.Context, op string, obj graph.Object, method, action string, into graph.Reader) (graph.Request, error) {
 	if err := c.check(ctx, op); err != nil {
 		return graph.Request{}, err
 	}
@@ -257,7 +257,7 @@ func (c *Client) newRequest(ctx context.Context, op string, obj graph.Object, me
 		Object:  obj,
 		Method:  method,
 		Action:  action,
-		Read:    reader(into),
+		Into:    into,
 		ID:      graph.NewID(ctx),
 		Started: time.Now(),
 	}, nil

@@ -28,7 +28,7 @@ import (
 // Graph: https://learn.microsoft.com/graph/api/user-update
 func (c *Client) SetUsageLocation(ctx context.Context, user, countryCode string) error {
 	w, err := c.newLocation(ctx, user, countryCode)
-	_, err = finish[*User](ctx, w, err)
+	_, err = finish(ctx, w, err)
 	return err
 }
 
@@ -52,7 +52,7 @@ func (c *Client) newLocation(ctx context.Context, user, countryCode string) (*wr
 func (w *write) awaitLocation(ctx context.Context, req *graph.Request, err error) error {
 	// Not sold there is the other refusal of this kind, and stays so.
 	unnoticed := func() bool {
-		return errors.Is(err, ErrUsageLocation) && strings.Contains(strings.ToLower(w.last.Problem.Message), "invalid usage location")
+		return errors.Is(err, ErrUsageLocation) && strings.Contains(strings.ToLower(w.last.Problem().Message), "invalid usage location")
 	}
 	service := w.client.service
 	for wait := time.Second; unnoticed() && service.Policy().MaxAttempts > 1; wait = min(wait+wait/2, 5*time.Second) {

@@ -5,43 +5,83 @@ import (
 	"iter"
 	"net/http"
 	"net/url"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
 
 	"github.com/graphlicensing/licensing/internal/graph"
 )
 
-// A resource holds what Graph answers a request on one object with.
-type resource interface {
-	decode(data []byte) (failed bool, err error)
-	id() string
+// An answer holds what Graph answers a request on one object with.
+type answer interface {
+	graph.Reader
 	// identify fills in what the object was asked for by, where Graph did not
 	// say it.
 	identify(graph.Object)
+	// holding returns the direct assignment of a SKU and when it was made, or
+	// the ids of the groups that it comes from alone.
+	holding(sku uuid.UUID) (license AssignedLicense, at time.Time, groups []string, ok bool)
 }
 
-// newResource returns what holds an answer about an object.
-func newResource(o graph.Object) resource {
+// newAnswer returns what holds an answer about an object.
+func newAnswer(o graph.Object) answer {
 	if o.IsGroup() {
-		return new(Group)
+		return new(groupAnswer)
 	}
-	return new(User)
+	return new(userAnswer)
 }
 
-func (u *User) id() string { return u.ID }
+// asUser returns the user of an answer, unless there is an error.
+func asUser(a answer, err error) (*User, error) {
+	if err != nil {
+		return nil, err
+	}
+	return a.(*userAnswer).user(), nil
+}
 
-func (u *User) identify(o graph.Object) {
-	if id := o.GUID(); id != "" && u.ID == "" {
-		u.ID = id
-	} else if id == "" && u.UserPrincipalName == "" {
-		u.UserPrincipalName = o.Name()
+// asGroup returns the group of an answer, unless there is an error.
+func asGroup(a answer, err error) (*Group, error) {
+	if err != nil {
+		return nil, err
+	}
+	return a.(*groupAnswer).group(), nil
+}
+
+func (a *userAnswer) identify(o graph.Object) {
+	if id := o.GUID(); id != "" && a.ID == "" {
+		a.ID = id
+	} else if id == "" && a.UserPrincipalName == "" {
+		a.UserPrincipalName = o.Name()
 	}
 }
 
-func (g *Group) id() string { return g.ID }
-
-func (g *Group) identify(o graph.Object) {
-	if g.ID == "" {
-		g.ID = o.Name()
+func (a *groupAnswer) identify(o graph.Object) {
+	if a.ID == "" {
+		a.ID = o.Name()
 	}
+}
+
+func (a *userAnswer) holding(sku uuid.UUID) (license AssignedLicense, at time.Time, groups []string, ok bool) {
+	states, _ := a.user().held()
+	for _, state := range states {
+		switch {
+		case state.SKUID != sku:
+		case state.AssignedByGroup != "":
+			groups = append(groups, state.AssignedByGroup)
+		default:
+			license, at, ok = AssignedLicense{SKUID: sku, DisabledPlans: state.DisabledPlans}, state.LastUpdatedDateTime, true
+		}
+	}
+	return license, at, groups, ok
+}
+
+func (a *groupAnswer) holding(sku uuid.UUID) (license AssignedLicense, at time.Time, groups []string, ok bool) {
+	i := slices.IndexFunc(a.AssignedLicenses, func(l AssignedLicense) bool { return l.SKUID == sku })
+	if i < 0 {
+		return AssignedLicense{}, time.Time{}, nil, false
+	}
+	return a.AssignedLicenses[i], time.Time{}, nil, true
 }
 
 // The queries that read all of an object that is about licenses. Graph returns
@@ -58,27 +98,19 @@ func selection(o graph.Object) string {
 	return userSelection
 }
 
-// reader returns what reads a body into a resource, for a request.
-func reader(into resource) func([]byte) (string, bool, error) {
-	return func(body []byte) (string, bool, error) {
-		failed, err := into.decode(body)
-		return into.id(), failed, err
-	}
-}
-
 // read gets all of an object that is about licenses.
-func read[R resource](ctx context.Context, c *Client, op string, obj graph.Object, into R) (R, error) {
-	var none R
+func (c *Client) read(ctx context.Context, op string, obj graph.Object) (answer, error) {
+	into := newAnswer(obj)
 	req, err := c.newRequest(ctx, op, obj, http.MethodGet, "", into)
 	if err != nil {
-		return none, err
+		return nil, err
 	}
 	req.Query = selection(obj)
-	if err := c.get(ctx, &req, into); err != nil {
-		return none, err
+	if err := c.get(ctx, &req); err != nil {
+		return nil, err
 	}
-	if user, ok := any(into).(*User); ok {
-		user.selected()
+	if a, ok := into.(*userAnswer); ok {
+		a.user().selected()
 	}
 	into.identify(obj)
 	return into, nil
@@ -86,22 +118,28 @@ func read[R resource](ctx context.Context, c *Client, op string, obj graph.Objec
 
 // rereading returns the request that reads the object of another one, as a part
 // of the same call.
-func rereading(of *graph.Request, into resource) graph.Request {
+func rereading(of *graph.Request, into answer) graph.Request {
 	return graph.Request{
 		Op:      of.Op,
 		Object:  of.Object,
 		Method:  http.MethodGet,
 		Query:   selection(of.Object),
-		Read:    reader(into),
+		Into:    into,
 		ID:      of.ID,
 		Started: of.Started,
 	}
 }
 
 // get sends a request that reads.
-func (c *Client) get(ctx context.Context, req *graph.Request, into resource) error {
-	answer := c.service.Send(ctx, req)
-	return failed(req.Op, &answer, into)
+func (c *Client) get(ctx context.Context, req *graph.Request) error {
+	a := c.service.Send(ctx, req)
+	switch {
+	case a.Good():
+		return nil
+	case a.Outcome == graph.Applied:
+		return undecoded(req, &a)
+	}
+	return failure(req.Op, &a, false)
 }
 
 // A listing is what is read page by page.
@@ -122,7 +160,7 @@ func listed[W, T any](ctx context.Context, c *Client, l listing, item func(*W) T
 		var link *url.URL
 		seen := make(map[string]bool)
 		for {
-			var page page[W]
+			var page graph.Page[W]
 			req, err := c.newRequest(ctx, l.op, l.object, http.MethodGet, l.action, &page)
 			if err != nil {
 				yield(none, err)
@@ -133,7 +171,7 @@ func listed[W, T any](ctx context.Context, c *Client, l listing, item func(*W) T
 				req.ID, req.Started = l.within.ID, l.within.Started
 			}
 			seen[c.service.URL(&req).String()] = true
-			if err := c.get(ctx, &req, &page); err != nil {
+			if err := c.get(ctx, &req); err != nil {
 				yield(none, err)
 				return
 			}
@@ -168,14 +206,3 @@ func collect[T any](items iter.Seq2[T, error]) ([]T, error) {
 	}
 	return all, nil
 }
-
-// A page is a part of a collection, as a resource.
-type page[W any] struct{ graph.Page[W] }
-
-func (p *page[W]) decode(data []byte) (failed bool, err error) {
-	_, failed, err = p.Read(data)
-	return failed, err
-}
-
-func (*page[W]) id() string            { return "" }
-func (*page[W]) identify(graph.Object) {}

@@ -26,7 +26,7 @@ import (
 // Graph: https://learn.microsoft.com/graph/api/user-reprocesslicenseassignment
 func (c *Client) ReprocessUserLicense(ctx context.Context, user string) (*User, error) {
 	w, err := c.newReprocess(ctx, "reprocess user license", graph.User(user))
-	return finish[*User](ctx, w, err)
+	return asUser(finish(ctx, w, err))
 }
 
 // ReprocessMyLicense makes Graph work out all group-based licenses of the
@@ -43,5 +43,5 @@ func (c *Client) ReprocessUserLicense(ctx context.Context, user string) (*User, 
 // Graph: https://learn.microsoft.com/graph/api/user-reprocesslicenseassignment
 func (c *Client) ReprocessMyLicense(ctx context.Context) (*User, error) {
 	w, err := c.newReprocess(ctx, "reprocess my license", graph.Me)
-	return finish[*User](ctx, w, err)
+	return asUser(finish(ctx, w, err))
 }

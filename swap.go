@@ -48,7 +48,7 @@ type SwapResult struct {
 func (c *Client) SwapUserLicense(ctx context.Context, user string, swap LicenseSwap) (*SwapResult, error) {
 	var result SwapResult
 	var err error
-	result.User, err = swapLicense[*User](ctx, c, "swap user license", graph.User(user), swap, &result)
+	result.User, err = asUser(c.swapLicense(ctx, "swap user license", graph.User(user), swap, &result))
 	if err != nil {
 		return nil, err
 	}
@@ -70,23 +70,21 @@ func (c *Client) SwapUserLicense(ctx context.Context, user string, swap LicenseS
 func (c *Client) SwapGroupLicense(ctx context.Context, groupID string, swap LicenseSwap) (*SwapResult, error) {
 	var result SwapResult
 	var err error
-	result.Group, err = swapLicense[*Group](ctx, c, "swap group license", graph.Group(groupID), swap, &result)
+	result.Group, err = asGroup(c.swapLicense(ctx, "swap group license", graph.Group(groupID), swap, &result))
 	if err != nil {
 		return nil, err
 	}
 	return &result, nil
 }
 
-func swapLicense[R holder](ctx context.Context, c *Client, op string, obj graph.Object, swap LicenseSwap, result *SwapResult) (R, error) {
+func (c *Client) swapLicense(ctx context.Context, op string, obj graph.Object, swap LicenseSwap, result *SwapResult) (answer, error) {
 	switch {
 	case swap.From == uuid.Nil || swap.To == uuid.Nil:
-		var none R
-		return none, invalid(op, "swap must name From and To")
+		return nil, invalid(op, "swap must name From and To")
 	case swap.From == swap.To:
-		var none R
-		return none, invalid(op, "swap.From and swap.To are the same SKU")
+		return nil, invalid(op, "swap.From and swap.To are the same SKU")
 	}
-	return edit(ctx, c, op, obj, func(e *editor[R]) (AssignLicenseRequest, error) {
+	return c.edit(ctx, op, obj, func(e *editor) (AssignLicenseRequest, error) {
 		var change AssignLicenseRequest
 		target, _, there, err := e.holding(ctx, swap.To)
 		if err != nil {

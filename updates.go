@@ -32,7 +32,7 @@ import (
 //
 // Graph: https://learn.microsoft.com/graph/api/user-assignlicense
 func (c *Client) UpdateUserServicePlans(ctx context.Context, user string, skuID uuid.UUID, change ServicePlanChange) (*User, error) {
-	return updatePlans[*User](ctx, c, "update user service plans", graph.User(user), skuID, change)
+	return asUser(c.updatePlans(ctx, "update user service plans", graph.User(user), skuID, change))
 }
 
 // UpdateGroupServicePlans switches service plans of a SKU on or off that a
@@ -53,48 +53,17 @@ func (c *Client) UpdateUserServicePlans(ctx context.Context, user string, skuID 
 //
 // Graph: https://learn.microsoft.com/graph/api/group-assignlicense
 func (c *Client) UpdateGroupServicePlans(ctx context.Context, groupID string, skuID uuid.UUID, change ServicePlanChange) (*Group, error) {
-	return updatePlans[*Group](ctx, c, "update group service plans", graph.Group(groupID), skuID, change)
+	return asGroup(c.updatePlans(ctx, "update group service plans", graph.Group(groupID), skuID, change))
 }
 
-// A holder is a resource whose own licenses can be told.
-type holder interface {
-	resource
-	// holding returns the direct assignment of a SKU and when it was made, or
-	// the ids of the groups that it comes from alone.
-	holding(sku uuid.UUID) (license AssignedLicense, at time.Time, groups []string, ok bool)
-}
-
-func (u *User) holding(sku uuid.UUID) (license AssignedLicense, at time.Time, groups []string, ok bool) {
-	states, _ := u.held()
-	for _, state := range states {
-		switch {
-		case state.SKUID != sku:
-		case state.AssignedByGroup != "":
-			groups = append(groups, state.AssignedByGroup)
-		default:
-			license, at, ok = AssignedLicense{SKUID: sku, DisabledPlans: state.DisabledPlans}, state.LastUpdatedDateTime, true
-		}
-	}
-	return license, at, groups, ok
-}
-
-func (g *Group) holding(sku uuid.UUID) (license AssignedLicense, at time.Time, groups []string, ok bool) {
-	i := slices.IndexFunc(g.AssignedLicenses, func(l AssignedLicense) bool { return l.SKUID == sku })
-	if i < 0 {
-		return AssignedLicense{}, time.Time{}, nil, false
-	}
-	return g.AssignedLicenses[i], time.Time{}, nil, true
-}
-
-func updatePlans[R holder](ctx context.Context, c *Client, op string, obj graph.Object, skuID uuid.UUID, change ServicePlanChange) (R, error) {
-	var none R
+func (c *Client) updatePlans(ctx context.Context, op string, obj graph.Object, skuID uuid.UUID, change ServicePlanChange) (answer, error) {
 	if skuID == uuid.Nil {
-		return none, invalid(op, "skuID is the nil UUID")
+		return nil, invalid(op, "skuID is the nil UUID")
 	}
 	if err := change.check(op); err != nil {
-		return none, err
+		return nil, err
 	}
-	return edit(ctx, c, op, obj, func(e *editor[R]) (AssignLicenseRequest, error) {
+	return c.edit(ctx, op, obj, func(e *editor) (AssignLicenseRequest, error) {
 		current, err := e.current(ctx, skuID)
 		if err != nil {
 			return AssignLicenseRequest{}, err
@@ -117,48 +86,46 @@ func updatePlans[R holder](ctx context.Context, c *Client, op string, obj graph.
 
 // An editor works out a change of what an object has, on the strength of what it
 // has now.
-type editor[R holder] struct {
-	write *write // that the change is to be
-	into  R
+type editor struct {
+	write *write          // that the change is to be
+	known bool            // what the object has was read
 	all   []SubscribedSKU // the tenant's, once they were read
 }
 
 // edit works out a change in the object's turn, and makes it unless it is
 // empty.
-func edit[R holder](ctx context.Context, c *Client, op string, obj graph.Object, plan func(*editor[R]) (AssignLicenseRequest, error)) (R, error) {
-	var none R
+func (c *Client) edit(ctx context.Context, op string, obj graph.Object, plan func(*editor) (AssignLicenseRequest, error)) (answer, error) {
 	w, err := c.newWrite(ctx, op, obj, http.MethodPost, "/assignLicense")
 	if err != nil {
-		return none, err
+		return nil, err
 	}
 	turn, err := w.takeTurn(ctx)
 	if err != nil {
-		return none, err
+		return nil, err
 	}
 	defer turn.Release()
 	// What may still land would make the read worthless.
 	if err := w.passFence(ctx, turn); err != nil {
-		return none, err
+		return nil, err
 	}
-	into := w.into.(R)
-	change, err := plan(&editor[R]{write: &w, into: into})
+	change, err := plan(&editor{write: &w})
 	if unread, ok := errors.AsType[*DecodeError](err); ok { // which would say that a change was accepted
-		return none, refused(&w.request, ErrUnavailable, "%v", unread)
+		return nil, refused(&w.request, ErrUnavailable, "%v", unread)
 	}
 	if err != nil {
-		return none, err
+		return nil, err
 	}
 	if len(change.AddLicenses)+len(change.RemoveLicenses) > 0 {
 		if err := w.assigning(&change).makeInTurn(ctx, turn); err != nil {
-			return none, err
+			return nil, err
 		}
 	}
-	into.identify(obj)
-	return into, nil
+	w.into.identify(obj)
+	return w.into, nil
 }
 
 // current reads the direct assignment of a SKU.
-func (e *editor[R]) current(ctx context.Context, sku uuid.UUID) (AssignedLicense, error) {
+func (e *editor) current(ctx context.Context, sku uuid.UUID) (AssignedLicense, error) {
 	license, groups, ok, err := e.holding(ctx, sku)
 	switch {
 	case err != nil:
@@ -173,16 +140,17 @@ func (e *editor[R]) current(ctx context.Context, sku uuid.UUID) (AssignedLicense
 
 // holding reads what the object has of a SKU. What this client has lately
 // written counts, unless the read shows something newer.
-func (e *editor[R]) holding(ctx context.Context, sku uuid.UUID) (license AssignedLicense, groups []string, ok bool, err error) {
-	c, request := e.write.client, &e.write.request
-	if e.into.id() == "" {
-		read := rereading(request, e.into)
-		if err := c.get(ctx, &read, e.into); err != nil {
+func (e *editor) holding(ctx context.Context, sku uuid.UUID) (license AssignedLicense, groups []string, ok bool, err error) {
+	c, into := e.write.client, e.write.into
+	if !e.known {
+		read := rereading(&e.write.request, into)
+		if err := c.get(ctx, &read); err != nil {
 			return AssignedLicense{}, nil, false, err
 		}
-		e.into.identify(request.Object)
+		into.identify(read.Object)
+		e.known = true
 	}
-	license, at, groups, ok := e.into.holding(sku)
+	license, at, groups, ok := into.holding(sku)
 	if w, known := c.recent.license(e.write.key, sku); known && !at.Truncate(time.Second).After(w.at) { // answers tell whole seconds
 		return w.license, groups, !w.removed, nil
 	}
@@ -190,7 +158,7 @@ func (e *editor[R]) holding(ctx context.Context, sku uuid.UUID) (license Assigne
 }
 
 // sku returns one of the tenant's SKUs.
-func (e *editor[R]) sku(ctx context.Context, id uuid.UUID) (SubscribedSKU, error) {
+func (e *editor) sku(ctx context.Context, id uuid.UUID) (SubscribedSKU, error) {
 	request := &e.write.request
 	if e.all == nil {
 		all, err := collect(listed(ctx, e.write.client, listing{op: request.Op, object: graph.Tenant, action: "/subscribedSkus", within: request}, item[SubscribedSKU]))

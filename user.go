@@ -29,7 +29,7 @@ import (
 // Graph: https://learn.microsoft.com/graph/api/user-assignlicense
 func (c *Client) AssignUserLicense(ctx context.Context, user string, req AssignLicenseRequest) (*User, error) {
 	w, err := c.newAssign(ctx, "assign user license", graph.User(user), req)
-	return finish[*User](ctx, w, err)
+	return asUser(finish(ctx, w, err))
 }
 
 // AssignMyLicense adds and removes licenses of the signed-in user and returns
@@ -46,7 +46,7 @@ func (c *Client) AssignUserLicense(ctx context.Context, user string, req AssignL
 // Graph: https://learn.microsoft.com/graph/api/user-assignlicense
 func (c *Client) AssignMyLicense(ctx context.Context, req AssignLicenseRequest) (*User, error) {
 	w, err := c.newAssign(ctx, "assign my license", graph.Me, req)
-	return finish[*User](ctx, w, err)
+	return asUser(finish(ctx, w, err))
 }
 
 // User reads what licenses a user has, directly and through groups,
@@ -65,7 +65,7 @@ func (c *Client) AssignMyLicense(ctx context.Context, req AssignLicenseRequest) 
 //
 // Graph: https://learn.microsoft.com/graph/api/user-get
 func (c *Client) User(ctx context.Context, user string) (*User, error) {
-	return read(ctx, c, "read user licenses", graph.User(user), new(User))
+	return asUser(c.read(ctx, "read user licenses", graph.User(user)))
 }
 
 // Me reads what licenses the signed-in user has.
@@ -80,7 +80,7 @@ func (c *Client) User(ctx context.Context, user string) (*User, error) {
 //
 // Graph: https://learn.microsoft.com/graph/api/user-get
 func (c *Client) Me(ctx context.Context) (*User, error) {
-	return read(ctx, c, "read my licenses", graph.Me, new(User))
+	return asUser(c.read(ctx, "read my licenses", graph.Me))
 }
 
 // DirectLicenses returns the licenses that are assigned to the user directly,

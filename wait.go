@@ -42,7 +42,7 @@ func (c *Client) WaitForGroup(ctx context.Context, groupID string, want AssignLi
 	}
 	agreed := staleness
 	return wait(ctx, c, op, &agreed, func() (*Group, error) {
-		return read(ctx, c, op, graph.Group(groupID), new(Group))
+		return asGroup(c.read(ctx, op, graph.Group(groupID)))
 	}, func(g *Group) bool {
 		if g.LicenseProcessingState == nil || !reached(want, g.AssignedLicenses) {
 			return false
@@ -76,7 +76,7 @@ func (c *Client) WaitForUser(ctx context.Context, user string, want AssignLicens
 		return nil, err
 	}
 	return wait(ctx, c, op, new(time.Duration), func() (*User, error) {
-		return read(ctx, c, op, graph.User(user), new(User))
+		return asUser(c.read(ctx, op, graph.User(user)))
 	}, func(u *User) bool {
 		direct, known := u.DirectLicenses()
 		return known && reached(want, direct)

@@ -21,7 +21,7 @@ type write struct {
 	key     string                // of the object
 	change  *AssignLicenseRequest // that the request asks for, if it does
 	locates bool                  // the request sets a usage location
-	into    resource              // holds the answer
+	into    answer                // of Graph
 	member  *batch.Member         // of a run, by which the requests go; else nil
 
 	last    graph.Answer // to the latest request, with what is known of all of them
@@ -30,7 +30,7 @@ type write struct {
 
 // newWrite returns a write of an object, with an empty body.
 func (c *Client) newWrite(ctx context.Context, op string, obj graph.Object, method, action string) (write, error) {
-	w := write{client: c, key: obj.Key(), into: newResource(obj)}
+	w := write{client: c, key: obj.Key(), into: newAnswer(obj)}
 	var err error
 	w.request, err = c.newRequest(ctx, op, obj, method, action, w.into)
 	return w, err
@@ -63,15 +63,14 @@ func (c *Client) newReprocess(ctx context.Context, op string, obj graph.Object) 
 }
 
 // finish makes the write, if there is one, and returns what Graph answered.
-func finish[R resource](ctx context.Context, w *write, err error) (R, error) {
+func finish(ctx context.Context, w *write, err error) (answer, error) {
 	if err == nil {
 		err = w.make(ctx)
 	}
 	if err != nil {
-		var none R
-		return none, err
+		return nil, err
 	}
-	return w.into.(R), nil
+	return w.into, nil
 }
 
 // make makes the write when it is its turn.
@@ -152,19 +151,18 @@ func (w *write) makeInTurn(ctx context.Context, t *turn.Turn) error {
 
 // send sends a request of the write, alone or with those of others.
 func (w *write) send(ctx context.Context, req *graph.Request) error {
-	var answer graph.Answer
+	earlier := w.last.Sent
 	if w.member != nil {
-		answer = w.client.service.SendBy(ctx, req, w.member.Carry)
+		w.last = w.client.service.SendBy(ctx, req, w.member.Carry)
 	} else {
-		answer = w.client.service.Send(ctx, req)
+		w.last = w.client.service.Send(ctx, req)
 	}
-	answer.Sent = answer.Sent.Following(w.last.Sent)
-	w.last = answer
+	w.last.Sent = w.last.Sent.Following(earlier)
 	switch {
-	case answer.Good():
+	case w.last.Good():
 		return nil
-	case answer.Outcome == graph.Applied:
-		return undecoded(w.request.Op, &w.last, w.into)
+	case w.last.Outcome == graph.Applied:
+		return undecoded(&w.request, &w.last)
 	}
 	return w.failure()
 }
@@ -284,7 +282,7 @@ func (w *write) readBack(ctx context.Context) {
 	read := rereading(&w.request, w.into)
 	read.Tries = 1
 	// Of many, the reads would come all at once, and beside the pace.
-	if w.member != nil || w.client.get(ctx, &read, w.into) != nil {
-		w.into.decode([]byte("{}"))
+	if w.member != nil || w.client.get(ctx, &read) != nil {
+		w.into.Read([]byte("{}"))
 	}
 }

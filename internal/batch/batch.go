@@ -131,7 +131,7 @@ func (b *Batcher) send(parcels []*parcel, pass pace.Pass) (delivered bool) {
 		Method: http.MethodPost,
 		Action: "/$batch",
 		Body:   appendBody(nil, parcels),
-		Read:   answers.read,
+		Into:   &answers,
 		ID:     graph.NewID(b.ctx),
 	})
 	if batch.Attempts == 0 { // the context has ended

@@ -47,8 +47,8 @@ type item struct {
 	Body    json.RawMessage            `json:"body"`
 }
 
-// read reads what there is. An item that cannot be read is as good as none.
-func (c *contents) read(body []byte) (id string, failed bool, err error) {
+// Read reads what there is. An item that cannot be read is as good as none.
+func (c *contents) Read(body []byte) (id string, failed bool, err error) {
 	var wire struct {
 		Responses json.RawMessage `json:"responses"`
 		graph.Frame

@@ -51,7 +51,7 @@ type Verdict struct {
 	Status  int // 0: there was no answer
 	Header  http.Header
 	Body    []byte
-	Problem Problem       // what the body says, if it is an error's
+	problem *Problem      // what the body says, if it is an error's
 	After   time.Duration // Retry-After
 	Timed   bool          // After was given
 	Err     error         // what is wrong with the answer, or why there is none
@@ -113,15 +113,23 @@ func (v *Verdict) advised() bool { return v.Timed && v.After > 0 }
 // be read.
 func (v *Verdict) Good() bool { return v.Outcome == Applied && v.Unread == nil }
 
+// Problem returns what the body says, if it is an error's.
+func (v *Verdict) Problem() *Problem {
+	if v.problem == nil {
+		return new(Problem)
+	}
+	return v.problem
+}
+
 // RequestID is Graph's id of the request.
 func (v *Verdict) RequestID() string {
-	return cmp.Or(v.Header.Get("Request-Id"), v.Problem.RequestID)
+	return cmp.Or(v.Header.Get("Request-Id"), v.Problem().RequestID)
 }
 
 // ClientRequestID is the id that the caller's request had, as Graph tells it if
 // it does.
 func (a *Answer) ClientRequestID() string {
-	return cmp.Or(a.Header.Get("Client-Request-Id"), a.Problem.ClientID, a.ID)
+	return cmp.Or(a.Header.Get("Client-Request-Id"), a.Problem().ClientID, a.ID)
 }
 
 // Date is when Graph says that it answered, or now.

@@ -28,7 +28,8 @@ var errTooLarge = fmt.Errorf("answer is larger than %d MiB", maxAnswer>>20)
 type attempt struct {
 	sending *sending
 	pass    pace.Pass
-	token   string // that was sent
+	token   string    // that was sent
+	values  [5]string // of the header
 	limit   time.Duration
 	ctx     context.Context // ends with the limit
 	cancel  context.CancelFunc
@@ -38,15 +39,15 @@ type attempt struct {
 	sent    atomic.Int32 // times that the request's header was written to one
 }
 
-// newAttempt returns an attempt under ctx, which is the sending or made from it.
-func newAttempt(ctx context.Context, x *sending, pass pace.Pass) *attempt {
-	a := &attempt{sending: x, pass: pass, limit: min(x.service.policy.AttemptTimeout, x.service.Left(ctx, x.request))}
+// begin begins the attempt under ctx, which is the sending or made from it.
+func (a *attempt) begin(ctx context.Context, x *sending, pass pace.Pass) {
+	a.sending, a.pass = x, pass
+	a.limit = min(x.service.policy.AttemptTimeout, x.service.Left(ctx, x.request))
 	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= a.limit {
 		a.ctx, a.cancel = context.WithCancel(ctx) // a timer of ours might win the race
 	} else {
 		a.ctx, a.cancel = context.WithTimeout(ctx, a.limit)
 	}
-	return a
 }
 
 // A signer sets the token of each attempt, and limits its time. It is no

@@ -104,15 +104,17 @@ func token(context.Context) (string, error) { return "secret-token", nil }
 
 // write and read are requests about one user.
 func write() *Request {
-	return &Request{Op: "write", Object: User(objectID), Method: http.MethodPost, Action: "/act", Body: []byte(`{"a":1}`), Read: readID, ID: "7e57"}
+	return &Request{Op: "write", Object: User(objectID), Method: http.MethodPost, Action: "/act", Body: []byte(`{"a":1}`), Into: readID{}, ID: "7e57"}
 }
 
 func read() *Request {
-	return &Request{Op: "read", Object: User(objectID), Method: http.MethodGet, Query: "$select=id", Read: readID, ID: "7e57"}
+	return &Request{Op: "read", Object: User(objectID), Method: http.MethodGet, Query: "$select=id", Into: readID{}, ID: "7e57"}
 }
 
 // readID reads a body that has an id, and a number that can be wrong.
-func readID(body []byte) (id string, failed bool, err error) {
+type readID struct{}
+
+func (readID) Read(body []byte) (id string, failed bool, err error) {
 	var wire struct {
 		ID     string
 		Number int

@@ -43,13 +43,13 @@ func (x *sending) outcome(r *Reply, v *Verdict) Outcome {
 			v.Err = x.hidden(v.Err)
 		}
 		v.Body = bytes.Clone(v.Body[:min(len(v.Body), maxErrorBody)])
-		v.Problem = readProblem(v.Body)
+		v.problem = readProblem(v.Body)
 		return Doubtful
 	}
-	v.Problem = readProblem(v.Body)
-	broken := v.Err != nil || v.Problem.broken && len(v.Body) < maxErrorBody
+	v.problem = readProblem(v.Body)
+	broken := v.Err != nil || v.problem.broken && len(v.Body) < maxErrorBody
 	switch {
-	case Throttled(v.Status, v.Problem.Code):
+	case Throttled(v.Status, v.problem.Code):
 		return Delayed
 	case broken || v.Status < 400 || Uncertain(v.Status):
 		if v.Status/100 == 3 && v.Err == nil {
@@ -58,7 +58,7 @@ func (x *sending) outcome(r *Reply, v *Verdict) Outcome {
 		return Doubtful
 	case v.Status == http.StatusUnauthorized:
 		return Unsigned
-	case v.Status == http.StatusConflict && (v.Problem.Code == CodeConcurrency || v.Timed):
+	case v.Status == http.StatusConflict && (v.problem.Code == CodeConcurrency || v.Timed):
 		return Refused
 	case v.Status == http.StatusFailedDependency && x.mode == carried:
 		return Refused // with another request that it went along with; once throttled ones were answered so
@@ -78,7 +78,7 @@ var (
 func (x *sending) notAnswered(v *Verdict) (unread, err error) {
 	req := x.request
 	if v.Status == http.StatusNoContent {
-		_, _, err := req.Read([]byte("{}"))
+		_, _, err := req.Into.Read([]byte("{}"))
 		return nil, err
 	}
 	if kind := mediaType(v.Header); kind != "" && kind != "application/json" && !strings.HasSuffix(kind, "+json") {
@@ -87,7 +87,7 @@ func (x *sending) notAnswered(v *Verdict) (unread, err error) {
 	if !bytes.HasPrefix(bytes.TrimLeft(v.Body, " \t\r\n"), []byte("{")) {
 		return nil, fmt.Errorf("%w: no JSON object", errNotGraph)
 	}
-	id, failed, err := req.Read(v.Body)
+	id, failed, err := req.Into.Read(v.Body)
 	if err != nil {
 		var syntax *json.SyntaxError
 		if errors.As(err, &syntax) {

@@ -27,7 +27,7 @@ func (x *sending) log() {
 		slog.String("request-id", a.RequestID()),
 		slog.String("client-request-id", a.ID),
 	}
-	if code := a.Problem.Code; code != "" {
+	if code := a.Problem().Code; code != "" {
 		attrs = append(attrs, slog.String("code", code))
 	}
 	if a.Err != nil {

@@ -51,19 +51,25 @@ func (o Object) Check() error {
 // Path is where the object is under the API's version. Everything that has a
 // meaning in a URL is escaped.
 func (o Object) Path() string {
+	before, name, after := o.segments()
+	return before + name + after
+}
+
+// segments returns the parts of the object's path.
+func (o Object) segments() (before, name, after string) {
 	switch {
 	case o.kind == "me":
-		return "/me"
+		return "/me", "", ""
 	case o.kind == "tenant":
-		return ""
+		return "", "", ""
 	case o.kind == "group":
-		return "/groups/" + url.PathEscape(o.name)
+		return "/groups/", url.PathEscape(o.name), ""
 	case strings.HasPrefix(o.name, "$"):
 		// Graph takes /users/$x for an operator. In this form the name is an
 		// OData string, which doubles its apostrophes.
-		return "/users('" + url.PathEscape(strings.ReplaceAll(o.name, "'", "''")) + "')"
+		return "/users('", url.PathEscape(strings.ReplaceAll(o.name, "'", "''")), "')"
 	}
-	return "/users/" + url.PathEscape(o.name)
+	return "/users/", url.PathEscape(o.name), ""
 }
 
 // Route is the path for logs, without the name.

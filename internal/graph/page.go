@@ -17,7 +17,7 @@ type Page[W any] struct {
 	Next  string
 }
 
-// Read makes p what a body says, for [Request.Read].
+// Read makes p what a body says, as a [Reader].
 func (p *Page[W]) Read(body []byte) (id string, failed bool, err error) {
 	var wire struct {
 		Value []*W   `json:"value"`

@@ -56,7 +56,8 @@ type Detail struct{ Code, Message, Target string }
 
 // readProblem reads Graph's error frame in any of the shapes that it is seen in,
 // and what is there of one that breaks off.
-func readProblem(body []byte) (p Problem) {
+func readProblem(body []byte) *Problem {
+	p := new(Problem)
 	decoder := json.NewDecoder(bytes.NewReader(body))
 	decoder.UseNumber()
 	err := p.read(decoder, nil)
@@ -151,6 +152,16 @@ func ParseTime(text string) (time.Time, error) {
 		}
 		return t, err
 	}
-	_, err = t.MarshalText() // an offset of 24 hours can be read, but not written
-	return t, err
+	if !Writable(t) {
+		return t, errors.New("offset of a day or more")
+	}
+	return t, nil
+}
+
+// Writable reports whether a time that was read can be written again, which one
+// with an offset of 24 hours cannot.
+func Writable(t time.Time) bool {
+	const day = 24 * 60 * 60
+	_, offset := t.Zone()
+	return -day < offset && offset < day
 }

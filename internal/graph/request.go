@@ -15,17 +15,21 @@ type Request struct {
 	Op      string // what is done, for logs
 	Object  Object
 	Method  string
-	Action  string   // segment after the object's path
-	Query   string   // encoded
-	Link    *url.URL // where the request goes in place of all that, as Graph gave it
-	Indexed bool     // the query needs Graph's index
-	Body    []byte   // JSON
-	// Read reads the body of a success, and returns the id in it, and whether it
-	// is an error after all. It may be called with parts of a body.
-	Read    func(body []byte) (id string, failed bool, err error)
+	Action  string    // segment after the object's path
+	Query   string    // encoded
+	Link    *url.URL  // where the request goes in place of all that, as Graph gave it
+	Indexed bool      // the query needs Graph's index
+	Body    []byte    // JSON
+	Into    Reader    // reads the body of a success
 	ID      string    // the client-request-id
 	Started time.Time // when the time of the policy began; the zero time is no limit
 	Tries   int       // requests that may be made, throttled ones not counted; 0 is the policy's
+}
+
+// A Reader reads the body of a success. It may be given parts of one, too.
+type Reader interface {
+	// Read returns the id in body, and whether body is an error after all.
+	Read(body []byte) (id string, failed bool, err error)
 }
 
 type idKey struct{}
@@ -57,7 +61,8 @@ func (s *Service) URL(r *Request) *url.URL {
 		return r.Link
 	}
 	u := *s.root
-	u.RawPath = s.path + r.Path()
+	before, name, after := r.Object.segments()
+	u.RawPath = s.path + before + name + after + r.Action // at once, since each part is a copy
 	u.Path, _ = url.PathUnescape(u.RawPath)
 	u.RawQuery = r.Query
 	return &u
@@ -78,23 +83,4 @@ func (s *Service) Left(ctx context.Context, r *Request) time.Duration {
 		left = min(left, time.Until(deadline))
 	}
 	return left
-}
-
-// setHeader sets the header of an attempt, with the token if there is one. The
-// values share an array.
-func (r *Request) setHeader(h http.Header, userAgent, token string) {
-	values := []string{"application/json", r.ID, userAgent, ""}
-	if token != "" {
-		values[3] = "Bearer " + token
-		h["Authorization"] = values[3:4:4]
-	}
-	if r.Indexed {
-		h["Consistencylevel"] = []string{"eventual"}
-	}
-	h["Accept"] = values[0:1:1]
-	h["Client-Request-Id"] = values[1:2:2]
-	h["User-Agent"] = values[2:3:3]
-	if r.Body != nil {
-		h["Content-Type"] = []string{"application/json"}
-	}
 }

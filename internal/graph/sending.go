@@ -1,8 +1,10 @@
 package graph
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"time"
 
@@ -21,6 +23,7 @@ type Next struct {
 	Throttled bool          // the attempt before was refused for its frequency
 	Refused   string        // the token that an attempt before was refused for
 	chosen    bool          // the wait is of our own choice
+	pass      pace.Pass     // the pacer's, where it was asked
 }
 
 // A sending is the way of a request from its first attempt to its last. It is
@@ -36,9 +39,10 @@ type sending struct {
 	used    int // attempts that count against the policy's
 	waits   int // for which the server gave no time
 	next    Next
-	pass    pace.Pass // the pacer's for the next attempt
-	pending bool      // another attempt was decided on, and is not made yet
-	attempt *attempt  // the latest of the service's own
+	pending bool     // another attempt was decided on, and is not made yet
+	attempt *attempt // the latest of the service's own
+	first   attempt  // so that most sendings allocate no other
+	body    body     // of the first attempt
 }
 
 // A mode is how the attempts of a sending are made.
@@ -115,8 +119,8 @@ func (x *sending) httpRequest() *retryablehttp.Request {
 	u := x.service.URL(x.request)
 	plain := http.Request{Method: x.request.Method, URL: u, Host: u.Host, Header: http.Header{}, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1}
 	r := &retryablehttp.Request{Request: plain.WithContext(x)}
-	if body := x.request.Body; body != nil {
-		_ = r.SetBody(body) // bytes are always fit for it
+	if x.request.Body != nil {
+		_ = r.SetBody(retryablehttp.ReaderFunc(x.newBody)) // never fails
 	}
 	return r
 }
@@ -179,6 +183,9 @@ func (x *sending) take(r Reply) bool {
 // withheld reports whether err means that no request was made, so that what was
 // answered before stands.
 func (x *sending) withheld(err error) bool {
+	if err == nil {
+		return false
+	}
 	var kept *Withheld
 	var token *TokenError
 	switch {
@@ -231,7 +238,7 @@ func (x *sending) prepare(req *http.Request) error {
 			}
 			return err
 		}
-		x.pass = pass
+		x.next.pass = pass
 	}
 	x.pending = false
 	req.Header = make(http.Header)
@@ -241,11 +248,31 @@ func (x *sending) prepare(req *http.Request) error {
 // begin begins an attempt of the service's own under ctx, which is x or made
 // from it.
 func (x *sending) begin(ctx context.Context) *attempt {
-	pass := x.pass
-	x.pass = pace.Pass{}
+	pass := x.next.pass
 	if pass == (pace.Pass{}) && x.mode == alone && !x.request.Reads() {
 		pass = x.service.pacer.Unasked()
 	}
-	x.attempt = newAttempt(ctx, x, pass)
+	if x.attempt == nil {
+		x.attempt = &x.first
+	} else {
+		x.attempt = new(attempt)
+	}
+	x.attempt.begin(ctx, x, pass)
 	return x.attempt
+}
+
+// A body is what an attempt sends.
+type body struct{ bytes.Reader }
+
+func (*body) Close() error { return nil }
+
+// newBody returns the request's body. The retry loop takes one to measure it,
+// and that is the first attempt's as well.
+func (x *sending) newBody() (io.Reader, error) {
+	b := &x.body
+	if x.attempt != nil {
+		b = new(body)
+	}
+	b.Reset(x.request.Body)
+	return b, nil
 }

@@ -42,11 +42,30 @@ func (s *signer) sign(req *http.Request, a *attempt) (http.Header, error) {
 		}
 		a.token = token
 	}
-	x.request.setHeader(header, x.service.userAgent, a.token)
+	a.setHeader(header)
 	if err := a.ctx.Err(); err != nil {
 		return nil, &unsentError{err, false}
 	}
 	return header, nil
+}
+
+// setHeader sets the header of the attempt's request. Its values share an array.
+func (a *attempt) setHeader(h http.Header) {
+	req, v := a.sending.request, &a.values
+	*v = [...]string{"application/json", req.ID, a.sending.service.userAgent, "application/json", ""}
+	h["Accept"] = v[0:1:1]
+	h["Client-Request-Id"] = v[1:2:2]
+	h["User-Agent"] = v[2:3:3]
+	if req.Body != nil {
+		h["Content-Type"] = v[3:4:4]
+	}
+	if a.token != "" {
+		v[4] = "Bearer " + a.token
+		h["Authorization"] = v[4:5:5]
+	}
+	if req.Indexed {
+		h["Consistencylevel"] = []string{"eventual"}
+	}
 }
 
 func checkToken(token string) (string, error) {
