@@ -365,13 +365,13 @@ func (r *run) stopped() bool {
 	return r.opts.StopAfterFailures > 0 && r.failures >= r.opts.StopAfterFailures
 }
 
-// veto says why an operation that was never sent, and asks for change if that is
-// not nil, is not to be.
-func (r *run) veto(change *AssignLicenseRequest) error {
+// veto says why an operation that was never sent, and asks for change, is not to
+// be.
+func (r *run) veto(change AssignLicenseRequest) error {
 	if r.stopped() {
 		return &stop{kind: ErrStopped, cause: fmt.Errorf("%w: StopAfterFailures is %d", ErrStopped, r.opts.StopAfterFailures)}
 	}
-	if change == nil || !r.opts.StopAddingWithoutSeats {
+	if !r.opts.StopAddingWithoutSeats {
 		return nil
 	}
 	r.mu.Lock()

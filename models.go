@@ -17,6 +17,9 @@ type AssignLicenseRequest struct {
 	RemoveLicenses []uuid.UUID `json:"removeLicenses"`
 }
 
+// empty reports whether the request asks for nothing.
+func (r AssignLicenseRequest) empty() bool { return len(r.AddLicenses)+len(r.RemoveLicenses) == 0 }
+
 // clone returns a copy that shares nothing.
 func (r AssignLicenseRequest) clone() AssignLicenseRequest {
 	r.AddLicenses = slices.Clone(r.AddLicenses)
@@ -30,7 +33,7 @@ func (r AssignLicenseRequest) clone() AssignLicenseRequest {
 // checked returns a copy of the request without repeated entries, or says what
 // is wrong with it.
 func (r AssignLicenseRequest) checked(op string) (AssignLicenseRequest, error) {
-	if len(r.AddLicenses) == 0 && len(r.RemoveLicenses) == 0 {
+	if r.empty() {
 		err := invalid(op, "AddLicenses and RemoveLicenses are both empty")
 		err.kinds = append(err.kinds, ErrNoChanges)
 		return r, err

@@ -24,10 +24,10 @@ type recents struct {
 
 // A recent is a write to one object.
 type recent struct {
-	change  *AssignLicenseRequest // nil: its usage location was set
-	unknown bool                  // by what Graph answered it is not as was noted, or nobody knows
-	at      time.Time             // by Graph's clock, as the times in its answers
-	noted   time.Time             // by ours
+	change  AssignLicenseRequest // empty: its usage location was set
+	unknown bool                 // by what Graph answered it is not as was noted, or nobody knows
+	at      time.Time            // by Graph's clock, as the times in its answers
+	noted   time.Time            // by ours
 }
 
 // A written says what this client last made of a SKU.
@@ -38,12 +38,12 @@ type written struct {
 }
 
 // changed notes a change that was made, and keeps it.
-func (r *recents) changed(key string, change *AssignLicenseRequest, at time.Time) {
+func (r *recents) changed(key string, change AssignLicenseRequest, at time.Time) {
 	r.note(key, recent{change: change, at: at})
 }
 
 // unknown forgets what a change was about.
-func (r *recents) unknown(key string, change *AssignLicenseRequest) {
+func (r *recents) unknown(key string, change AssignLicenseRequest) {
 	r.note(key, recent{change: change, unknown: true})
 }
 
@@ -62,8 +62,8 @@ func (r *recents) note(key string, n recent) {
 
 // replaces reports whether nothing is left to know from an earlier write.
 func (n recent) replaces(earlier recent) bool {
-	if n.change == nil || earlier.change == nil {
-		return n.change == earlier.change
+	if n.change.empty() || earlier.change.empty() {
+		return n.change.empty() && earlier.change.empty()
 	}
 	return !slices.ContainsFunc(earlier.change.AddLicenses, func(l AssignedLicense) bool { return !n.about(l.SKUID) }) &&
 		!slices.ContainsFunc(earlier.change.RemoveLicenses, func(sku uuid.UUID) bool { return !n.about(sku) })
@@ -71,8 +71,8 @@ func (n recent) replaces(earlier recent) bool {
 
 // about reports whether a write was about a SKU.
 func (n recent) about(sku uuid.UUID) bool {
-	return n.change != nil && (slices.Contains(n.change.RemoveLicenses, sku) ||
-		slices.ContainsFunc(n.change.AddLicenses, func(l AssignedLicense) bool { return l.SKUID == sku }))
+	return slices.Contains(n.change.RemoveLicenses, sku) ||
+		slices.ContainsFunc(n.change.AddLicenses, func(l AssignedLicense) bool { return l.SKUID == sku })
 }
 
 // last returns the latest write to an object that is of some kind.
@@ -107,7 +107,7 @@ func (r *recents) license(key string, sku uuid.UUID) (written, bool) {
 // locationLeft returns how long a usage location set lately may still be
 // unknown to the write path.
 func (r *recents) locationLeft(key string) time.Duration {
-	n, ok := r.last(key, func(n recent) bool { return n.change == nil })
+	n, ok := r.last(key, func(n recent) bool { return n.change.empty() })
 	if !ok {
 		return 0
 	}

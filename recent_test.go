@@ -19,7 +19,7 @@ func TestRecentLicenses(t *testing.T) {
 			t.Error("an empty memory knows something")
 		}
 		at := time.Now()
-		r.changed("user x", &AssignLicenseRequest{AddLicenses: []AssignedLicense{license}, RemoveLicenses: []uuid.UUID{b}}, at)
+		r.changed("user x", AssignLicenseRequest{AddLicenses: []AssignedLicense{license}, RemoveLicenses: []uuid.UUID{b}}, at)
 		if w, ok := r.license("user x", a); !ok || w.removed || !samePlans(w.license.DisabledPlans, swapIDs(9)) || !w.at.Equal(at) {
 			t.Errorf("got %+v, %t", w, ok)
 		}
@@ -36,7 +36,7 @@ func TestRecentLicenses(t *testing.T) {
 		}
 
 		time.Sleep(readLag - 1)
-		r.changed("user x", &AssignLicenseRequest{AddLicenses: []AssignedLicense{{SKUID: b}}}, time.Now())
+		r.changed("user x", AssignLicenseRequest{AddLicenses: []AssignedLicense{{SKUID: b}}}, time.Now())
 		if _, ok := r.license("user x", a); !ok {
 			t.Error("forgotten too early")
 		}
@@ -74,15 +74,15 @@ func TestRecentsThatWereRefuted(t *testing.T) {
 	t.Parallel()
 	a, b := swapID(1), swapID(2)
 	var r recents
-	r.changed("user x", &AssignLicenseRequest{AddLicenses: []AssignedLicense{{SKUID: a}}, RemoveLicenses: []uuid.UUID{b}}, time.Now())
-	r.unknown("user x", &AssignLicenseRequest{AddLicenses: []AssignedLicense{{SKUID: b}}})
+	r.changed("user x", AssignLicenseRequest{AddLicenses: []AssignedLicense{{SKUID: a}}, RemoveLicenses: []uuid.UUID{b}}, time.Now())
+	r.unknown("user x", AssignLicenseRequest{AddLicenses: []AssignedLicense{{SKUID: b}}})
 	if _, ok := r.license("user x", b); ok {
 		t.Error("what was refuted counts")
 	}
 	if w, ok := r.license("user x", a); !ok || w.removed {
 		t.Errorf("got %+v, %t", w, ok)
 	}
-	r.changed("user x", &AssignLicenseRequest{AddLicenses: []AssignedLicense{{SKUID: b}}}, time.Now())
+	r.changed("user x", AssignLicenseRequest{AddLicenses: []AssignedLicense{{SKUID: b}}}, time.Now())
 	if w, ok := r.license("user x", b); !ok || w.removed {
 		t.Errorf("got %+v, %t", w, ok)
 	}
@@ -114,9 +114,9 @@ func TestTheLatestOfRecents(t *testing.T) {
 		var r recents
 		r.located("user y")
 		time.Sleep(readLag - time.Minute)
-		r.changed("user x", &AssignLicenseRequest{AddLicenses: []AssignedLicense{{SKUID: a}}}, time.Now())
+		r.changed("user x", AssignLicenseRequest{AddLicenses: []AssignedLicense{{SKUID: a}}}, time.Now())
 		time.Sleep(time.Minute)
-		r.changed("user x", &AssignLicenseRequest{RemoveLicenses: []uuid.UUID{a}}, time.Now())
+		r.changed("user x", AssignLicenseRequest{RemoveLicenses: []uuid.UUID{a}}, time.Now())
 		if w, ok := r.license("user x", a); !ok || !w.removed || len(r.old) != 2 {
 			t.Errorf("got %+v, %t, and %d old objects", w, ok, len(r.old))
 		}
@@ -127,8 +127,8 @@ func TestTheLatestOfRecents(t *testing.T) {
 func TestRecentsOfOneObject(t *testing.T) {
 	t.Parallel()
 	a, b, c := swapID(1), swapID(2), swapID(3)
-	adding := func(sku uuid.UUID) *AssignLicenseRequest {
-		return &AssignLicenseRequest{AddLicenses: []AssignedLicense{{SKUID: sku}}}
+	adding := func(sku uuid.UUID) AssignLicenseRequest {
+		return AssignLicenseRequest{AddLicenses: []AssignedLicense{{SKUID: sku}}}
 	}
 	var r recents
 	for i, step := range []struct {
@@ -138,11 +138,11 @@ func TestRecentsOfOneObject(t *testing.T) {
 		{func() { r.changed("user x", adding(a), time.Now()) }, 1},
 		{func() { r.located("user x") }, 2},
 		{func() {
-			r.changed("user x", &AssignLicenseRequest{AddLicenses: []AssignedLicense{{SKUID: b}}, RemoveLicenses: []uuid.UUID{c}}, time.Now())
+			r.changed("user x", AssignLicenseRequest{AddLicenses: []AssignedLicense{{SKUID: b}}, RemoveLicenses: []uuid.UUID{c}}, time.Now())
 		}, 3},
 		{func() { r.located("user x") }, 3},
 		{func() { r.changed("user x", adding(b), time.Now()) }, 4}, // c is not in it
-		{func() { r.unknown("user x", &AssignLicenseRequest{RemoveLicenses: []uuid.UUID{a, b, c}}) }, 2},
+		{func() { r.unknown("user x", AssignLicenseRequest{RemoveLicenses: []uuid.UUID{a, b, c}}) }, 2},
 	} {
 		step.note()
 		if got := len(r.young["user x"]); got != step.want {
@@ -156,7 +156,7 @@ func TestRecentLicensesAreCopies(t *testing.T) {
 	t.Parallel()
 	a := swapID(1)
 	var r recents
-	r.changed("user x", &AssignLicenseRequest{AddLicenses: []AssignedLicense{{SKUID: a, DisabledPlans: swapIDs(9)}}}, time.Now())
+	r.changed("user x", AssignLicenseRequest{AddLicenses: []AssignedLicense{{SKUID: a, DisabledPlans: swapIDs(9)}}}, time.Now())
 	w, _ := r.license("user x", a)
 	w.license.DisabledPlans[0] = uuid.Nil
 	if w, _ = r.license("user x", a); !samePlans(w.license.DisabledPlans, swapIDs(9)) {

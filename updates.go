@@ -115,8 +115,8 @@ func (c *Client) edit(ctx context.Context, op string, obj graph.Object, plan fun
 	if err != nil {
 		return nil, err
 	}
-	if len(change.AddLicenses)+len(change.RemoveLicenses) > 0 {
-		if err := w.assigning(&change).makeInTurn(ctx, turn); err != nil {
+	if !change.empty() {
+		if err := w.assigning(change).makeInTurn(ctx, turn); err != nil {
 			return nil, err
 		}
 	}

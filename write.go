@@ -18,11 +18,11 @@ import (
 type write struct {
 	client  *Client
 	request graph.Request
-	key     string                // of the object
-	change  *AssignLicenseRequest // that the request asks for, if it does
-	locates bool                  // the request sets a usage location
-	into    answer                // of Graph
-	member  *batch.Member         // of a run, by which the requests go; else nil
+	key     string               // of the object
+	change  AssignLicenseRequest // that the request asks for, if it does
+	locates bool                 // the request sets a usage location
+	into    answer               // of Graph
+	member  *batch.Member        // of a run, by which the requests go; else nil
 
 	last    graph.Answer // to the latest request, with what is known of all of them
 	altered bool         // a part of the change was made by itself, or may have been
@@ -46,12 +46,12 @@ func (c *Client) newAssign(ctx context.Context, op string, obj graph.Object, req
 	if err != nil {
 		return nil, err
 	}
-	return w.assigning(&change), nil
+	return w.assigning(change), nil
 }
 
 // assigning returns the write, which has no body yet, with a change of licenses,
 // which it keeps.
-func (w write) assigning(change *AssignLicenseRequest) *write {
+func (w write) assigning(change AssignLicenseRequest) *write {
 	w.change, w.request.Body = change, change.appendJSON(nil)
 	return &w
 }
@@ -125,13 +125,13 @@ func (w *write) makeInTurn(ctx context.Context, t *turn.Turn) error {
 	}
 	err := w.send(ctx, &w.request)
 	recent := w.client.recent
-	if change := w.change; change != nil {
+	if change := w.change; !change.empty() {
 		err = w.awaitLocation(ctx, &w.request, err)
 		if gone(err) || errors.Is(err, ErrOutcomeUnknown) {
 			recent.unknown(w.key, change)
 		}
 		if len(change.RemoveLicenses) > 0 && gone(err) && w.last.Unsure {
-			err = w.settle(ctx, *change) // which notes the parts that it makes
+			err = w.settle(ctx, change) // which notes the parts that it makes
 		}
 		if err == nil || w.last.Outcome == graph.Applied { // an answer that cannot be read is one
 			recent.changed(w.key, change, w.last.Date())
@@ -271,7 +271,7 @@ type part struct {
 func (w *write) sendPart(ctx context.Context, p part) error {
 	err := w.send(ctx, &p.request)
 	if w.last.Outcome == graph.Applied {
-		w.client.recent.changed(w.key, &p.change, w.last.Date())
+		w.client.recent.changed(w.key, p.change, w.last.Date())
 	}
 	return err
 }

@@ -3,6 +3,7 @@ package graph
 import (
 	"context"
 	"net/http"
+	"net/http/cookiejar"
 	"net/url"
 	"reflect"
 	"testing"
@@ -26,6 +27,7 @@ func (i inspector) RoundTrip(req *http.Request) (*http.Response, error) {
 func TestTheSignerLeavesItsRequestAlone(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		service := newService(t, &script{t: t, steps: []step{busy, good}}, token, Policy{})
+		service.header = nil // as with a cookie jar, which adds to it
 		var headers []http.Header
 		service.loop.HTTPClient.Transport = inspector{service.loop.HTTPClient.Transport, func(before http.Header, req *http.Request) {
 			if !reflect.DeepEqual(req.Header, before) {
@@ -41,6 +43,23 @@ func TestTheSignerLeavesItsRequestAlone(t *testing.T) {
 			t.Error("two attempts share a header")
 		}
 	})
+}
+
+// Only where there is no jar to add cookies do requests share an empty header.
+func TestHeadersAreSharedWithoutAJar(t *testing.T) {
+	t.Parallel()
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, jar := range []http.CookieJar{nil, jar} {
+		service := New(Config{Root: &url.URL{Scheme: "https", Host: "graph.test"}, HTTPClient: http.Client{Jar: jar}})
+		a, b := service.newHeader(), service.newHeader()
+		a.Set("Cookie", "x")
+		if shared := b.Get("Cookie") != ""; shared != (jar == nil) {
+			t.Errorf("with the jar %v: shared %t", jar, shared)
+		}
+	}
 }
 
 // redirected sends a request elsewhere before it is signed.

@@ -42,6 +42,7 @@ type Service struct {
 	logger    *slog.Logger
 	userAgent string
 	foreign   func(error) error
+	header    http.Header // empty, where requests share it
 }
 
 // A Config is what a [Service] is made of.
@@ -74,10 +75,22 @@ func New(c Config) *Service {
 		userAgent: c.UserAgent,
 		foreign:   c.Foreign,
 	}
+	if hc.Jar == nil {
+		s.header = make(http.Header)
+	}
 	hc.Transport = &signer{next: hc.Transport, tokens: c.Tokens}
 	hc.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	s.loop = newLoop(&hc)
 	return s
+}
+
+// newHeader returns the empty header that a request has until it is signed. A
+// cookie jar adds to it; without one nobody does, and one serves all.
+func (s *Service) newHeader() http.Header {
+	if s.header != nil {
+		return s.header
+	}
+	return make(http.Header)
 }
 
 // CloseIdleConnections closes the connections that no request is using.

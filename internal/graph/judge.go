@@ -14,7 +14,9 @@ import (
 // request may still be carried out.
 func (x *sending) judge(r *Reply) Verdict {
 	v := Verdict{Status: r.Status, Header: r.Header, Body: r.Body, Err: r.Err}
-	v.After, v.Timed = RetryAfter(r.Header, time.Now())
+	if r.Header["Retry-After"] != nil {
+		v.After, v.Timed = RetryAfter(r.Header, time.Now())
+	}
 	stalled := r.Status == http.StatusGatewayTimeout || r.Err != nil && (x.Err() != nil || isTimeout(r.Err) || lostByPing(r.Err))
 	if stalled && !r.Unsent && !x.request.Reads() {
 		r.Late = time.Now().Add(x.service.policy.Fence)

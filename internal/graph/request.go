@@ -60,12 +60,18 @@ func (s *Service) URL(r *Request) *url.URL {
 	if r.Link != nil {
 		return r.Link
 	}
+	u := s.address(r)
+	return &u
+}
+
+// address is where a request without a link goes.
+func (s *Service) address(r *Request) url.URL {
 	u := *s.root
 	before, name, after := r.Object.segments()
 	u.RawPath = s.path + before + name + after + r.Action // at once, since each part is a copy
 	u.Path, _ = url.PathUnescape(u.RawPath)
 	u.RawQuery = r.Query
-	return &u
+	return u
 }
 
 // Allowed is the time that the policy still allows for a request.

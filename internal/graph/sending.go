@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/hashicorp/go-retryablehttp"
@@ -41,8 +42,16 @@ type sending struct {
 	next    Next
 	pending bool     // another attempt was decided on, and is not made yet
 	attempt *attempt // the latest of the service's own
-	first   attempt  // so that most sendings allocate no other
-	body    body     // of the first attempt
+	parts   parts
+}
+
+// Parts are what the first attempt needs. Most sendings make no other, and so
+// allocate all at once.
+type parts struct {
+	loop    retryablehttp.Request
+	url     url.URL
+	body    body
+	attempt attempt
 }
 
 // A mode is how the attempts of a sending are made.
@@ -116,9 +125,14 @@ func (x *sending) begins() bool {
 // httpRequest returns the request as the retry loop takes it, with x for its
 // context.
 func (x *sending) httpRequest() *retryablehttp.Request {
-	u := x.service.URL(x.request)
-	plain := http.Request{Method: x.request.Method, URL: u, Host: u.Host, Header: http.Header{}, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1}
-	r := &retryablehttp.Request{Request: plain.WithContext(x)}
+	u := x.request.Link
+	if u == nil {
+		u = &x.parts.url
+		*u = x.service.address(x.request)
+	}
+	plain := http.Request{Method: x.request.Method, URL: u, Host: u.Host, Header: x.service.newHeader(), Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1}
+	r := &x.parts.loop
+	r.Request = plain.WithContext(x)
 	if x.request.Body != nil {
 		_ = r.SetBody(retryablehttp.ReaderFunc(x.newBody)) // never fails
 	}
@@ -241,7 +255,7 @@ func (x *sending) prepare(req *http.Request) error {
 		x.next.pass = pass
 	}
 	x.pending = false
-	req.Header = make(http.Header)
+	req.Header = x.service.newHeader()
 	return nil
 }
 
@@ -253,7 +267,7 @@ func (x *sending) begin(ctx context.Context) *attempt {
 		pass = x.service.pacer.Unasked()
 	}
 	if x.attempt == nil {
-		x.attempt = &x.first
+		x.attempt = &x.parts.attempt
 	} else {
 		x.attempt = new(attempt)
 	}
@@ -269,7 +283,7 @@ func (*body) Close() error { return nil }
 // newBody returns the request's body. The retry loop takes one to measure it,
 // and that is the first attempt's as well.
 func (x *sending) newBody() (io.Reader, error) {
-	b := &x.body
+	b := &x.parts.body
 	if x.attempt != nil {
 		b = new(body)
 	}
