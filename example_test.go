@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jarcoal/httpmock"
 
 	"github.com/graphlicensing/licensing"
 	"github.com/graphlicensing/licensing/licensingtest"
@@ -298,4 +299,42 @@ func ExampleLicenseAssignmentState_Err() {
 	// Output:
 	// healthy
 	// no seat left
+}
+
+// onboard is a program's own function, which is to be tested.
+func onboard(ctx context.Context, client *licensing.Client, user string, sku uuid.UUID) (string, error) {
+	updated, err := client.AssignUserLicense(ctx, user, licensing.AssignLicenseRequest{
+		AddLicenses: []licensing.AssignedLicense{{SKUID: sku}},
+	})
+	if errors.Is(err, licensing.ErrNoAvailableLicenses) {
+		return "buy a seat for " + user, nil
+	}
+	if err != nil {
+		return "", err
+	}
+	return "welcome, " + updated.DisplayName, nil
+}
+
+// A program that uses httpmock already tests its functions with it. Package
+// licensingtest is a whole tenant, for tests of more than one answer.
+func ExampleWithHTTPClient_httpmock() {
+	mock := httpmock.NewMockTransport()
+	mock.RegisterResponder("POST", "https://graph.microsoft.com/v1.0/users/adele@contoso.com/assignLicense",
+		httpmock.NewStringResponder(200, `{"id":"87d349ed-44d7-43e1-9a83-5f2406dee5bd","displayName":"Adele Vance"}`))
+	mock.RegisterResponder("POST", "https://graph.microsoft.com/v1.0/users/alex@contoso.com/assignLicense",
+		httpmock.NewStringResponder(400, `{"error":{"code":"Request_BadRequest","message":"Subscription with SKU 6fd2c87f-b296-42f0-b197-1e91e994b900 does not have any available licenses."}}`))
+
+	client, err := licensing.NewClient(licensing.StaticToken("token"), licensing.WithHTTPClient(&http.Client{Transport: mock}))
+	if err != nil {
+		log.Fatal(err)
+	}
+	e3 := uuid.MustParse("6fd2c87f-b296-42f0-b197-1e91e994b900")
+	for _, user := range []string{"adele@contoso.com", "alex@contoso.com"} {
+		fmt.Println(onboard(context.Background(), client, user, e3))
+	}
+	fmt.Println(mock.GetTotalCallCount(), "requests")
+	// Output:
+	// welcome, Adele Vance <nil>
+	// buy a seat for alex@contoso.com <nil>
+	// 2 requests
 }

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/google/uuid"
+	"github.com/jarcoal/httpmock"
 
 	"github.com/graphlicensing/licensing"
 )
@@ -154,6 +155,18 @@ func (s *script) RoundTrip(req *http.Request) (*http.Response, error) {
 		}}
 	}
 	return resp, err
+}
+
+// mocked returns httpmock's transport, which takes requests of this method and URL
+// to the script. Any other fails the test.
+func (s *script) mocked(method, url string) *httpmock.MockTransport {
+	mock := httpmock.NewMockTransport()
+	mock.RegisterResponder(method, url, s.RoundTrip)
+	mock.RegisterNoResponder(func(req *http.Request) (*http.Response, error) {
+		s.t.Errorf("unexpected request: %s %s", req.Method, req.URL)
+		return nil, errors.New("unexpected request")
+	})
+	return mock
 }
 
 // requests returns what has been sent so far.

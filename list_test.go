@@ -172,7 +172,7 @@ func TestReadsAsAWhole(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newScript(t, reply(200, test.answer))
-			if err := test.read(t.Context(), newClient(t, s)); err != nil {
+			if err := test.read(t.Context(), newClient(t, s.mocked("GET", graphRoot+test.url))); err != nil {
 				t.Error(err)
 			}
 			expectRequests(t, s, getting(graphRoot+test.url))

@@ -20,7 +20,7 @@ func TestSetUsageLocation(t *testing.T) {
 		t.Run(code, func(t *testing.T) {
 			t.Parallel()
 			s := newScript(t, reply(204, ""))
-			if err := newClient(t, s).SetUsageLocation(t.Context(), userID, code); err != nil {
+			if err := newClient(t, s.mocked("PATCH", graphRoot+"/users/"+userID)).SetUsageLocation(t.Context(), userID, code); err != nil {
 				t.Error(err)
 			}
 			expectRequests(t, s, sending("PATCH", graphRoot+"/users/"+userID, `{"usageLocation":"DE"}`))

@@ -159,7 +159,7 @@ func TestExampleRequests(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			s := newScript(t, test.answer)
-			if err := test.call(t, newClient(t, s)); err != nil {
+			if err := test.call(t, newClient(t, s.mocked("POST", graphRoot+test.path))); err != nil {
 				t.Fatal(err)
 			}
 			wantSent(t, s.requests()[0], "POST", test.path, canonical(t, test.body))
@@ -191,12 +191,13 @@ func TestExampleAnswers(t *testing.T) {
 	}
 	tests := []struct {
 		name   string
+		path   string
 		call   func(*testing.T, *licensing.Client) (any, error)
 		answer step
 		want   any
 	}{
 		{
-			"two licenses were added", assignMine,
+			"two licenses were added", "/me/assignLicense", assignMine,
 			reply(200, `{
 				"accountEnabled": true,
 				"assignedLicenses": [
@@ -223,7 +224,7 @@ func TestExampleAnswers(t *testing.T) {
 			},
 		},
 		{
-			"the licenses were removed", assignMine,
+			"the licenses were removed", "/me/assignLicense", assignMine,
 			reply(200, `{
 				"accountEnabled": true,
 				"assignedLicenses": [],
@@ -233,7 +234,7 @@ func TestExampleAnswers(t *testing.T) {
 			&licensing.User{AccountEnabled: new(true), AssignedLicenses: []licensing.AssignedLicense{}, City: "Nairobi", CompanyName: "Contoso"},
 		},
 		{
-			"a SKU in upper case", assignMine,
+			"a SKU in upper case", "/me/assignLicense", assignMine,
 			reply(200, `{
 				"accountEnabled": true,
 				"assignedLicenses": [
@@ -273,7 +274,7 @@ func TestExampleAnswers(t *testing.T) {
 			},
 		},
 		{
-			"licenses were added to a group",
+			"licenses were added to a group", "/groups/1132b215-826f-42a9-8cfe-1643d19d17fd/assignLicense",
 			func(t *testing.T, c *licensing.Client) (any, error) {
 				return result(c.AssignGroupLicense(t.Context(), licensedGroup, add(skuA)))
 			},
@@ -291,7 +292,7 @@ func TestExampleAnswers(t *testing.T) {
 			},
 		},
 		{
-			"licenses were removed from a group",
+			"licenses were removed from a group", "/groups/1ad75eeb-7e5a-4367-a493-9214d90d54d0/assignLicense",
 			func(t *testing.T, c *licensing.Client) (any, error) {
 				return result(c.AssignGroupLicense(t.Context(), otherGroup, remove(skuA)))
 			},
@@ -307,7 +308,7 @@ func TestExampleAnswers(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			s := newScript(t, test.answer)
-			got, err := test.call(t, newClient(t, s))
+			got, err := test.call(t, newClient(t, s.mocked("POST", graphRoot+test.path)))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -329,7 +330,7 @@ var removedFromGroup = reply(202, `{
 func TestAnAnswerForAnotherGroupIsNoSuccess(t *testing.T) {
 	t.Parallel()
 	s := newScript(t, removedFromGroup)
-	group, err := newClient(t, s, once).AssignGroupLicense(t.Context(), licensedGroup, remove(skuA))
+	group, err := newClient(t, s.mocked("POST", graphRoot+"/groups/1132b215-826f-42a9-8cfe-1643d19d17fd/assignLicense"), once).AssignGroupLicense(t.Context(), licensedGroup, remove(skuA))
 	if group != nil || kinds(err) != "Unavailable OutcomeUnknown" {
 		t.Errorf("got %v, %v", group, err)
 	}
@@ -365,7 +366,7 @@ const reprocessAnswer = `{
 func TestThePlaceholderOfTheReprocessPageIsADecodeError(t *testing.T) {
 	t.Parallel()
 	s := newScript(t, reply(200, reprocessAnswer, "request-id", "r1"))
-	user, err := newClient(t, s).ReprocessUserLicense(t.Context(), reprocessedID)
+	user, err := newClient(t, s.mocked("POST", graphRoot+"/users/047dd774-f1c4-40f2-82f0-278de79f9b83/reprocessLicenseAssignment")).ReprocessUserLicense(t.Context(), reprocessedID)
 	if user != nil {
 		t.Error("got a user with an error")
 	}
@@ -383,7 +384,7 @@ func TestThePlaceholderOfTheReprocessPageIsADecodeError(t *testing.T) {
 func TestTheRestOfTheReprocessAnswer(t *testing.T) {
 	t.Parallel()
 	s := newScript(t, reply(200, strings.Replace(reprocessAnswer, "skuId-value", firstSKU.String(), 1)))
-	got, err := newClient(t, s).ReprocessUserLicense(t.Context(), reprocessedID)
+	got, err := newClient(t, s.mocked("POST", graphRoot+"/users/047dd774-f1c4-40f2-82f0-278de79f9b83/reprocessLicenseAssignment")).ReprocessUserLicense(t.Context(), reprocessedID)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,7 +20,7 @@ func TestSubscribedSKUs(t *testing.T) {
 		"skuId":"AAAAAAAA-AAAA-4AAA-8AAA-AAAAAAAAAAAA","skuPartNumber":"ENTERPRISEPACK","subscriptionIds":["s-1"],"new":{"x":1}}],"@odata.nextLink":"/base/v1.0/subscribedSkus?$skiptoken=2"}`
 	const more = `{"value":[{"skuId":"bbbbbbbb-bbbb-4bbb-8bbb-bbbbbbbbbbbb","prepaidUnits":{"enabled":1,"suspended":0,"warning":0},"consumedUnits":null}]}`
 	s := newScript(t, reply(200, answer), reply(200, more))
-	got, err := newClient(t, s).SubscribedSKUs(t.Context())
+	got, err := newClient(t, s.mocked("GET", graphRoot+"/subscribedSkus")).SubscribedSKUs(t.Context())
 	want := []licensing.SubscribedSKU{{
 		ID: "48a80680-7326-48cd-9935-b556b81d3a4e_aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa", AccountID: "f97aeefc-af85-414d-8ae4-b457f90efc40", AccountName: "contoso",
 		AppliesTo: "User", CapabilityStatus: licensing.CapabilityStatusEnabled, ConsumedUnits: 14,

@@ -17,7 +17,7 @@ func TestEachOperationSendsOneRequest(t *testing.T) {
 		t.Run(o.op, func(t *testing.T) {
 			t.Parallel()
 			s := newScript(t, reply(o.status, `{"id":"`+o.id+`","displayName":"Adele"}`))
-			got, err := o.call(t.Context(), newClient(t, s))
+			got, err := o.call(t.Context(), newClient(t, s.mocked("POST", graphRoot+o.path)))
 			if err != nil {
 				t.Fatal(err)
 			}
