@@ -355,3 +355,287 @@ func TestEnumerations(t *testing.T) {
 	}
 	same(t, "values", got, want)
 }
+
+// answerUser returns what a client makes of a 200 with body.
+func answerUser(t *testing.T, body string) (*licensing.User, error) {
+	t.Helper()
+	return newClient(t, newScript(t, reply(200, body, "request-id", "r1"))).ReprocessUserLicense(t.Context(), userID)
+}
+
+// answerGroup returns what a client makes of a 202 with body.
+func answerGroup(t *testing.T, body string) (*licensing.Group, error) {
+	t.Helper()
+	return newClient(t, newScript(t, reply(202, body, "request-id", "r1"))).AssignGroupLicense(t.Context(), groupID, add(skuA))
+}
+
+func TestLenientDecodingOfUsers(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	tests := []struct {
+		name, body string
+		want       licensing.User
+	}{
+		{"nothing", `{}`, licensing.User{}},
+		{"blanks around it", " \r\n\t{ } \n", licensing.User{}},
+		{"unknown properties", `{"@odata.type":"#microsoft.graph.user","skuId":7,"manager":{"id":1},"assignedLicenses":[{"@odata.type":"x","skuId":"aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa","extra":[{}]}]}`,
+			licensing.User{AssignedLicenses: []licensing.AssignedLicense{{SKUID: skuA}}}},
+		{"null foreverything", `{"id":null,"accountEnabled":null,"assignedLicenses":null,"assignedPlans":null,"businessPhones":null,"city":null,"licenseAssignmentStates":null,"onPremisesSyncEnabled":null,"provisionedPlans":null,"usageLocation":null}`,
+			licensing.User{}},
+		{"empty lists are lists", `{"assignedLicenses":[],"assignedPlans":[],"businessPhones":[],"licenseAssignmentStates":[],"provisionedPlans":[]}`,
+			licensing.User{
+				AssignedLicenses: []licensing.AssignedLicense{}, AssignedPlans: []licensing.AssignedPlan{}, BusinessPhones: []string{},
+				LicenseAssignmentStates: []licensing.LicenseAssignmentState{}, ProvisionedPlans: []licensing.ProvisionedPlan{},
+			}},
+		{"ids in upper case", `{"assignedLicenses":[{"skuId":"AAAAAAAA-AAAA-4AAA-8AAA-AAAAAAAAAAAA","disabledPlans":["A0000000-0000-4000-8000-000000000001"]}]}`,
+			licensing.User{AssignedLicenses: []licensing.AssignedLicense{{SKUID: skuA, DisabledPlans: []uuid.UUID{planA}}}}},
+		{"ids with escapes", `{"assignedLicenses":[{"skuId":"\u0061aaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa"}]}`,
+			licensing.User{AssignedLicenses: []licensing.AssignedLicense{{SKUID: skuA}}}},
+		{"null and empty ids in lists", `{"assignedLicenses":[{"disabledPlans":[null,"a0000000-0000-4000-8000-000000000001","",null],"skuId":"aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa"}],"licenseAssignmentStates":[{"disabledPlans":["",null]}]}`,
+			licensing.User{
+				AssignedLicenses:        []licensing.AssignedLicense{{SKUID: skuA, DisabledPlans: []uuid.UUID{planA}}},
+				LicenseAssignmentStates: []licensing.LicenseAssignmentState{{DisabledPlans: []uuid.UUID{}}},
+			}},
+		{"null and empty scalars", `{"assignedLicenses":[{"skuId":null,"disabledPlans":null},{"skuId":""}],"assignedPlans":[{"assignedDateTime":null,"capabilityStatus":null,"service":null,"servicePlanId":null},{"assignedDateTime":"","servicePlanId":""}],"licenseAssignmentStates":[{"assignedByGroup":null,"disabledPlans":null,"error":null,"lastUpdatedDateTime":null,"skuId":null,"state":null}]}`,
+			licensing.User{
+				AssignedLicenses: []licensing.AssignedLicense{{}, {}}, AssignedPlans: []licensing.AssignedPlan{{}, {}},
+				LicenseAssignmentStates: []licensing.LicenseAssignmentState{{}},
+			}},
+		{"times in all their forms", `{"assignedPlans":[{"assignedDateTime":"2026-01-02T03:04:05Z"},{"assignedDateTime":"2026-01-02T03:04:05"},{"assignedDateTime":"2026-01-02T03:04:05.1234567"},{"assignedDateTime":"2026-01-02T03:04:05.1234567Z"}]}`,
+			licensing.User{AssignedPlans: []licensing.AssignedPlan{
+				{AssignedDateTime: at}, {AssignedDateTime: at}, {AssignedDateTime: at.Add(123456700)}, {AssignedDateTime: at.Add(123456700)},
+			}}},
+		{"unknown words", `{"assignedPlans":[{"capabilityStatus":"Frozen"}],"licenseAssignmentStates":[{"state":"Dreaming","error":"Others"}],"provisionedPlans":[{"provisioningStatus":"Stuck"}]}`,
+			licensing.User{
+				AssignedPlans:           []licensing.AssignedPlan{{CapabilityStatus: "Frozen"}},
+				LicenseAssignmentStates: []licensing.LicenseAssignmentState{{State: "Dreaming", Error: "Others"}},
+				ProvisionedPlans:        []licensing.ProvisionedPlan{{ProvisioningStatus: "Stuck"}},
+			}},
+		{"nothing but text is changed", `{"city":"Trondheim \u00e6\u00f8\u00e5 \ud83c\udf89","displayName":"a\nb"}`, licensing.User{City: "Trondheim æøå 🎉", DisplayName: "a\nb"}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			got, err := answerUser(t, test.body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			test.want.ID = userID
+			same(t, "user", *got, test.want)
+		})
+	}
+}
+
+func TestATimeWithAnOffset(t *testing.T) {
+	t.Parallel()
+	got, err := answerUser(t, `{"assignedPlans":[{"assignedDateTime":"2026-01-02T05:04:05+02:00"}]}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if at, want := got.AssignedPlans[0].AssignedDateTime, time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC); !at.Equal(want) {
+		t.Errorf("got %v, want %v", at, want)
+	}
+}
+
+func TestLenientDecodingOfGroups(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	tests := []struct {
+		name, body string
+		want       licensing.Group
+	}{
+		{"null foreverything", `{"id":null,"assignedLicenses":null,"createdDateTime":null,"deletedDateTime":null,"expirationDateTime":null,"groupTypes":null,"licenseProcessingState":null,"mailEnabled":null,"onPremisesLastSyncDateTime":null,"renewedDateTime":null}`,
+			licensing.Group{}},
+		{"empty times", `{"createdDateTime":"","deletedDateTime":"","expirationDateTime":"","onPremisesLastSyncDateTime":"","renewedDateTime":""}`, licensing.Group{}},
+		{"times without a zone", `{"createdDateTime":"2026-01-02T03:04:05","renewedDateTime":"2026-01-02T03:04:05.5"}`,
+			licensing.Group{CreatedDateTime: at, RenewedDateTime: at.Add(500 * time.Millisecond)}},
+		{"an empty processing state", `{"licenseProcessingState":{}}`, licensing.Group{LicenseProcessingState: &licensing.LicenseProcessingState{}}},
+		{"a null in the processing state", `{"licenseProcessingState":{"state":null}}`, licensing.Group{LicenseProcessingState: &licensing.LicenseProcessingState{}}},
+		{"unknown properties", `{"hasMembersWithLicenseErrors":true,"uniqueName":null,"assignedLicenses":[{"disabledPlans":[""],"skuId":"AAAAAAAA-aaaa-4AAA-8aaa-aaaaaaaaaaaa"}]}`,
+			licensing.Group{AssignedLicenses: []licensing.AssignedLicense{{SKUID: skuA, DisabledPlans: []uuid.UUID{}}}}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			got, err := answerGroup(t, test.body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			test.want.ID = groupID
+			same(t, "group", *got, test.want)
+		})
+	}
+}
+
+func TestDecodeErrorNamesTheProperty(t *testing.T) {
+	t.Parallel()
+	type want struct{ property, cause string }
+	users := map[string]want{
+		`{"assignedLicenses":[{"skuId":"skuId-value"}]}`:                                                               {"assignedLicenses[0].skuId", "not a GUID"},
+		`{"assignedLicenses":[{"skuId":"aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa"},{"disabledPlans":["", "plan", null]}]}`: {"assignedLicenses[1].disabledPlans[1]", "not a GUID"},
+		`{"assignedLicenses":[{"skuId":7}]}`:                                                                           {"assignedLicenses[0].skuId", "not a string"},
+		`{"assignedLicenses":[{"skuId":{}}]}`:                                                                          {"assignedLicenses[0].skuId", "not a string"},
+		`{"assignedLicenses":["aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa"]}`:                                                {"assignedLicenses[0]", ""},
+		`{"assignedLicenses":{}}`:                                                                                      {"assignedLicenses", ""},
+		`{"assignedPlans":[{"assignedDateTime":"soon"}]}`:                                                              {"assignedPlans[0].assignedDateTime", ""},
+		`{"assignedPlans":[{"assignedDateTime":1767323045}]}`:                                                          {"assignedPlans[0].assignedDateTime", "not a string"},
+		`{"assignedPlans":[{"servicePlanId":true}]}`:                                                                   {"assignedPlans[0].servicePlanId", "not a string"},
+		`{"licenseAssignmentStates":[{},{"skuId":"x"}]}`:                                                               {"licenseAssignmentStates[1].skuId", "not a GUID"},
+		`{"licenseAssignmentStates":[{"lastUpdatedDateTime":"2026-13-01T00:00:00"}]}`:                                  {"licenseAssignmentStates[0].lastUpdatedDateTime", ""},
+		`{"licenseAssignmentStates":[{"state":1}]}`:                                                                    {"licenseAssignmentStates[0].state", ""},
+		`{"accountEnabled":"yes"}`:                                                                                     {"accountEnabled", ""},
+		`{"businessPhones":["1",2]}`:                                                                                   {"businessPhones[1]", ""},
+		`{"businessPhones":"1"}`:                                                                                       {"businessPhones", ""},
+		`{"city":{"name":"Oslo"}}`:                                                                                     {"city", ""},
+		`{"provisionedPlans":[{"service":[]}]}`:                                                                        {"provisionedPlans[0].service", ""},
+		`{"id":null,"city":1}`:                                                                                         {"city", ""},
+		`{"id":"` + strings.ToUpper(userID) + `","city":1}`:                                                            {"city", ""},
+		`{"id":"\u0031` + userID[1:] + `","city":1}`:                                                                   {"city", ""},
+	}
+	for body, want := range users {
+		t.Run(body, func(t *testing.T) {
+			t.Parallel()
+			user, err := answerUser(t, body)
+			if user != nil {
+				t.Error("got a user with an error")
+			}
+			wantDecodeError(t, err, "reprocess user license", 200, body, want.property, want.cause)
+		})
+	}
+	groups := map[string]want{
+		`{"assignedLicenses":[{"skuId":"skuId-value"}]}`:  {"assignedLicenses[0].skuId", "not a GUID"},
+		`{"createdDateTime":"yesterday"}`:                 {"createdDateTime", ""},
+		`{"deletedDateTime":0}`:                           {"deletedDateTime", "not a string"},
+		`{"licenseProcessingState":"ProcessingComplete"}`: {"licenseProcessingState", ""},
+		`{"licenseProcessingState":{"state":1}}`:          {"licenseProcessingState.state", ""},
+		`{"groupTypes":[{}]}`:                             {"groupTypes[0]", ""},
+		`{"mailEnabled":1}`:                               {"mailEnabled", ""},
+	}
+	for body, want := range groups {
+		t.Run(body, func(t *testing.T) {
+			t.Parallel()
+			group, err := answerGroup(t, body)
+			if group != nil {
+				t.Error("got a group with an error")
+			}
+			wantDecodeError(t, err, "assign group license", 202, body, want.property, want.cause)
+		})
+	}
+}
+
+// wantDecodeError checks that err says everything about an answer whose
+// request-id is r1.
+func wantDecodeError(t *testing.T, err error, op string, status int, body, property, cause string) {
+	t.Helper()
+	e, ok := errors.AsType[*licensing.DecodeError](err)
+	if !ok {
+		t.Fatalf("got error %v of type %T, want a *DecodeError", err, err)
+	}
+	if e.Op != op || e.StatusCode != status || e.RequestID != "r1" || e.Property != property || string(e.Body) != body || e.Err == nil {
+		t.Errorf("got %+v, want op %q, status %d, request id r1, property %q, body %s and a cause", e, op, status, property, body)
+	}
+	if cause != "" && e.Err.Error() != cause {
+		t.Errorf("the cause is %v, want %s", e.Err, cause)
+	}
+	if _, err := uuid.Parse(e.ClientRequestID); err != nil {
+		t.Errorf("the client-request-id is %q", e.ClientRequestID)
+	}
+	if !errors.Is(err, e.Err) {
+		t.Error("the cause is not wrapped")
+	}
+	if kinds(err) != "" {
+		t.Errorf("the error is %q, want none of the sentinels: the change was accepted", kinds(err))
+	}
+	text := err.Error()
+	if !strings.HasPrefix(text, op+": ") || !strings.Contains(text, `: property "`+property+`": `) || strings.ContainsAny(text, "\r\n") {
+		t.Errorf("got error %s", text)
+	}
+}
+
+func TestDecodeErrorText(t *testing.T) {
+	t.Parallel()
+	var none *licensing.DecodeError
+	tests := []struct {
+		err  error
+		want string
+	}{
+		{none, "<nil>"},
+		{&licensing.DecodeError{}, "answer cannot be read"},
+		{&licensing.DecodeError{Err: errors.New("odd\nthing")}, "answer cannot be read: odd thing"},
+		{&licensing.DecodeError{Op: "assign user license", StatusCode: 200, Property: "assignedLicenses[0].skuId", Err: errors.New("not a GUID"), RequestID: "r1"},
+			`assign user license: 200 answer cannot be read: property "assignedLicenses[0].skuId": not a GUID (request-id r1)`},
+	}
+	for _, test := range tests {
+		if got := test.err.Error(); got != test.want {
+			t.Errorf("got error  %s\nwant error %s", got, test.want)
+		}
+	}
+	if none.Unwrap() != nil {
+		t.Error("a nil error wraps something")
+	}
+}
+
+// An error of a nested value is found in whichever of its places it stands,
+// with all the parts around it that are good.
+func TestDecodeErrorInALongAnswer(t *testing.T) {
+	t.Parallel()
+	licenses := slices.Repeat([]string{`{"disabledPlans":["a0000000-0000-4000-8000-000000000001"],"skuId":"aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa"}`}, 200)
+	licenses[187] = `{"disabledPlans":["a0000000-0000-4000-8000-000000000001","none"]}`
+	_, err := answerUser(t, `{"city":"Oslo","assignedLicenses":[`+strings.Join(licenses, ",")+`],"displayName":"Adele"}`)
+	e, ok := errors.AsType[*licensing.DecodeError](err)
+	if want := "assignedLicenses[187].disabledPlans[1]"; !ok || e.Property != want {
+		t.Errorf("got error %v, want property %s", err, want)
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	for _, seed := range []string{
+		wholeUser, wholeGroup, `{}`, `null`, `[]`, `{"error":null}`, `{"id":"` + userID + `"}`, `{"id":5,"city":5}`, `{"ID":"x","id":null}`,
+		`{"assignedLicenses":[null,{"disabledPlans":[null,""],"skuId":"{aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa}"}]}`,
+		`{"assignedPlans":[{"assignedDateTime":"2026-01-02T03:04:05.9+24:00"}]}`, `{"city":"a","city":5,"CITY":"b"}`,
+		`{"assignedLicenses":[{"skuId":"skuId-value"}]}`, `{"createdDateTime":"0000-01-01T00:00:00Z"}`, "{\"city\":\"\xff\"}", `{"id":"` + userID + `"}{}`,
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		client := newClient(t, stub{200, string(body)}, once)
+		user, err := client.ReprocessUserLicense(t.Context(), userID)
+		checkDecoded(t, user, err, body)
+		if err == nil && !strings.EqualFold(user.ID, userID) {
+			t.Errorf("got the user %q, asked for %q", user.ID, userID)
+		}
+		group, err := client.AssignGroupLicense(t.Context(), groupID, add(skuA))
+		checkDecoded(t, group, err, body)
+		if err == nil && !strings.EqualFold(group.ID, groupID) {
+			t.Errorf("got the group %q, asked for %q", group.ID, groupID)
+		}
+	})
+}
+
+// checkDecoded checks that a result is there when an error is not, and keeps
+// what it says when it is written as JSON and read again.
+func checkDecoded[T any](t *testing.T, got *T, err error, body []byte) {
+	t.Helper()
+	if (got == nil) != (err != nil) {
+		t.Fatalf("got %v with error %v", got, err)
+	}
+	if err != nil {
+		if text := err.Error(); text == "" || strings.ContainsAny(text, "\r\n") {
+			t.Errorf("the error is %q", text)
+		}
+		return
+	}
+	if !json.Valid(body) {
+		t.Errorf("success with %q, which is no JSON", body)
+	}
+	first, err := json.Marshal(got)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again := new(T)
+	if err := json.Unmarshal(first, again); err != nil {
+		t.Fatalf("%s cannot be read again: %v", first, err)
+	}
+	if second, err := json.Marshal(again); err != nil || string(second) != string(first) {
+		t.Errorf("got  %s, %v\nwant %s", second, err, first)
+	}
+}
