@@ -159,10 +159,15 @@ func TestABatchThatFailsAsAWhole(t *testing.T) {
 				}
 				b := New(t.Context(), t.Context(), newService(t, s), Most)
 				parcels := []*parcel{{request: request("a"), answer: make(chan graph.Reply, 1)}, {request: request("b"), answer: make(chan graph.Reply, 1)}}
-				if !b.send(parcels, pace.Pass{}) {
+				pass := b.service.Pacer().Unasked()
+				if !b.send(parcels, pass) {
 					t.Fatal("nothing was delivered")
 				}
-				a := b.service.SendBy(t.Context(), request("a"), once(<-parcels[0].answer))
+				r := <-parcels[0].answer
+				if r.Pass != pass || r.Share == 0 {
+					t.Errorf("a was replied %+v", r)
+				}
+				a := b.service.SendBy(t.Context(), request("a"), once(r))
 				if a.Outcome != test.outcome {
 					t.Errorf("a came to %+v", a)
 				}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/http/httptrace"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -240,6 +241,45 @@ func TestSendBy(t *testing.T) {
 	})
 }
 
+// A success leaves a doubt where an earlier request may have been carried out:
+// one that the reply tells of, or one that net/http sent before by itself.
+func TestAnEarlierRequest(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		want := Sent{Attempts: 1, Unsure: true, Doubted: true, ID: "7e57"}
+		twice := step(func(req *http.Request) (*http.Response, error) {
+			trace := httptrace.ContextClientTrace(req.Context())
+			for range 2 {
+				trace.WroteHeaderField("client-request-id", []string{"7e57"})
+			}
+			return good(req)
+		})
+		service := newService(t, twice, token, Policy{})
+		if a := service.Send(t.Context(), write()); !a.Good() || a.Sent != want {
+			t.Errorf("by net/http: %+v", a)
+		}
+		a := service.SendBy(t.Context(), write(), func(context.Context, *Request, Next) Reply {
+			return Reply{Status: 200, Body: []byte(`{}`), ID: "7e57", Earlier: true}
+		})
+		if !a.Good() || a.Sent != want {
+			t.Errorf("by a carrier: %+v", a)
+		}
+	})
+}
+
+// The body of the first attempt is measured before, and that of no other is the
+// same: a transport may still be reading it.
+func TestEachAttemptHasABodyOfItsOwn(t *testing.T) {
+	t.Parallel()
+	x := &sending{request: write()}
+	measured, _ := x.newBody()
+	first, _ := x.newBody()
+	x.attempt = &x.parts.attempt
+	again, _ := x.newBody()
+	if measured != first || again == first {
+		t.Errorf("%p, %p, %p", measured, first, again)
+	}
+}
+
 // What a carrier withholds leaves the answer before as it was.
 func TestWithheld(t *testing.T) {
 	why := errors.New("enough of it")
@@ -363,6 +403,32 @@ func TestWhatThePacerHears(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A lost answer is no success: the waits without advice go on growing.
+func TestALostAnswerTellsThePacerNothing(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		service := newService(t, &script{t: t}, nil, Policy{MaxAttempts: 1})
+		admit := func() pace.Pass {
+			pass, err := service.Pacer().Admit(t.Context(), Forever, 1, func() int { return 1 })
+			if err != nil {
+				t.Fatal(err)
+			}
+			return pass
+		}
+		send := func(r Reply) {
+			service.SendBy(t.Context(), write(), func(context.Context, *Request, Next) Reply { return r })
+		}
+		send(Reply{Status: 429, Pass: admit()})
+		pass := admit()
+		send(Reply{Err: errors.New("lost"), Pass: pass})
+		send(Reply{Status: 429, Pass: pass})
+		service.Pacer().Settled(pass)
+		start := time.Now()
+		if admit(); time.Since(start) != 2*time.Second {
+			t.Errorf("the gate was closed for %v", time.Since(start))
+		}
+	})
 }
 
 func TestQuotaUsed(t *testing.T) {

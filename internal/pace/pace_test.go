@@ -366,6 +366,23 @@ func TestHearsSingleCalls(t *testing.T) {
 	})
 }
 
+// A gate that nobody can wait for opens for a probe when a single write was
+// served that had not asked.
+func TestASingleWriteOpensTheGate(t *testing.T) {
+	t.Parallel()
+	for after, open := range map[time.Duration]bool{time.Hour: true, 30 * time.Second: false} {
+		synctest.Test(t, func(t *testing.T) {
+			p := New(20, 3000, time.Minute)
+			pass, _ := admitBatch(t, p, 1)
+			refuse(p, pass, 1, after)
+			serve(p, p.Unasked(), 1)
+			if _, err := p.AdmitOne(t.Context(), 0); (err == nil) != open {
+				t.Errorf("closed for %v: %v", after, err)
+			}
+		})
+	}
+}
+
 func TestGivesUp(t *testing.T) {
 	pacing(t, func(t *testing.T, p *Pacer) {
 		pass, _ := admitBatch(t, p, 1)
