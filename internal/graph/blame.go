@@ -33,6 +33,14 @@ func (a *attempt) blame(err error) error {
 	return x.hidden(err)
 }
 
+// ended returns what err is to the caller whose context has ended meanwhile.
+func (x *sending) ended(err error) error {
+	if errors.As(err, new(*TokenError)) {
+		return &TokenError{x.service.ContextError(x)}
+	}
+	return x.service.ContextError(x)
+}
+
 // hidden returns err without whom the request is about.
 func (x *sending) hidden(err error) error {
 	text := err.Error()

@@ -23,7 +23,7 @@ func (x *sending) judge(r *Reply) Verdict {
 	}
 	v.Outcome = x.outcome(r, &v)
 	if v.Err != nil && x.Err() != nil {
-		v.Err = x.service.ContextError(x)
+		v.Err = x.ended(v.Err)
 	}
 	return v
 }

@@ -147,6 +147,24 @@ func TestTheContextEndsASending(t *testing.T) {
 	})
 }
 
+// A token source that ends with the context is to blame together with it.
+func TestTheContextEndsATokenSource(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		source := func(ctx context.Context) (string, error) { <-ctx.Done(); return "", errors.New("gave up") }
+		service := newService(t, &script{t: t}, source, Policy{})
+		a := service.Send(ctx, write())
+		b := service.SendBy(ctx, write(), func(ctx context.Context, req *Request, next Next) Reply {
+			t.Error("an ended context was asked for an attempt")
+			return Reply{}
+		})
+		if a.Err.Error() != "token source: context deadline exceeded" || a.Outcome != Permanent || b.Err != context.DeadlineExceeded {
+			t.Errorf("got %v, %v and %v", a.Outcome, a.Err, b.Err)
+		}
+	})
+}
+
 // A 401 is worth one other token, and what was answered stands where there is none.
 func TestTokens(t *testing.T) {
 	refusal := reply(401, `{"error":{"code":"InvalidAuthenticationToken"}}`)
