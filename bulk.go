@@ -13,7 +13,6 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/graphlicensing/licensing/internal/batch"
-	"github.com/graphlicensing/licensing/internal/graph"
 	"github.com/graphlicensing/licensing/internal/pace"
 )
 
@@ -79,9 +78,8 @@ func (c *Client) Bulk(ctx context.Context, operations iter.Seq[Operation], opts 
 			return
 		}
 		r := newRun(ctx, c, opts)
-		input := r.input
-		go r.read(operations)
-		defer r.close(input)
+		go r.source.read(operations)
+		defer r.close()
 		r.deliver(yield)
 	}
 }
@@ -114,52 +112,24 @@ func (o *BulkOptions) check(c *Client, ctx context.Context, operations iter.Seq[
 	return nil
 }
 
-// newOperation returns the write that makes an operation.
-func (c *Client) newOperation(ctx context.Context, o Operation) (*write, error) {
-	switch o.Kind {
-	case OperationAssignUser:
-		return c.newAssign(ctx, "assign user license", graph.User(o.Target), o.Request)
-	case OperationAssignGroup:
-		return c.newAssign(ctx, "assign group license", graph.Group(o.Target), o.Request)
-	case OperationReprocessUser:
-		return c.newReprocess(ctx, "reprocess user license", graph.User(o.Target))
-	case OperationSetUsageLocation:
-		return c.newLocation(ctx, o.Target, o.UsageLocation)
-	}
-	return nil, invalid("bulk", "Kind of the operation is %q, which is none", o.Kind)
-}
-
 // A run is one range over a Bulk. An operation that was taken in has a
 // goroutine while it is the first of its object; its requests meet those of
-// others in the batcher.
+// others in the batcher. The fields from source on are of the goroutine that
+// ranges, but for the limits.
 type run struct {
 	ctx     context.Context // the caller's
 	queue   context.Context // ends with ctx or a break; nothing is sent any more
 	drop    context.CancelFunc
 	client  *Client
-	opts    BulkOptions
 	batcher *batch.Batcher
-	window  int // operations taken in and not delivered, at the most
+	jobs    sync.WaitGroup // under way
+	workers sync.WaitGroup
+	results chan *job // with room for all that are taken in, so that nobody waits to be delivered
 
-	input    chan Operation
-	wanted   chan struct{} // an operation is, which is then taken in; closed at the end
-	panicked any           // what the input panicked with
-	results  chan *job
-	jobs     sync.WaitGroup
-	workers  sync.WaitGroup
-
-	// Of the goroutine that ranges.
-	taken   int
-	waiting map[string][]*job // by object, behind the one that is under way
-	open    int               // taken in and not delivered
-
-	started time.Time
-	tally   BulkProgress
-	ends    pace.Meter
-
-	mu       sync.Mutex
-	failures int
-	seatless map[uuid.UUID]bool
+	source   source
+	taken    taken
+	limits   limits
+	progress progress
 }
 
 // A job is an operation that was taken in.
@@ -168,21 +138,24 @@ type job struct {
 	result OperationResult
 }
 
+// Taken are the operations that were taken in.
+type taken struct {
+	in      int               // so many
+	open    int               // and so many were not delivered
+	waiting map[string][]*job // by object, behind the one that is under way
+}
+
 func newRun(ctx context.Context, c *Client, opts BulkOptions) *run {
+	window := 4 * opts.Concurrency * opts.BatchSize // room for what waits to be sent again
 	r := &run{
 		ctx:      ctx,
 		client:   c,
-		opts:     opts,
-		window:   4 * opts.Concurrency * opts.BatchSize, // room for what waits to be sent again
-		input:    make(chan Operation),
-		wanted:   make(chan struct{}, 1),
-		waiting:  make(map[string][]*job),
-		seatless: make(map[uuid.UUID]bool),
-		started:  time.Now(),
-		tally:    BulkProgress{Total: opts.Total},
-		ends:     pace.Meter{Span: progressTime},
+		results:  make(chan *job, window),
+		source:   source{operations: make(chan Operation), wanted: make(chan struct{}, 1)},
+		taken:    taken{waiting: make(map[string][]*job)},
+		limits:   limits{failures: opts.StopAfterFailures, seats: opts.StopAddingWithoutSeats},
+		progress: progress{opts.Progress, time.Now(), BulkProgress{Total: opts.Total}, pace.Meter{Span: progressTime}},
 	}
-	r.results = make(chan *job, r.window) // so that nobody waits to be delivered
 	r.queue, r.drop = context.WithCancel(ctx)
 	r.batcher = batch.New(ctx, r.queue, c.service, opts.BatchSize)
 	for range opts.Concurrency {
@@ -191,65 +164,77 @@ func newRun(ctx context.Context, c *Client, opts BulkOptions) *run {
 	return r
 }
 
+// A source has the input of a run, on a goroutine of its own.
+type source struct {
+	operations chan Operation
+	wanted     chan struct{} // an operation is, which is then taken in; closed at the end
+	panicked   any           // what the input panicked with
+}
+
 // read reads the input, one operation each time that one is wanted.
-func (r *run) read(operations iter.Seq[Operation]) {
-	defer close(r.input)
-	defer func() { r.panicked = recover() }()
-	if _, ok := <-r.wanted; !ok {
+func (s *source) read(operations iter.Seq[Operation]) {
+	defer close(s.operations)
+	defer func() { s.panicked = recover() }()
+	if _, ok := <-s.wanted; !ok {
 		return
 	}
 	for op := range operations {
 		op.Request = op.Request.clone() // the input goes on, and may use its slices again
-		r.input <- op
-		if _, ok := <-r.wanted; !ok {
+		s.operations <- op
+		if _, ok := <-s.wanted; !ok {
 			return
 		}
 	}
 }
 
+// end ends the input, and panics with what the input panicked with.
+func (s *source) end() {
+	close(s.wanted)
+	for range s.operations { // until it has ended
+	}
+	if s.panicked != nil {
+		panic(s.panicked)
+	}
+}
+
 // deliver runs until everything that was taken in is delivered.
 func (r *run) deliver(yield func(OperationResult) bool) {
-	var tick <-chan time.Time
-	if r.opts.Progress != nil {
-		ticker := time.NewTicker(time.Second)
-		defer ticker.Stop()
-		tick = ticker.C
-	}
-	ended := r.ctx.Done()
+	tick, stop := r.progress.ticks()
+	defer stop()
+	ended, input := r.ctx.Done(), r.source.operations
 	wanting, more := false, true // an operation of the input
 	for {
-		if r.ctx.Err() != nil || r.stopped() || r.batcher.Halted() != nil {
+		if r.ctx.Err() != nil || r.limits.reached() || r.batcher.Halted() != nil {
 			more, ended = false, nil
 		}
 		switch {
-		case more && !wanting && r.open < r.window:
-			r.wanted <- struct{}{}
+		case more && !wanting && r.taken.open < cap(r.results):
+			r.source.wanted <- struct{}{}
 			wanting = true
 		case !more && !wanting:
 			r.batcher.Full()
-			if r.open == 0 {
+			if r.taken.open == 0 {
 				return
 			}
 		}
 		select {
-		case op, ok := <-r.input: // comes only when it is wanted
+		case op, ok := <-input: // comes only when it is wanted
 			wanting = false
 			if ok {
 				r.take(op)
 			} else {
-				more = false
-				r.input = nil
+				more, input = false, nil
 			}
 		case done := <-r.results:
-			r.open--
-			r.count(done.result)
-			r.report()
+			r.taken.open--
+			r.progress.count(done.result)
+			r.progress.report(r.batcher, r.client.service.Pacer())
 			if !yield(done.result) {
 				return
 			}
 			r.startNext(done) // not before the caller has noted this one
 		case <-tick:
-			r.report()
+			r.progress.report(r.batcher, r.client.service.Pacer())
 		case <-ended:
 		}
 	}
@@ -258,9 +243,9 @@ func (r *run) deliver(yield func(OperationResult) bool) {
 // take takes an operation in, and starts it unless another one is under way on
 // the same object.
 func (r *run) take(op Operation) {
-	j := &job{result: OperationResult{Index: r.taken, Operation: op}}
-	r.taken++
-	r.open++
+	j := &job{result: OperationResult{Index: r.taken.in, Operation: op}}
+	r.taken.in++
+	r.taken.open++
 	w, err := r.client.newOperation(r.queue, op)
 	if err != nil {
 		r.end(j, err)
@@ -268,16 +253,16 @@ func (r *run) take(op Operation) {
 	}
 	w.request.Started = time.Time{} // operations wait for each other, without a limit
 	j.write = w
-	if queue, busy := r.waiting[w.key]; busy {
-		r.waiting[w.key] = append(queue, j)
+	if queue, busy := r.taken.waiting[w.key]; busy {
+		r.taken.waiting[w.key] = append(queue, j)
 		return
 	}
-	r.waiting[w.key] = nil
+	r.taken.waiting[w.key] = nil
 	r.start(j)
 }
 
 func (r *run) start(j *job) {
-	j.write.member = r.batcher.Join(func() error { return r.veto(j.write.change) })
+	j.write.member = r.batcher.Join(func() error { return r.limits.veto(j.write.change) })
 	r.jobs.Go(func() {
 		defer j.write.member.Leave() // by then it is known whether the run goes on
 		r.make(j)
@@ -290,12 +275,12 @@ func (r *run) startNext(done *job) {
 		return
 	}
 	key := done.write.key
-	queue := r.waiting[key]
+	queue := r.taken.waiting[key]
 	if len(queue) == 0 {
-		delete(r.waiting, key)
+		delete(r.taken.waiting, key)
 		return
 	}
-	r.waiting[key] = queue[1:]
+	r.taken.waiting[key] = queue[1:]
 	r.start(queue[0])
 }
 
@@ -305,7 +290,7 @@ func (r *run) make(j *job) {
 	var err error
 	if halted := r.batcher.Halted(); halted != nil { // at once, even where it had to wait for its turn
 		err = w.unmade(halted.Err, halted.After)
-	} else if veto := r.veto(w.change); veto != nil {
+	} else if veto := r.limits.veto(w.change); veto != nil {
 		err = w.unmade(veto, 0)
 	} else {
 		err = w.make(r.queue)
@@ -329,55 +314,68 @@ func (r *run) end(j *job, err error) {
 			j.result.Group = into.group()
 		}
 	} else {
-		r.failed(j)
+		r.limits.note(&j.result)
 		r.batcher.Sift()
 	}
 	r.results <- j
 }
 
-// failed notes a failure for the conditions to stop on.
-func (r *run) failed(j *job) {
-	if errors.As(j.result.Err, new(*stop)) || errors.As(j.result.Err, new(*pace.GateError)) {
+// Limits say when a run stops.
+type limits struct {
+	failures int  // after so many, unless 0
+	seats    bool // no additions of a SKU that was refused for want of seats
+
+	mu       sync.Mutex
+	failed   int
+	seatless map[uuid.UUID]bool
+}
+
+// note notes a failure.
+func (l *limits) note(r *OperationResult) {
+	if errors.As(r.Err, new(*stop)) || errors.As(r.Err, new(*pace.GateError)) {
 		return // it was kept back
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.failures++
-	if !errors.Is(j.result.Err, ErrNoAvailableLicenses) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.failed++
+	if !errors.Is(r.Err, ErrNoAvailableLicenses) {
 		return
 	}
-	adds := j.result.Operation.Request.AddLicenses
+	adds := r.Operation.Request.AddLicenses
 	var named []uuid.UUID
-	if e, ok := errors.AsType[*Error](j.result.Err); ok {
+	if e, ok := errors.AsType[*Error](r.Err); ok {
 		named = e.SKUIDs
+	}
+	if l.seatless == nil {
+		l.seatless = make(map[uuid.UUID]bool)
 	}
 	for _, license := range adds {
 		if len(adds) == 1 || slices.Contains(named, license.SKUID) {
-			r.seatless[license.SKUID] = true
+			l.seatless[license.SKUID] = true
 		}
 	}
 }
 
-// stopped reports whether the run has had the failures that end it.
-func (r *run) stopped() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.opts.StopAfterFailures > 0 && r.failures >= r.opts.StopAfterFailures
+// reached reports whether the run has had the failures that end it.
+func (l *limits) reached() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.failures > 0 && l.failed >= l.failures
 }
 
 // veto says why an operation that was never sent, and asks for change, is not to
 // be.
-func (r *run) veto(change AssignLicenseRequest) error {
-	if r.stopped() {
-		return &stop{kind: ErrStopped, cause: fmt.Errorf("%w: StopAfterFailures is %d", ErrStopped, r.opts.StopAfterFailures)}
+func (l *limits) veto(change AssignLicenseRequest) error {
+	if l.reached() {
+		return &stop{kind: ErrStopped, cause: fmt.Errorf("%w: StopAfterFailures is %d", ErrStopped, l.failures)}
 	}
-	if !r.opts.StopAddingWithoutSeats {
+	if !l.seats {
 		return nil
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	for _, license := range change.AddLicenses {
-		if r.seatless[license.SKUID] {
+		if l.seatless[license.SKUID] {
 			return &stop{
 				kind:  ErrNoAvailableLicenses,
 				cause: fmt.Errorf("%w of SKU %s for an earlier operation", ErrNoAvailableLicenses, license.SKUID),
@@ -389,45 +387,57 @@ func (r *run) veto(change AssignLicenseRequest) error {
 }
 
 // close ends the run: what is under way is waited for, what is left is dropped.
-func (r *run) close(input <-chan Operation) {
+func (r *run) close() {
 	r.drop()
 	r.batcher.Wake()
 	r.jobs.Wait()
 	r.batcher.End()
 	r.workers.Wait()
-	close(r.wanted)
-	for range input { // until it has ended
-	}
-	if r.panicked != nil {
-		panic(r.panicked)
-	}
+	r.source.end()
 }
 
-// count notes a result for the progress.
-func (r *run) count(result OperationResult) {
-	if result.Done() {
-		r.tally.Done++
-	} else {
-		r.tally.Failed++
+// A progress is how far a run has come.
+type progress struct {
+	tell    func(BulkProgress) // nil: nobody is told
+	started time.Time
+	tally   BulkProgress
+	ends    pace.Meter
+}
+
+// ticks returns a channel that says when to report without a result.
+func (p *progress) ticks() (tick <-chan time.Time, stop func()) {
+	if p.tell == nil {
+		return nil, func() {}
 	}
-	r.ends.Add(time.Now(), 1)
+	ticker := time.NewTicker(time.Second)
+	return ticker.C, ticker.Stop
+}
+
+// count notes a result.
+func (p *progress) count(result OperationResult) {
+	if result.Done() {
+		p.tally.Done++
+	} else {
+		p.tally.Failed++
+	}
+	p.ends.Add(time.Now(), 1)
 }
 
 // report tells the progress.
-func (r *run) report() {
-	if r.opts.Progress == nil {
+func (p *progress) report(batcher *batch.Batcher, pacer *pace.Pacer) {
+	if p.tell == nil {
 		return
 	}
-	now, p := time.Now(), r.tally
-	p.Throttled = r.batcher.Throttled()
-	p.Elapsed = now.Sub(r.started)
-	p.Rate = r.ends.PerSecond(now)
-	if p.Elapsed > 0 && p.Elapsed < r.ends.Span {
-		p.Rate *= r.ends.Span.Seconds() / p.Elapsed.Seconds()
+	now, told := time.Now(), p.tally
+	told.Throttled = batcher.Throttled()
+	told.Elapsed = now.Sub(p.started)
+	told.Rate = p.ends.PerSecond(now)
+	if told.Elapsed > 0 && told.Elapsed < p.ends.Span {
+		told.Rate *= p.ends.Span.Seconds() / told.Elapsed.Seconds()
 	}
-	p.Left = -1
-	if left := p.Total - p.Done - p.Failed; p.Total > 0 {
-		p.Left = r.client.service.Pacer().Estimate(max(left, 0), p.Rate, progressTime)
+	told.Left = -1
+	if left := told.Total - told.Done - told.Failed; told.Total > 0 {
+		told.Left = pacer.Estimate(max(left, 0), told.Rate, progressTime)
 	}
-	r.opts.Progress(p)
+	p.tell(told)
 }

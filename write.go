@@ -62,6 +62,21 @@ func (c *Client) newReprocess(ctx context.Context, op string, obj graph.Object) 
 	return &w, err
 }
 
+// newOperation returns the write that makes an operation.
+func (c *Client) newOperation(ctx context.Context, o Operation) (*write, error) {
+	switch o.Kind {
+	case OperationAssignUser:
+		return c.newAssign(ctx, "assign user license", graph.User(o.Target), o.Request)
+	case OperationAssignGroup:
+		return c.newAssign(ctx, "assign group license", graph.Group(o.Target), o.Request)
+	case OperationReprocessUser:
+		return c.newReprocess(ctx, "reprocess user license", graph.User(o.Target))
+	case OperationSetUsageLocation:
+		return c.newLocation(ctx, o.Target, o.UsageLocation)
+	}
+	return nil, invalid("bulk", "Kind of the operation is %q, which is none", o.Kind)
+}
+
 // finish makes the write, if there is one, and returns what Graph answered.
 func finish(ctx context.Context, w *write, err error) (answer, error) {
 	if err == nil {
