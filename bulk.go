@@ -251,7 +251,6 @@ func (r *run) take(op Operation) {
 		r.end(j, err)
 		return
 	}
-	w.request.Started = time.Time{} // operations wait for each other, without a limit
 	j.write = w
 	if queue, busy := r.taken.waiting[w.key]; busy {
 		r.taken.waiting[w.key] = append(queue, j)
@@ -296,8 +295,7 @@ func (r *run) make(j *job) {
 		err = w.make(r.queue)
 	}
 	if _, unread := errors.AsType[*DecodeError](err); unread {
-		w.into = newAnswer(w.request.Object)
-		w.into.identify(w.request.Object)
+		w.unread()
 	}
 	j.result.Attempts = w.last.Attempts
 	r.end(j, err)

@@ -39,11 +39,11 @@ func (c *Client) newLocation(ctx context.Context, user, countryCode string) (*wr
 	if len(countryCode) != 2 || !slices.Contains(strings.Fields(countries), country) {
 		return nil, invalid(op, "countryCode is not one of ISO 3166 alpha-2")
 	}
-	w, err := c.newWrite(ctx, op, graph.User(user), http.MethodPatch, "")
+	w, err := c.newWrite(ctx, op, graph.User(user), http.MethodPatch, "", []byte(`{"usageLocation":"`+country+`"}`))
 	if err != nil {
 		return nil, err
 	}
-	w.locates, w.request.Body = true, []byte(`{"usageLocation":"`+country+`"}`)
+	w.locates = true
 	return &w, nil
 }
 

@@ -95,7 +95,7 @@ type editor struct {
 // edit works out a change in the object's turn, and makes it unless it is
 // empty.
 func (c *Client) edit(ctx context.Context, op string, obj graph.Object, plan func(*editor) (AssignLicenseRequest, error)) (answer, error) {
-	w, err := c.newWrite(ctx, op, obj, http.MethodPost, "/assignLicense")
+	w, err := c.newWrite(ctx, op, obj, http.MethodPost, "/assignLicense", nil)
 	if err != nil {
 		return nil, err
 	}

@@ -28,11 +28,12 @@ type write struct {
 	altered bool         // a part of the change was made by itself, or may have been
 }
 
-// newWrite returns a write of an object, with an empty body.
-func (c *Client) newWrite(ctx context.Context, op string, obj graph.Object, method, action string) (write, error) {
+// newWrite returns a write of an object, with a body or none yet.
+func (c *Client) newWrite(ctx context.Context, op string, obj graph.Object, method, action string, body []byte) (write, error) {
 	w := write{client: c, key: obj.Key(), into: newAnswer(obj)}
 	var err error
 	w.request, err = c.newRequest(ctx, op, obj, method, action, w.into)
+	w.request.Body = body
 	return w, err
 }
 
@@ -42,7 +43,7 @@ func (c *Client) newAssign(ctx context.Context, op string, obj graph.Object, req
 	if err != nil {
 		return nil, err
 	}
-	w, err := c.newWrite(ctx, op, obj, http.MethodPost, "/assignLicense")
+	w, err := c.newWrite(ctx, op, obj, http.MethodPost, "/assignLicense", nil)
 	if err != nil {
 		return nil, err
 	}
@@ -58,23 +59,30 @@ func (w write) assigning(change AssignLicenseRequest) *write {
 
 // newReprocess returns the write that works out the licenses of a user again.
 func (c *Client) newReprocess(ctx context.Context, op string, obj graph.Object) (*write, error) {
-	w, err := c.newWrite(ctx, op, obj, http.MethodPost, "/reprocessLicenseAssignment")
+	w, err := c.newWrite(ctx, op, obj, http.MethodPost, "/reprocessLicenseAssignment", nil)
 	return &w, err
 }
 
-// newOperation returns the write that makes an operation.
-func (c *Client) newOperation(ctx context.Context, o Operation) (*write, error) {
+// newOperation returns the write that makes an operation of a run. Its time has
+// no limit, since operations wait for each other.
+func (c *Client) newOperation(ctx context.Context, o Operation) (w *write, err error) {
 	switch o.Kind {
 	case OperationAssignUser:
-		return c.newAssign(ctx, "assign user license", graph.User(o.Target), o.Request)
+		w, err = c.newAssign(ctx, "assign user license", graph.User(o.Target), o.Request)
 	case OperationAssignGroup:
-		return c.newAssign(ctx, "assign group license", graph.Group(o.Target), o.Request)
+		w, err = c.newAssign(ctx, "assign group license", graph.Group(o.Target), o.Request)
 	case OperationReprocessUser:
-		return c.newReprocess(ctx, "reprocess user license", graph.User(o.Target))
+		w, err = c.newReprocess(ctx, "reprocess user license", graph.User(o.Target))
 	case OperationSetUsageLocation:
-		return c.newLocation(ctx, o.Target, o.UsageLocation)
+		w, err = c.newLocation(ctx, o.Target, o.UsageLocation)
+	default:
+		err = invalid("bulk", "Kind of the operation is %q, which is none", o.Kind)
 	}
-	return nil, invalid("bulk", "Kind of the operation is %q, which is none", o.Kind)
+	if err != nil {
+		return nil, err
+	}
+	w.request.Started = time.Time{}
+	return w, nil
 }
 
 // finish makes the write, if there is one, and returns what Graph answered.
@@ -209,6 +217,13 @@ func (w *write) pause(ctx context.Context, d time.Duration) error {
 		return w.failure()
 	}
 	return nil
+}
+
+// unread empties the answer, of which a property could not be read, but for what
+// the object was asked for by.
+func (w *write) unread() {
+	w.into = newAnswer(w.request.Object)
+	w.into.identify(w.request.Object)
 }
 
 // gone reports whether a removal failed because there was nothing to remove.

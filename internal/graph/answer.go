@@ -79,12 +79,12 @@ type Sent struct {
 	ID       string    // the client-request-id that was sent last
 }
 
-// add counts an attempt.
-func (a *Answer) add(r *Reply, reads bool) {
+// add counts an attempt, which may still be carried out until late.
+func (a *Answer) add(r *Reply, late time.Time, reads bool) {
 	a.Attempts++
 	a.ID = r.ID
-	if r.Late.After(a.Late) {
-		a.Late = r.Late
+	if late.After(a.Late) {
+		a.Late = late
 	}
 	if a.Outcome == Doubtful || r.Earlier {
 		a.Unsure = true

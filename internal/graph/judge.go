@@ -10,22 +10,23 @@ import (
 	"time"
 )
 
-// judge says what a reply means for its request, and in it until when the
-// request may still be carried out.
-func (x *sending) judge(r *Reply) Verdict {
-	v := Verdict{Status: r.Status, Header: r.Header, Body: r.Body, Err: r.Err}
+// judge says what a reply means for its request, and until when the request may
+// still be carried out.
+func (x *sending) judge(r *Reply) (v Verdict, late time.Time) {
+	v = Verdict{Status: r.Status, Header: r.Header, Body: r.Body, Err: r.Err}
 	if r.Header["Retry-After"] != nil {
 		v.After, v.Timed = RetryAfter(r.Header, time.Now())
 	}
 	stalled := r.Status == http.StatusGatewayTimeout || r.Err != nil && (x.Err() != nil || isTimeout(r.Err) || lostByPing(r.Err))
+	late = r.Late
 	if stalled && !r.Unsent && !x.request.Reads() {
-		r.Late = time.Now().Add(x.service.policy.Fence)
+		late = time.Now().Add(x.service.policy.Fence)
 	}
 	v.Outcome = x.outcome(r, &v)
 	if v.Err != nil && x.Err() != nil {
 		v.Err = x.ended(v.Err)
 	}
-	return v
+	return v, late
 }
 
 // outcome fills in what can be read of a reply, and says what it means.

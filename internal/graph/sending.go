@@ -176,8 +176,9 @@ func (x *sending) take(r Reply) bool {
 	if x.withheld(r.Err) {
 		return false
 	}
-	x.answer.Verdict = x.judge(&r)
-	x.answer.add(&r, x.request.Reads())
+	verdict, late := x.judge(&r)
+	x.answer.Verdict = verdict
+	x.answer.add(&r, late, x.request.Reads())
 	if x.answer.Outcome != Delayed {
 		x.used++
 	}
