@@ -19,6 +19,15 @@ func (g *gate) left(now time.Time) time.Duration {
 // probe lets a probe through.
 func (g *gate) probe(now time.Time) { g.probes, g.probed = false, now.Add(probeTime) }
 
+// probeNext makes what is let through next a probe.
+func (g *gate) probeNext() { g.probes = true }
+
+// probeKnown says that what became of the probe is known.
+func (g *gate) probeKnown() { g.probed = time.Time{} }
+
+// open opens the gate.
+func (g *gate) open(now time.Time) { g.until = now }
+
 // shut closes the gate, and returns until when. It reports false where it is
 // closed for longer already.
 func (g *gate) shut(now time.Time, wait time.Duration) (time.Time, bool) {

@@ -150,7 +150,9 @@ func (p *Pacer) Unasked() Pass {
 func (p *Pacer) rest(now time.Time) {
 	whole := max(p.burst/p.hint, 60)
 	if !p.gate.until.After(now) && now.Sub(p.used).Seconds() > whole {
-		p.rate.perSecond, p.spent, p.gate.probes = 0, 0, true
+		p.spent = 0
+		p.rate.lift()
+		p.gate.probeNext()
 	}
 }
 
@@ -179,7 +181,7 @@ func (p *Pacer) admitted(now time.Time, n int) Pass {
 		p.gate.probe(now)
 	}
 	p.used = now
-	p.rate.credit -= float64(n)
+	p.rate.spend(float64(n))
 	p.spent += float64(n)
 	return pass
 }
@@ -208,7 +210,9 @@ func (p *Pacer) Answered(pass Pass, r Reply) {
 	if pass.single && p.gate.until.Sub(now) > p.maxWait {
 		// Nobody waits for the gate any more, and a write was served that had not
 		// asked: it opens for a probe.
-		p.gate.until, p.rate.quiet, p.used = now, now, now
+		p.gate.open(now)
+		p.rate.quietSince(now)
+		p.used = now
 	}
 }
 
@@ -219,7 +223,7 @@ func (p *Pacer) refused(pass Pass, current bool, wait time.Duration, now time.Ti
 		p.epoch++
 		p.vain++
 	}
-	p.rate.quiet = later(p.rate.quiet, now)
+	p.rate.quietSince(later(p.rate.quiet, now))
 	switch {
 	case wait > 0:
 		p.shut(now, wait)
@@ -232,7 +236,8 @@ func (p *Pacer) refused(pass Pass, current bool, wait time.Duration, now time.Ti
 // any of it counts as quiet: as much as brings up a rate that is far too low.
 func (p *Pacer) shut(now time.Time, wait time.Duration) {
 	if until, closed := p.gate.shut(now, wait); closed {
-		p.rate.quiet, p.used = until.Add(-min(wait, 10*time.Second)*3/10), until
+		p.rate.quietSince(until.Add(-min(wait, 10*time.Second) * 3 / 10))
+		p.used = until
 	}
 }
 
@@ -243,7 +248,7 @@ func (p *Pacer) Settled(pass Pass) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.gate.probed = time.Time{}
+	p.gate.probeKnown()
 	close(p.changed)
 	p.changed = make(chan struct{})
 }

@@ -57,6 +57,15 @@ func (r *rate) hold(now time.Time, hint float64) {
 	r.quiet = now
 }
 
+// lift takes the limit away.
+func (r *rate) lift() { r.perSecond = 0 }
+
+// spend takes n writes from what the rate allows.
+func (r *rate) spend(n float64) { r.credit -= n }
+
+// quietSince says since when something could be refused, and was not.
+func (r *rate) quietSince(at time.Time) { r.quiet = at }
+
 // takes is how long n writes take.
 func (r *rate) takes(n float64) time.Duration {
 	return time.Duration(n / r.perSecond * float64(time.Second))
