@@ -157,15 +157,24 @@ func (s *script) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-// mocked returns httpmock's transport, which takes requests of this method and URL
-// to the script. Any other fails the test.
-func (s *script) mocked(method, url string) *httpmock.MockTransport {
+// mocked returns httpmock's transport, which takes requests to these routes, each a
+// method and a path under the client's root, to the script. Any other request
+// fails the test, also one to a URL that httpmock would let pass for a route's.
+func (s *script) mocked(routes ...string) *httpmock.MockTransport {
 	mock := httpmock.NewMockTransport()
-	mock.RegisterResponder(method, url, s.RoundTrip)
 	mock.RegisterNoResponder(func(req *http.Request) (*http.Response, error) {
 		s.t.Errorf("unexpected request: %s %s", req.Method, req.URL)
 		return nil, errors.New("unexpected request")
 	})
+	for _, route := range routes {
+		method, path, _ := strings.Cut(route, " ")
+		mock.RegisterResponder(method, graphRoot+path, func(req *http.Request) (*http.Response, error) {
+			if got := req.URL.String(); got != graphRoot+path {
+				s.t.Errorf("request to %s, want %s", got, graphRoot+path)
+			}
+			return s.RoundTrip(req)
+		})
+	}
 	return mock
 }
 

@@ -172,7 +172,7 @@ func TestReadsAsAWhole(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newScript(t, reply(200, test.answer))
-			if err := test.read(t.Context(), newClient(t, s.mocked("GET", graphRoot+test.url))); err != nil {
+			if err := test.read(t.Context(), newClient(t, s.mocked("GET "+test.url))); err != nil {
 				t.Error(err)
 			}
 			expectRequests(t, s, getting(graphRoot+test.url))
@@ -613,7 +613,7 @@ func TestSubscribedSKUs(t *testing.T) {
 		"skuId":"AAAAAAAA-AAAA-4AAA-8AAA-AAAAAAAAAAAA","skuPartNumber":"ENTERPRISEPACK","subscriptionIds":["s-1"],"new":{"x":1}}],"@odata.nextLink":"/base/v1.0/subscribedSkus?$skiptoken=2"}`
 	const more = `{"value":[{"skuId":"bbbbbbbb-bbbb-4bbb-8bbb-bbbbbbbbbbbb","prepaidUnits":{"enabled":1,"suspended":0,"warning":0},"consumedUnits":null}]}`
 	s := newScript(t, reply(200, answer), reply(200, more))
-	got, err := newClient(t, s.mocked("GET", graphRoot+"/subscribedSkus")).SubscribedSKUs(t.Context())
+	got, err := newClient(t, s.mocked("GET /subscribedSkus", "GET /subscribedSkus?$skiptoken=2")).SubscribedSKUs(t.Context())
 	want := []licensing.SubscribedSKU{{
 		ID: "48a80680-7326-48cd-9935-b556b81d3a4e_aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa", AccountID: "f97aeefc-af85-414d-8ae4-b457f90efc40", AccountName: "contoso",
 		AppliesTo: "User", CapabilityStatus: licensing.CapabilityStatusEnabled, ConsumedUnits: 14,
@@ -651,7 +651,7 @@ func TestLicenseDetails(t *testing.T) {
 	t.Parallel()
 	const answer = `{"value":[{"id":"3RnS3Gi8m0u","skuId":"AAAAAAAA-aaaa-4aaa-8aaa-aaaaaaaaaaaa","skuPartNumber":"ENTERPRISEPACK",
 		"servicePlans":[{"servicePlanId":"a0000000-0000-4000-8000-000000000001","servicePlanName":"SWAY","provisioningStatus":"Disabled","appliesTo":"User"}]}]}`
-	client := newClient(t, newScript(t, reply(200, answer), reply(200, answer)))
+	client := newClient(t, newScript(t, reply(200, answer), reply(200, answer)).mocked("GET /users/"+userID+"/licenseDetails", "GET /me/licenseDetails"))
 	want := []licensing.LicenseDetails{{
 		ID: "3RnS3Gi8m0u", SKUID: skuA, SKUPartNumber: "ENTERPRISEPACK",
 		ServicePlans: []licensing.ServicePlan{{ServicePlanID: planA, ServicePlanName: "SWAY", ProvisioningStatus: licensing.ProvisioningStatusDisabled, AppliesTo: "User"}},

@@ -247,7 +247,7 @@ func TestUser(t *testing.T) {
 			SKUID: skuA, AssignedByGroup: groupID, State: licensing.AssignmentStateActiveWithError, Error: "Others", LastUpdatedDateTime: at,
 		}},
 	}
-	client := newClient(t, newScript(t, reply(200, answer), reply(200, answer), reply(202, answer)))
+	client := newClient(t, newScript(t, reply(200, answer), reply(200, answer), reply(202, answer)).mocked("GET /users/"+userID+userSelect, "GET /me"+userSelect))
 	for range 2 {
 		if got, err := client.User(t.Context(), userID); err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("got %+v, %v, want %+v", got, err, want)
@@ -263,7 +263,7 @@ func TestGroup(t *testing.T) {
 	client := newClient(t, newScript(t,
 		reply(200, `{"id":"22222222-2222-4222-8222-222222222222","displayName":"Staff","groupTypes":["Unified"],"securityEnabled":true,"mailEnabled":false,"createdDateTime":"2026-01-02T03:04:05Z",
 			"assignedLicenses":[{"skuId":"AAAAAAAA-AAAA-4AAA-8AAA-AAAAAAAAAAAA","disabledPlans":[]}],"licenseProcessingState":{"state":"ProcessingInProgress"}}`),
-		reply(200, `{"id":"22222222-2222-4222-8222-222222222222","assignedLicenses":[],"licenseProcessingState":null}`)))
+		reply(200, `{"id":"22222222-2222-4222-8222-222222222222","assignedLicenses":[],"licenseProcessingState":null}`)).mocked("GET /groups/"+groupID+groupSelect))
 	yes, no := true, false
 	for _, want := range []*licensing.Group{{
 		ID: groupID, DisplayName: "Staff", GroupTypes: []string{"Unified"}, SecurityEnabled: &yes, MailEnabled: &no, CreatedDateTime: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
@@ -281,7 +281,8 @@ func TestGroup(t *testing.T) {
 // What was asked for by is in the result also where Graph does not say it.
 func TestReadsTellWhoWasRead(t *testing.T) {
 	t.Parallel()
-	client := newClient(t, newScript(t, reply(200, `{}`), reply(200, `{}`), reply(200, `{}`)))
+	client := newClient(t, newScript(t, reply(200, `{}`), reply(200, `{}`), reply(200, `{}`)).mocked(
+		"GET /users/"+userID+userSelect, "GET /users/adele@contoso.example"+userSelect, "GET /groups/"+groupID+groupSelect))
 	if user, err := client.User(t.Context(), userID); err != nil || user.ID != userID {
 		t.Errorf("got %+v, %v", user, err)
 	}
