@@ -166,8 +166,10 @@ func (g *Group) tidied() bool {
 }
 
 // The wire types are those of models.go with ids and times as Graph may write
-// them, for answers that cannot be read into those as they are. The parts of a user or group that are read so hide its own, which are
-// embedded one level deeper: within an item of a page, or where they are wanted.
+// them, for answers that cannot be read into those as they are. A part that is
+// read so stands one level above the type's own member of that name, and so takes
+// its place: encoding/json prefers the shallower of two. The type's own members
+// are embedded by value in an item of a page, and else by pointer.
 type (
 	plainUser   User // without its methods
 	userWithin  struct{ plainUser }

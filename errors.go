@@ -328,7 +328,7 @@ type stop struct {
 func (s *stop) Error() string { return s.cause.Error() }
 func (s *stop) Unwrap() error { return s.cause }
 
-// A foreign error is about something else than the call that it ends, such as
+// A foreign error is about something other than the call that it ends, such as
 // another call's: it says nothing about this one.
 type foreign struct{ err error }
 

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -921,4 +922,63 @@ func TestEffectivePlansCountAGroupOnce(t *testing.T) {
 	if want := []string{groupOne}; !reflect.DeepEqual(plans[0].GroupIDs, want) {
 		t.Errorf("GroupIDs = %v, want %v", plans[0].GroupIDs, want)
 	}
+}
+
+// A write that makes no request has the client-request-id that its requests would
+// have had, by which the caller finds it in a log.
+func TestWritesThatAreNotMadeHaveAnID(t *testing.T) {
+	id := uuid.MustParse("c0ffee00-0000-4000-8000-000000000001")
+	for name, prepare := range map[string]func(t *testing.T, c *licensing.Client) context.Context{
+		"behind another write": func(t *testing.T, c *licensing.Client) context.Context {
+			go c.AssignUserLicense(t.Context(), userID, add(skuB))
+			synctest.Wait()
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			t.Cleanup(cancel)
+			return ctx
+		},
+		"behind another write for too long": func(t *testing.T, c *licensing.Client) context.Context {
+			go c.AssignUserLicense(t.Context(), userID, add(skuB))
+			synctest.Wait()
+			return t.Context()
+		},
+		"behind a fence": func(t *testing.T, c *licensing.Client) context.Context {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			t.Cleanup(cancel)
+			c.AssignUserLicense(ctx, userID, add(skuB))
+			ctx, cancel = context.WithTimeout(t.Context(), time.Minute)
+			t.Cleanup(cancel)
+			return ctx
+		},
+		"at the end": func(t *testing.T, c *licensing.Client) context.Context {
+			ctx, cancel := context.WithCancel(t.Context())
+			cancel()
+			return ctx
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				hanging := step(func(req *http.Request) (*http.Response, error) {
+					<-req.Context().Done()
+					return nil, req.Context().Err()
+				})
+				client := newClient(t, hanging, policy(licensing.RetryPolicy{MaxAttempts: 1, MaxElapsed: 30 * time.Second, AttemptTimeout: time.Hour}))
+				ctx := licensing.ContextWithClientRequestID(prepare(t, client), id)
+				_, err := client.AssignUserLicense(ctx, userID, add(skuA))
+				if e := asError(t, err); e.Attempts != 0 || e.ClientRequestID != id.String() {
+					t.Errorf("%d attempts, client-request-id %q, %v", e.Attempts, e.ClientRequestID, err)
+				}
+			})
+		})
+	}
+	t.Run("stopped in a run", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			client := newClient(t, newScript(t, graphError(404, "Request_ResourceNotFound", "Gone.")))
+			ctx := licensing.ContextWithClientRequestID(t.Context(), id)
+			for r := range client.Bulk(ctx, inOrder(assign(user(0), add(skuA)), assign(user(1), add(skuA))), licensing.BulkOptions{BatchSize: 1, Concurrency: 1, StopAfterFailures: 1}) {
+				if e := asError(t, r.Err); e.ClientRequestID != id.String() {
+					t.Errorf("operation %d: client-request-id %q, %v", r.Index, e.ClientRequestID, r.Err)
+				}
+			}
+		})
+	})
 }

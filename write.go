@@ -33,7 +33,7 @@ func (c *Client) newWrite(ctx context.Context, op string, obj graph.Object, meth
 	w := write{client: c, key: obj.Key(), into: newAnswer(obj)}
 	var err error
 	w.request, err = c.newRequest(ctx, op, obj, method, action, w.into)
-	w.request.Body = body
+	w.request.Body, w.last.ID = body, w.request.ID
 	return w, err
 }
 

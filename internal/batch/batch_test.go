@@ -25,6 +25,7 @@ type server struct {
 	mu     sync.Mutex
 	paths  []string
 	bodies []string
+	ids    []string
 }
 
 func (s *server) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -34,6 +35,7 @@ func (s *server) RoundTrip(req *http.Request) (*http.Response, error) {
 		req.Body.Close()
 	}
 	s.mu.Lock()
+	s.ids = append(s.ids, req.Header.Get("Client-Request-Id"))
 	s.paths, s.bodies = append(s.paths, req.URL.Path), append(s.bodies, string(body))
 	s.mu.Unlock()
 	status, answer := s.answer(req.URL.Path, string(body))
@@ -130,8 +132,26 @@ func TestEachHasItsOwnAnswer(t *testing.T) {
 		if a := got["b"]; a.Status != 404 || a.Outcome != graph.Permanent || a.Attempts != 1 || a.RequestID() != "r" {
 			t.Errorf("b: %+v", a)
 		}
+		if s.ids[0] == "c" || s.ids[1] != "c" { // the batch has an id of its own, as a request by itself has
+			t.Errorf("the client-request-ids are %q", s.ids)
+		}
 		if a := got["c"]; !a.Good() || a.Attempts != 2 || !a.Doubted || s.paths[1] != "/v1.0/users/c/act" {
 			t.Errorf("c: %+v after %v", a, s.paths)
+		}
+	})
+}
+
+// Of an error's body in a batch no more is kept than of one by itself.
+func TestErrorBodiesAreCut(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		long := strings.Repeat("x", 300<<10)
+		s := &server{answer: func(string, string) (int, string) {
+			return 200, `{"responses":[{"id":"1","status":400,"body":{"error":{"code":"c","message":"` + long + `"}}},{"id":"2","status":404,"body":"<` + long + `>"}]}`
+		}}
+		for name, a := range run(t, newService(t, s), Most, "a", "b") {
+			if len(a.Body) != 64<<10 || cap(a.Body) > 65<<10 || len(a.Problem().Message) > 64<<10 || a.Outcome != graph.Permanent {
+				t.Errorf("%s: %d bytes of %d, a message of %d, %v", name, len(a.Body), cap(a.Body), len(a.Problem().Message), a.Outcome)
+			}
 		}
 	})
 }
@@ -181,7 +201,7 @@ func once(r graph.Reply) graph.Carrier {
 	carried := false
 	return func(context.Context, *graph.Request, graph.Next) graph.Reply {
 		if carried {
-			return graph.Reply{Err: &graph.Withheld{}}
+			return graph.Reply{Err: &graph.Withheld{Err: errors.New("enough")}}
 		}
 		carried = true
 		return r
@@ -269,7 +289,7 @@ func TestTheQueueIsClosed(t *testing.T) {
 	} {
 		b := New(t.Context(), test.waiting, newService(t, &server{}), Most)
 		p := &parcel{first: test.first, veto: func() error { return test.veto }, answer: make(chan graph.Reply, 1)}
-		b.queue.put(p, time.Now())
+		b.queue.put(p)
 		select {
 		case r := <-p.answer:
 			if kept, ok := r.Err.(*graph.Withheld); !ok || kept.Err != test.want {
@@ -288,7 +308,7 @@ func TestWhatWasSentBeforeGoesFirst(t *testing.T) {
 	t.Parallel()
 	q := newQueue(3, func() *graph.Withheld { return nil })
 	for i, first := range []bool{true, true, false, true, false} {
-		q.put(&parcel{request: request(strconv.Itoa(i)), first: first, veto: func() error { return nil }}, time.Now())
+		q.put(&parcel{request: request(strconv.Itoa(i)), first: first, veto: func() error { return nil }})
 	}
 	for _, want := range []string{"240", "13", ""} {
 		got := ""
@@ -346,8 +366,8 @@ func TestSift(t *testing.T) {
 	q := newQueue(3, func() *graph.Withheld { return nil })
 	fresh := &parcel{first: true, veto: func() error { return veto }, answer: make(chan graph.Reply, 1)}
 	again := &parcel{veto: func() error { return veto }, answer: make(chan graph.Reply, 1)}
-	q.put(fresh, time.Now())
-	q.put(again, time.Now())
+	q.put(fresh)
+	q.put(again)
 	veto = errors.New("enough")
 	q.sift()
 	if r := <-fresh.answer; r.Err.Error() != "enough" || len(q.fresh) != 0 || len(q.again) != 1 {

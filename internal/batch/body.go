@@ -34,7 +34,7 @@ func appendBody(body []byte, parcels []*parcel) []byte {
 	return append(body, `]}`...)
 }
 
-// Contents is what a batch is answered with.
+// A contents is what a batch is answered with.
 type contents struct {
 	items []item
 }

@@ -3,7 +3,6 @@ package batch
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/graphlicensing/licensing/internal/graph"
 )
@@ -64,7 +63,7 @@ func (m *Member) Carry(ctx context.Context, req *graph.Request, next graph.Next)
 		}
 	}
 	m.latest = &parcel{request: req, next: next, first: !m.sent, veto: m.veto, answer: make(chan graph.Reply, 1), idle: make(chan struct{})}
-	m.batcher.queue.put(m.latest, time.Now())
+	m.batcher.queue.put(m.latest)
 	r := <-m.latest.answer
 	if !errors.As(r.Err, new(*graph.Withheld)) {
 		m.sent = true

@@ -35,7 +35,7 @@ func newQueue(size int, ended func() *graph.Withheld) *queue {
 }
 
 // put queues a request, or answers it where it is not to be sent.
-func (q *queue) put(p *parcel, now time.Time) {
+func (q *queue) put(p *parcel) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	why := q.ended()
@@ -49,7 +49,7 @@ func (q *queue) put(p *parcel, now time.Time) {
 	case p.vetoed():
 		return
 	case len(q.again)+len(q.fresh) == 0:
-		q.due = now.Add(batchTime)
+		q.due = time.Now().Add(batchTime)
 		time.AfterFunc(batchTime, q.wake)
 	}
 	if p.first {
@@ -148,14 +148,19 @@ func (q *queue) split(parcels []*parcel, status int) {
 			q.noBatch = true
 		}
 		q.again = append(parcels, q.again...)
+		q.sifted()
 	})
-	q.sift()
 }
 
 // sift answers what was never sent and is no longer to be.
 func (q *queue) sift() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	q.sifted()
+}
+
+// sifted is sift under the lock.
+func (q *queue) sifted() {
 	q.again = slices.DeleteFunc(q.again, (*parcel).vetoed)
 	q.fresh = slices.DeleteFunc(q.fresh, (*parcel).vetoed)
 }

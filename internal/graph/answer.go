@@ -19,7 +19,7 @@ type Reply struct {
 	Hopeless bool      // nor would it the next time
 	Earlier  bool      // an earlier request of the attempt may have been carried out
 	Late     time.Time // until when the request may still be carried out
-	Token    string    // that another one may be asked for
+	Token    string    // that was sent; after a 401 another one may be asked for
 	ID       string    // the client-request-id that was sent
 	Share    float64   // random, the same for those that stay together
 	Pass     pace.Pass // the pacer's
@@ -32,12 +32,7 @@ type Withheld struct {
 	After time.Duration // when there may be one
 }
 
-func (e *Withheld) Error() string {
-	if e.Err == nil {
-		return "token source returned the token that was refused"
-	}
-	return e.Err.Error()
-}
+func (e *Withheld) Error() string { return e.Err.Error() }
 
 // An Answer is what is known of a request when its sending has ended.
 type Answer struct {
@@ -53,7 +48,7 @@ type Verdict struct {
 	Body    []byte
 	problem *Problem      // what the body says, if it is an error's
 	After   time.Duration // Retry-After
-	Timed   bool          // After was given
+	timed   bool          // After was given
 	Err     error         // what is wrong with the answer, or why there is none
 	Unread  error         // what is wrong with a property of a good answer
 }
@@ -62,12 +57,12 @@ type Verdict struct {
 type Outcome int
 
 const (
-	Applied   Outcome = iota // carried out
-	Refused                  // not carried out, and may be sent again
-	Delayed                  // refused for its frequency
-	Unsigned                 // refused for its token
-	Permanent                // not carried out, and never will be
-	Doubtful                 // perhaps carried out
+	Applied   Outcome = iota + 1 // carried out; the zero Outcome is none
+	Refused                      // not carried out, and may be sent again
+	Delayed                      // refused for its frequency
+	Unsigned                     // refused for its token
+	Permanent                    // not carried out, and never will be
+	Doubtful                     // perhaps carried out
 )
 
 // Sent is what is known of the attempts of a request as a whole.
@@ -107,7 +102,7 @@ func (s Sent) Following(earlier Sent) Sent {
 }
 
 // advised reports whether the server asked for a wait; 0 is no advice.
-func (v *Verdict) advised() bool { return v.Timed && v.After > 0 }
+func (v *Verdict) advised() bool { return v.timed && v.After > 0 }
 
 // Good reports whether the request was carried out, and all of its answer could
 // be read.

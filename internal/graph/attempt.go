@@ -28,8 +28,8 @@ var errTooLarge = fmt.Errorf("answer is larger than %d MiB", maxAnswer>>20)
 type attempt struct {
 	sending *sending
 	pass    pace.Pass
-	token   string    // that was sent
-	values  [5]string // of the header
+	token   string    // that was sent; see token.go
+	values  [5]string // of the header; see token.go
 	limit   time.Duration
 	ctx     context.Context // ends with the limit
 	cancel  context.CancelFunc
@@ -49,6 +49,9 @@ func (a *attempt) begin(ctx context.Context, x *sending, pass pace.Pass) {
 		a.ctx, a.cancel = context.WithTimeout(ctx, a.limit)
 	}
 }
+
+// begun reports whether the attempt was ever begun.
+func (a *attempt) begun() bool { return a.sending != nil }
 
 // A signer sets the token of each attempt, and limits its time. It is no
 // CloseIdler, so that the loop above cannot close the connections of others.
@@ -118,12 +121,15 @@ func (a *attempt) end(resp *http.Response, err error) Reply {
 	if r.Err == nil {
 		return r
 	}
-	if kept, ok := errors.AsType[*Withheld](r.Err); ok {
-		r.Err = kept
+	if errors.Is(r.Err, errSameToken) {
+		r.Err = errSameToken
 		return r
 	}
+	// By the transport's own words, which blame changes.
 	if r.Status == 0 && a.unsent(r.Err) {
 		r.Unsent, r.Hopeless = true, hopeless(r.Err)
+	} else if a.sending.Err() != nil || isTimeout(r.Err) || lostByPing(r.Err) {
+		r.Late = a.sending.late()
 	}
 	r.Err = a.blame(r.Err)
 	return r

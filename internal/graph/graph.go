@@ -3,13 +3,19 @@
 //
 // The way of a request is a straight walk:
 //
+//	object.go    what it is about, as a path
 //	request.go   what is asked, never changed once it is made
 //	sending.go   the sending of it, from the first attempt to the last
-//	retry.go     whether there is another attempt, and when
-//	attempt.go   one attempt: its token, its time, what was seen of it on its way
-//	proof.go     whether an attempt that failed reached a server
-//	judge.go     what an answer says about its request
+//	attempt.go   one attempt: its time, its answer, what was seen of it on its way
+//	token.go     its token and header
+//	unsent.go    whether an attempt that failed reached a server
+//	blame.go     what the caller is told of why it failed
+//	judge.go     what an answer says about its request, and what leaves it in doubt
+//	problem.go   what an error answer says
+//	retry.go     whether there is another attempt, and the wait before it
 //	answer.go    the answer: what is known in the end, doubt included
+//
+// Beside it are page.go with next links and log.go.
 //
 // The package knows URLs, tokens, retries, answers, pages and the error frame.
 // It must not know what a license is, the properties of a user or group, or that
@@ -36,7 +42,7 @@ type Service struct {
 	root      *url.URL // of the API's version, without a final slash
 	path      string   // root's, escaped
 	loop      *retryablehttp.Client
-	closeIdle func() // not the transport, which %s would print with what it holds
+	closeIdle func() // so that printing a service does not print its transport
 	policy    Policy
 	pacer     *pace.Pacer
 	logger    *slog.Logger
@@ -54,8 +60,9 @@ type Config struct {
 	Pacer      *pace.Pacer  // of the writes
 	Logger     *slog.Logger // nil is silence
 	UserAgent  string
-	// Foreign wraps the cause for which a context ended. It is about something
-	// else than the requests that it ends, such as another call's failure.
+	// Foreign, which must not be nil, wraps the cause for which a context ended.
+	// It is about something other than the requests that it ends, such as another
+	// call's failure.
 	Foreign func(cause error) error
 }
 

@@ -11,16 +11,16 @@ import (
 )
 
 // judge says what a reply means for its request, and until when the request may
-// still be carried out.
+// still be carried out. A reply that was lost says the latter itself; see
+// attempt.end.
 func (x *sending) judge(r *Reply) (v Verdict, late time.Time) {
 	v = Verdict{Status: r.Status, Header: r.Header, Body: r.Body, Err: r.Err}
 	if r.Header["Retry-After"] != nil {
-		v.After, v.Timed = RetryAfter(r.Header, time.Now())
+		v.After, v.timed = RetryAfter(r.Header, time.Now())
 	}
-	stalled := r.Status == http.StatusGatewayTimeout || r.Err != nil && (x.Err() != nil || isTimeout(r.Err) || lostByPing(r.Err))
 	late = r.Late
-	if stalled && !r.Unsent && !x.request.Reads() {
-		late = time.Now().Add(x.service.policy.Fence)
+	if r.Status == http.StatusGatewayTimeout || r.Err != nil && x.Err() != nil && !r.Unsent {
+		late = x.late()
 	}
 	v.Outcome = x.outcome(r, &v)
 	if v.Err != nil && x.Err() != nil {
@@ -49,6 +49,9 @@ func (x *sending) outcome(r *Reply, v *Verdict) Outcome {
 		v.problem = readProblem(v.Body)
 		return Doubtful
 	}
+	if len(v.Body) > maxErrorBody { // of an item of a batch
+		v.Body = bytes.Clone(v.Body[:maxErrorBody])
+	}
 	v.problem = readProblem(v.Body)
 	broken := v.Err != nil || v.problem.broken && len(v.Body) < maxErrorBody
 	switch {
@@ -61,7 +64,7 @@ func (x *sending) outcome(r *Reply, v *Verdict) Outcome {
 		return Doubtful
 	case v.Status == http.StatusUnauthorized:
 		return Unsigned
-	case v.Status == http.StatusConflict && (v.problem.Code == CodeConcurrency || v.Timed):
+	case v.Status == http.StatusConflict && (v.problem.Code == CodeConcurrency || v.timed):
 		return Refused
 	case v.Status == http.StatusFailedDependency && x.mode == carried:
 		return Refused // with another request that it went along with; once throttled ones were answered so

@@ -21,7 +21,7 @@ func (x *sending) log() {
 	attrs := []slog.Attr{
 		slog.String("op", x.request.Op),
 		slog.String("method", x.request.Method),
-		slog.String("route", x.request.Object.Route()+x.request.Action),
+		slog.String("route", x.request.Object.route()+x.request.Action),
 		slog.Int("status", a.Status),
 		slog.Int("attempt", a.Attempts),
 		slog.String("request-id", a.RequestID()),

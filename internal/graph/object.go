@@ -72,8 +72,8 @@ func (o Object) segments() (before, name, after string) {
 	return "/users/", url.PathEscape(o.name), ""
 }
 
-// Route is the path for logs, without the name.
-func (o Object) Route() string {
+// route is the path for logs, without the name.
+func (o Object) route() string {
 	switch o.kind {
 	case "me":
 		return "/me"
@@ -88,7 +88,7 @@ func (o Object) Route() string {
 // hide returns a text without the object's name, whichever way it has the path.
 func (o Object) hide(text string) string {
 	plain, _ := url.PathUnescape(o.Path())
-	pairs := []string{o.Path(), o.Route(), plain, o.Route(), (&url.URL{Path: plain}).EscapedPath(), o.Route()}
+	pairs := []string{o.Path(), o.route(), plain, o.route(), (&url.URL{Path: plain}).EscapedPath(), o.route()}
 	if len(o.name) > 3 { // or it may be a part of any word
 		pairs = append(pairs, o.name, "{id}")
 	}

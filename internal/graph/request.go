@@ -68,7 +68,7 @@ func (s *Service) URL(r *Request) *url.URL {
 func (s *Service) address(r *Request) url.URL {
 	u := *s.root
 	before, name, after := r.Object.segments()
-	u.RawPath = s.path + before + name + after + r.Action // at once, since each part is a copy
+	u.RawPath = s.path + before + name + after + r.Action // in one concatenation, to save copies
 	u.Path, _ = url.PathUnescape(u.RawPath)
 	u.RawQuery = r.Query
 	return u

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/graphlicensing/licensing/internal/pace"
 )
 
 // A Policy says how long and how often a request is made. See the public
@@ -20,8 +22,8 @@ type Policy struct {
 	Fence          time.Duration
 }
 
-// WithDefaults returns the policy with each zero field at its default, and each
-// negative one without a limit.
+// WithDefaults returns the policy with each zero field at its default. A negative
+// one is no limit, no fence, or the shortest wait.
 func (p Policy) WithDefaults() Policy {
 	if p.MaxAttempts == 0 {
 		p.MaxAttempts = 5
@@ -87,6 +89,18 @@ func (x *sending) again(r *Reply) (next Next, more bool, ended error) {
 		next.Wait, next.chosen = 0, false
 	}
 	return next, more, nil
+}
+
+// await waits for the next attempt: for as long as the server asked, or as was
+// chosen, and after a refusal for its frequency until the pacer lets it through.
+func (x *sending) await() (pace.Pass, error) {
+	if err := sleep(x, x.next.Wait); err != nil {
+		return pace.Pass{}, err
+	}
+	if !x.next.Throttled || x.request.Reads() {
+		return pace.Pass{}, nil
+	}
+	return x.service.pacer.AdmitOne(x, min(x.service.policy.MaxWait, x.service.Left(x, x.request)))
 }
 
 // tries is how many attempts there may be, throttled ones not counted.

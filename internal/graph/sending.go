@@ -41,12 +41,12 @@ type sending struct {
 	waits   int // for which the server gave no time
 	next    Next
 	pending bool     // another attempt was decided on, and is not made yet
-	attempt *attempt // the latest of the service's own
-	parts   parts
+	attempt *attempt // the service's own that is on its way
+	parts   *parts   // nil if a Carrier makes the attempts
 }
 
-// Parts are what the first attempt needs. Most sendings make no other, and so
-// allocate all at once.
+// A parts has what the first attempt needs. Most sendings make only one, so it is
+// allocated together with its sending.
 type parts struct {
 	loop    retryablehttp.Request
 	url     url.URL
@@ -87,24 +87,38 @@ func (s *Service) SendBy(ctx context.Context, req *Request, carry Carrier) Answe
 
 // Try makes one attempt for a [Carrier], under ctx, and returns what it brought.
 func (s *Service) Try(ctx context.Context, req *Request, next Next) Reply {
-	x := &sending{Context: ctx, service: s, request: req, mode: once, next: next}
+	x := s.newSending(ctx, req, once)
+	x.next = next
 	r := x.httpRequest()
 	if req.Body != nil {
 		r.Body, _ = r.GetBody() // never fails
 	}
 	resp, err := s.loop.HTTPClient.Do(r.Request)
-	return x.attempt.end(resp, err)
+	return x.end(resp, err)
+}
+
+// newSending returns a sending whose attempts are the service's own.
+func (s *Service) newSending(ctx context.Context, req *Request, mode mode) *sending {
+	both := new(struct {
+		sending
+		parts
+	})
+	both.sending = sending{Context: ctx, service: s, request: req, mode: mode, parts: &both.parts}
+	return &both.sending
 }
 
 // send is Send and SendOnce.
 func (s *Service) send(ctx context.Context, req *Request, mode mode) Answer {
-	x := &sending{Context: ctx, service: s, request: req, mode: mode}
+	x := s.newSending(ctx, req, mode)
 	if !x.begins() {
 		return x.answer
 	}
-	resp, _ := s.loop.Do(x.httpRequest()) // by now x knows what is to be known
+	resp, err := s.loop.Do(x.httpRequest())
 	if resp != nil {
 		resp.Body.Close()
+	}
+	if x.answer.Outcome == 0 { // there was no attempt; else x knows more than err
+		x.answer.Outcome, x.answer.Err = Refused, err
 	}
 	if x.pending { // the context ended between two attempts
 		x.answer.Err = s.ContextError(ctx)
@@ -159,7 +173,7 @@ func newLoop(hc *http.Client) *retryablehttp.Client {
 		RetryMax: 1 << 30,
 		CheckRetry: func(ctx context.Context, resp *http.Response, err error) (bool, error) {
 			x := ctx.Value(sendingKey{}).(*sending)
-			return x.take(x.attempt.end(resp, err)), nil
+			return x.take(x.end(resp, err)), nil
 		},
 		Backoff: func(time.Duration, time.Duration, int, *http.Response) time.Duration { return 0 },
 		PrepareRetry: func(req *http.Request) error {
@@ -204,13 +218,12 @@ func (x *sending) withheld(err error) bool {
 	var kept *Withheld
 	var token *TokenError
 	switch {
+	case err == errSameToken:
 	case errors.As(err, &kept):
 		if x.used == 0 && !x.answer.Unsure {
 			x.answer.Verdict = Verdict{Outcome: Refused}
 		}
-		if kept.Err != nil {
-			x.answer.Err = kept.Err
-		}
+		x.answer.Err = kept.Err
 		x.answer.After = max(x.answer.After, kept.After)
 	case x.next.Refused != "" && x.answer.Outcome == Unsigned && errors.As(err, &token):
 		x.answer.Err = token
@@ -241,21 +254,15 @@ func (x *sending) pace(r *Reply) {
 // prepare waits for the next attempt, and gives it a header of its own: the
 // loop's copies of a request share one, to which a cookie jar adds.
 func (x *sending) prepare(req *http.Request) error {
-	if err := sleep(x, x.next.Wait); err != nil {
+	pass, err := x.await()
+	if err != nil {
+		if closed, ok := errors.AsType[*pace.GateError](err); ok {
+			x.pending = false
+			x.answer.After = max(x.answer.After, closed.After)
+		}
 		return err
 	}
-	if x.answer.Outcome == Delayed && !x.request.Reads() {
-		pass, err := x.service.pacer.AdmitOne(x, min(x.service.policy.MaxWait, x.service.Left(x, x.request)))
-		if err != nil {
-			if closed, ok := errors.AsType[*pace.GateError](err); ok {
-				x.pending = false
-				x.answer.After = max(x.answer.After, closed.After)
-			}
-			return err
-		}
-		x.next.pass = pass
-	}
-	x.pending = false
+	x.next.pass, x.pending = pass, false
 	req.Header = x.service.newHeader()
 	return nil
 }
@@ -267,13 +274,31 @@ func (x *sending) begin(ctx context.Context) *attempt {
 	if pass == (pace.Pass{}) && x.mode == alone && !x.request.Reads() {
 		pass = x.service.pacer.Unasked()
 	}
-	if x.attempt == nil {
-		x.attempt = &x.parts.attempt
-	} else {
+	x.attempt = &x.parts.attempt
+	if x.attempt.begun() {
 		x.attempt = new(attempt)
 	}
 	x.attempt.begin(ctx, x, pass)
 	return x.attempt
+}
+
+// end ends the attempt that is on its way, and returns what it brought.
+func (x *sending) end(resp *http.Response, err error) Reply {
+	a := x.attempt
+	x.attempt = nil
+	if a == nil { // the HTTP client failed before its transport
+		return Reply{Err: x.hidden(err), Unsent: true, Hopeless: true, ID: x.request.ID}
+	}
+	return a.end(resp, err)
+}
+
+// late is until when a request that is lost now may still be carried out, the
+// zero time for one that changes nothing.
+func (x *sending) late() time.Time {
+	if x.request.Reads() {
+		return time.Time{}
+	}
+	return time.Now().Add(x.service.policy.Fence)
 }
 
 // A body is what an attempt sends.
@@ -285,7 +310,7 @@ func (*body) Close() error { return nil }
 // and that is the first attempt's as well.
 func (x *sending) newBody() (io.Reader, error) {
 	b := &x.parts.body
-	if x.attempt != nil {
+	if x.parts.attempt.begun() {
 		b = new(body)
 	}
 	b.Reset(x.request.Body)

@@ -76,6 +76,63 @@ func TestSend(t *testing.T) {
 	}
 }
 
+// A connection that died is known by the transport's own words, whatever the
+// name of the user is that an error does not show.
+func TestALostConnectionFences(t *testing.T) {
+	for _, name := range []string{"adele@contoso.com", "client", "lost", "connection", "http2"} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				req := write()
+				req.Object = User(name)
+				dead := fails(errors.New("http2: client connection lost"))
+				a := newService(t, dead, token, Policy{MaxAttempts: 1}).Send(t.Context(), req)
+				if a.Late.Sub(time.Now()) != 2*time.Minute || a.Outcome != Doubtful {
+					t.Errorf("got %v until %v, %v", a.Outcome, a.Late, a.Err)
+				}
+			})
+		})
+	}
+}
+
+// An HTTP client that fails before its transport has sent nothing.
+func TestNoAttempt(t *testing.T) {
+	t.Parallel()
+	x := newService(t, good, token, Policy{}).newSending(t.Context(), write(), alone)
+	failed := errors.New("no")
+	if r := x.end(nil, failed); !r.Unsent || !r.Hopeless || !errors.Is(r.Err, failed) || r.ID != "7e57" {
+		t.Errorf("%+v", r)
+	}
+	x.begin(x)
+	if x.end(nil, failed); !x.end(nil, failed).Unsent {
+		t.Error("an attempt ended twice")
+	}
+}
+
+// What a carrier lost as the context ended may still be carried out, unless it was
+// not sent.
+func TestTheContextEndsACarriedAttempt(t *testing.T) {
+	for _, unsent := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			a := newService(t, good, token, Policy{}).SendBy(ctx, write(), func(context.Context, *Request, Next) Reply {
+				cancel()
+				return Reply{Err: errors.New("reset"), Unsent: unsent}
+			})
+			if fenced := !a.Late.IsZero(); fenced == unsent || a.Doubted == unsent || a.Err != context.Canceled {
+				t.Errorf("unsent %t: %+v", unsent, a)
+			}
+		})
+	}
+}
+
+// What nobody has answered yet is no success.
+func TestTheZeroAnswerIsNoSuccess(t *testing.T) {
+	t.Parallel()
+	if a := new(Answer); a.Good() || a.Outcome == Applied {
+		t.Errorf("%+v", a)
+	}
+}
+
 // A request is the same each time that it is sent, and is not changed.
 func TestARequestIsSentAgainAsItWas(t *testing.T) {
 	bubble(t, func(t *testing.T) {
@@ -288,10 +345,10 @@ func TestAnEarlierRequest(t *testing.T) {
 // same: a transport may still be reading it.
 func TestEachAttemptHasABodyOfItsOwn(t *testing.T) {
 	t.Parallel()
-	x := &sending{request: write()}
+	x := newService(t, good, token, Policy{}).newSending(t.Context(), write(), alone)
 	measured, _ := x.newBody()
 	first, _ := x.newBody()
-	x.attempt = &x.parts.attempt
+	x.begin(x).cancel()
 	again, _ := x.newBody()
 	if measured != first || again == first {
 		t.Errorf("%p, %p, %p", measured, first, again)

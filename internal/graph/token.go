@@ -18,7 +18,7 @@ func (e *TokenError) Error() string { return "token source: " + e.Err.Error() }
 func (e *TokenError) Unwrap() error { return e.Err }
 
 // errSameToken ends the attempts: the answer to the one before stands.
-var errSameToken = &Withheld{}
+var errSameToken = errors.New("token source returned the token that was refused")
 
 // sign returns the header of req with the token, or why it must not be sent.
 func (s *signer) sign(req *http.Request, a *attempt) (http.Header, error) {

@@ -1,5 +1,6 @@
 // Package turn keeps writers of one object apart: one at a time, in the order in
-// which they came, and none while an earlier, different write may still land.
+// which they came. It also keeps the fence behind an earlier write that may still
+// land, for which whoever has the turn waits before a different write.
 //
 // The package knows keys and times. It must not know what the keys stand for or
 // what a write is, and imports nothing of this module.
@@ -95,7 +96,7 @@ func (ts *Turns) Take(ctx context.Context, key string, most time.Duration) (*Tur
 	return nil, err
 }
 
-// Len returns for how many objects something is held.
+// Len returns for how many objects something is held, for tests.
 func (ts *Turns) Len() int {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
