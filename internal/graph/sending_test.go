@@ -86,7 +86,7 @@ func TestALostConnectionFences(t *testing.T) {
 				req.Object = User(name)
 				dead := fails(errors.New("http2: client connection lost"))
 				a := newService(t, dead, token, Policy{MaxAttempts: 1}).Send(t.Context(), req)
-				if a.Late.Sub(time.Now()) != 2*time.Minute || a.Outcome != Doubtful {
+				if time.Until(a.Late) != 2*time.Minute || a.Outcome != Doubtful {
 					t.Errorf("got %v until %v, %v", a.Outcome, a.Late, a.Err)
 				}
 			})
