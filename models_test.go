@@ -379,7 +379,7 @@ func TestLenientDecodingOfUsers(t *testing.T) {
 		{"blanks around it", " \r\n\t{ } \n", licensing.User{}},
 		{"unknown properties", `{"@odata.type":"#microsoft.graph.user","skuId":7,"manager":{"id":1},"assignedLicenses":[{"@odata.type":"x","skuId":"aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa","extra":[{}]}]}`,
 			licensing.User{AssignedLicenses: []licensing.AssignedLicense{{SKUID: skuA}}}},
-		{"null foreverything", `{"id":null,"accountEnabled":null,"assignedLicenses":null,"assignedPlans":null,"businessPhones":null,"city":null,"licenseAssignmentStates":null,"onPremisesSyncEnabled":null,"provisionedPlans":null,"usageLocation":null}`,
+		{"null for everything", `{"id":null,"accountEnabled":null,"assignedLicenses":null,"assignedPlans":null,"businessPhones":null,"city":null,"licenseAssignmentStates":null,"onPremisesSyncEnabled":null,"provisionedPlans":null,"usageLocation":null}`,
 			licensing.User{}},
 		{"empty lists are lists", `{"assignedLicenses":[],"assignedPlans":[],"businessPhones":[],"licenseAssignmentStates":[],"provisionedPlans":[]}`,
 			licensing.User{
@@ -443,7 +443,7 @@ func TestLenientDecodingOfGroups(t *testing.T) {
 		name, body string
 		want       licensing.Group
 	}{
-		{"null foreverything", `{"id":null,"assignedLicenses":null,"createdDateTime":null,"deletedDateTime":null,"expirationDateTime":null,"groupTypes":null,"licenseProcessingState":null,"mailEnabled":null,"onPremisesLastSyncDateTime":null,"renewedDateTime":null}`,
+		{"null for everything", `{"id":null,"assignedLicenses":null,"createdDateTime":null,"deletedDateTime":null,"expirationDateTime":null,"groupTypes":null,"licenseProcessingState":null,"mailEnabled":null,"onPremisesLastSyncDateTime":null,"renewedDateTime":null}`,
 			licensing.Group{}},
 		{"empty times", `{"createdDateTime":"","deletedDateTime":"","expirationDateTime":"","onPremisesLastSyncDateTime":"","renewedDateTime":""}`, licensing.Group{}},
 		{"times without a zone", `{"createdDateTime":"2026-01-02T03:04:05","renewedDateTime":"2026-01-02T03:04:05.5"}`,

@@ -162,7 +162,7 @@
 //   - the text of a filter that lacks the header, observed for other
 //     properties; that a lambda joined by and to something else lacks it; a
 //     count that is silently left out without the header
-//   - ne and not finding what has no value, and endswith forevery text
+//   - ne and not finding what has no value, and endswith for every text
 //   - hasMembersWithLicenseErrors with the header, which is in Microsoft's
 //     example. A report of October 2024 has it refused with the header and
 //     served without. Here it is served with and without

@@ -12,7 +12,7 @@ import (
 var countryCode = regexp.MustCompile(`^[A-Za-z]{2}$`)
 
 // SetUsageLocation sets a user's usage location, empty for none, from now on
-// forevery purpose. It panics when there is no such user, or the country is no
+// for every purpose. It panics when there is no such user, or the country is no
 // code of two letters.
 func (t *Tenant) SetUsageLocation(userKey, country string) {
 	t.lock()

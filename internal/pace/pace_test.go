@@ -89,7 +89,7 @@ func TestDoesNotWaitForAHangingProbe(t *testing.T) {
 	})
 }
 
-// A refusal closes the gate foreverybody. After it one batch goes, and then
+// A refusal closes the gate for everybody. After it one batch goes, and then
 // the others at the rate of the hint.
 func TestGate(t *testing.T) {
 	pacing(t, func(t *testing.T, p *Pacer) {
