@@ -154,7 +154,7 @@ func (w *write) makeInTurn(ctx context.Context, t *turn.Turn) error {
 			recent.unknown(w.key, change)
 		}
 		if len(change.RemoveLicenses) > 0 && gone(err) && w.last.Unsure {
-			err = w.settle(ctx, change) // which notes the parts that it makes
+			err = w.settle(ctx) // which notes the parts that it makes
 		}
 		if err == nil || w.last.Outcome == graph.Applied { // an answer that cannot be read is one
 			recent.changed(w.key, change, w.last.Date())
@@ -194,7 +194,7 @@ func (w *write) send(ctx context.Context, req *graph.Request) error {
 func (w *write) failure() *Error {
 	e := failure(w.request.Op, &w.last, w.altered)
 	if w.member != nil && w.last.Attempts == 0 && ended(w.last.Err) {
-		e.kinds = append([]error{ErrStopped}, e.kinds...)
+		e.kinds = append(e.kinds, ErrStopped)
 	}
 	return e
 }
@@ -235,7 +235,8 @@ func gone(err error) bool {
 // removals were answered as not there to remove. Since a change is made as a
 // whole or not at all, that says enough where there is one; of several each is
 // sent alone. The additions follow by themselves.
-func (w *write) settle(ctx context.Context, change AssignLicenseRequest) error {
+func (w *write) settle(ctx context.Context) error {
+	change := w.change
 	w.last.Doubted = true
 	if w.client.service.Policy().MaxAttempts == 1 && len(change.RemoveLicenses)+len(change.AddLicenses) > 1 { // net/http sent it again, and we may not
 		w.altered = true

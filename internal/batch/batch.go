@@ -39,7 +39,6 @@ type Batcher struct {
 	service   *graph.Service
 	ctx       context.Context // of the requests
 	waiting   context.Context // of what waits to be sent
-	size      int             // requests in a batch
 	queue     *queue
 	throttled atomic.Int64
 }
@@ -48,12 +47,17 @@ type Batcher struct {
 // that of the requests. When waiting ends, which is ctx or made from it, nothing
 // is sent any more.
 func New(ctx, waiting context.Context, service *graph.Service, size int) *Batcher {
-	return &Batcher{service: service, ctx: ctx, waiting: waiting, size: size, queue: newQueue(size, func() *graph.Withheld {
-		if waiting.Err() == nil {
-			return nil
-		}
-		return &graph.Withheld{Err: service.ContextError(waiting)}
-	})}
+	b := &Batcher{service: service, ctx: ctx, waiting: waiting}
+	b.queue = newQueue(size, b.ended)
+	return b
+}
+
+// ended says that nothing is sent any more, where the context has ended.
+func (b *Batcher) ended() *graph.Withheld {
+	if b.waiting.Err() == nil {
+		return nil
+	}
+	return &graph.Withheld{Err: b.service.ContextError(b.waiting)}
 }
 
 // Throttled returns how often a request was refused for its frequency and queued
@@ -80,7 +84,7 @@ func (b *Batcher) Work() {
 	pacer := b.service.Pacer()
 	for b.queue.wait() {
 		var parcels []*parcel
-		pass, err := pacer.Admit(b.waiting, b.patience(), b.size, func() int {
+		pass, err := pacer.Admit(b.waiting, b.patience(), b.queue.size, func() int {
 			parcels = b.queue.take()
 			return len(parcels)
 		})
@@ -111,7 +115,7 @@ func (b *Batcher) withheld(err error) *graph.Withheld {
 	if closed, ok := err.(*pace.GateError); ok {
 		return &graph.Withheld{Err: closed, After: closed.After}
 	}
-	return &graph.Withheld{Err: b.service.ContextError(b.waiting)}
+	return b.ended() // for which the pacer gives up else
 }
 
 // send sends requests and delivers their answers, or puts them back to be sent

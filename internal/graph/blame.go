@@ -13,12 +13,12 @@ import (
 // caller's own context first, and never our time limit as if it were that.
 func (a *attempt) blame(err error) error {
 	x := a.sending
+	if x.Err() != nil {
+		return x.ended(err)
+	}
 	var token *TokenError
 	if errors.As(err, &token) {
 		return &TokenError{a.blame(token.Err)}
-	}
-	if x.Err() != nil {
-		return x.service.ContextError(x)
 	}
 	if a.ctx.Err() == context.DeadlineExceeded && isTimeout(err) {
 		return attemptTimeout{a.limit}
