@@ -6,7 +6,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/google/uuid"
 )
@@ -207,7 +206,7 @@ func (t *Tenant) assignUser(c *call) (result, *graphError) {
 	if err != nil {
 		return result{}, err
 	}
-	now := time.Now()
+	now := c.now
 	if problems := t.problems(u, "", next, now); len(problems) > 0 {
 		return result{}, problems[0].err
 	}
@@ -230,7 +229,7 @@ func (t *Tenant) assignGroup(c *call) (result, *graphError) {
 	if err != nil {
 		return result{}, err
 	}
-	now := time.Now()
+	now := c.now
 	changed := !sameLicenses(g.Licenses, next)
 	t.rememberGroup(g, now)
 	g.Licenses = next

@@ -43,14 +43,7 @@ func isBatch(path string) bool {
 // answers them in the reverse order, so that a client that goes by positions is
 // found out.
 func (t *Tenant) batch(c *call) answer {
-	if c.method != http.MethodPost {
-		return c.refuse(errMethod)
-	}
-	err := c.needJSON()
-	if err != nil {
-		return c.refuse(err)
-	}
-	items, err := parseBatch(c.body)
+	items, err := c.items()
 	if err != nil {
 		return c.refuse(err)
 	}
@@ -61,7 +54,7 @@ func (t *Tenant) batch(c *call) answer {
 		part := c.part(it)
 		var f Fault
 		do := t.handle
-		if slices.ContainsFunc(it.dependsOn, func(id string) bool { return failed[id] }) {
+		if it.dependsOnAny(failed) {
 			do = func(c *call) answer { return c.refuse(errFailedDependency) }
 		} else {
 			f = t.nextFault(true, part.body, func() *http.Request { return part.asRequest(it.url) })
@@ -80,6 +73,22 @@ func (t *Tenant) batch(c *call) answer {
 	a.header.Del("x-ms-resource-unit") // the items have it
 	a.body = slices.Concat([]byte(`{"responses":[`), bytes.Join(responses, []byte(",")), []byte("]}"))
 	return a
+}
+
+// items returns the requests in the body of c.
+func (c *call) items() ([]batchItem, *graphError) {
+	if c.method != http.MethodPost {
+		return nil, errMethod
+	}
+	if err := c.needJSON(); err != nil {
+		return nil, err
+	}
+	return parseBatch(c.body)
+}
+
+// dependsOnAny reports whether the item depends on one of those.
+func (it batchItem) dependsOnAny(keys map[string]bool) bool {
+	return slices.ContainsFunc(it.dependsOn, func(key string) bool { return keys[key] })
 }
 
 // part is the call that an item of c makes.

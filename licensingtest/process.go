@@ -142,7 +142,7 @@ func (t *Tenant) reprocess(c *call) (result, *graphError) {
 	if err != nil {
 		return result{}, err
 	}
-	now := time.Now()
+	now := c.now
 	var first *graphError
 	changed := false
 	for _, g := range t.groups {

@@ -3,6 +3,7 @@ package licensingtest
 import (
 	"net/http"
 	"strings"
+	"time"
 )
 
 // An operation is what can be done at a path, and what it costs in Graph's
@@ -74,6 +75,7 @@ func (t *Tenant) dispatch(c *call) (result, *graphError) {
 	op, err := c.find()
 	t.lock()
 	defer t.mu.Unlock()
+	c.now = time.Now()
 	if refused := t.charge(c, op.units); refused != nil {
 		return result{}, refused
 	}

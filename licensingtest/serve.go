@@ -20,6 +20,8 @@ type call struct {
 	requestID           string
 	clientRequestID     string
 
+	now time.Time // when it is carried out
+
 	// What dispatch found out.
 	target  target
 	options options
@@ -45,21 +47,33 @@ const contentType = "application/json;odata.metadata=minimal;odata.streaming=tru
 
 // respond answers a request to path, the whole of it as it was sent.
 func (t *Tenant) respond(c *call) answer {
-	if err := t.authorize(c.header); err != nil {
+	t.mu.Lock()
+	err := t.enter(c)
+	t.mu.Unlock()
+	if err != nil {
 		return c.refuse(err)
+	}
+	if isBatch(c.path) {
+		return t.batch(c)
+	}
+	return t.handle(c)
+}
+
+// enter takes the version off the path of a request, or tells why the request
+// gets no further: for its token, or its version.
+func (t *Tenant) enter(c *call) *graphError {
+	if err := t.authorize(c.header); err != nil {
+		return err
 	}
 	prefix, path, ok := strings.Cut(c.path, "/v1.0/")
 	switch {
 	case !ok && strings.Contains(c.path, "/beta/"):
-		return c.refuse(notServed("the beta version"))
+		return notServed("the beta version")
 	case !ok:
-		return c.refuse(errVersion(c.path))
+		return errVersion(c.path)
 	}
 	c.base, c.path = c.base+prefix+"/v1.0", path
-	if isBatch(path) {
-		return t.batch(c)
-	}
-	return t.handle(c)
+	return nil
 }
 
 // authorize tells what is wrong with the token of a request.
@@ -68,19 +82,26 @@ func (t *Tenant) authorize(header http.Header) *graphError {
 	if value == "" {
 		return errNoToken
 	}
-	scheme, token, _ := strings.Cut(value, " ")
-	if !strings.EqualFold(scheme, "Bearer") {
+	token, ok := bearer(header)
+	if !ok {
 		return errBadToken
 	}
 	if token == "" {
 		return errNoToken
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
 	if t.token != "" && token != t.token {
 		return errOldToken
 	}
 	return nil
+}
+
+// bearer returns the token of a request, and whether it has one of that kind.
+func bearer(header http.Header) (token string, ok bool) {
+	scheme, token, _ := strings.Cut(header.Get("Authorization"), " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return "", false
+	}
+	return token, true
 }
 
 // handle carries out a call and answers it.

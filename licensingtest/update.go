@@ -69,7 +69,7 @@ func (t *Tenant) updateUser(c *call) (result, *graphError) {
 	if u.ProxyAddressConflict {
 		return result{}, errProxyAddresses
 	}
-	now := time.Now()
+	now := c.now
 	changed := u.UsageLocation != country
 	if changed {
 		t.locate(u, country, now, t.locationLag)
