@@ -59,7 +59,7 @@ func (t *Tenant) batch(c *call) answer {
 		} else {
 			f = t.nextFault(true, part.body, func() *http.Request { return part.asRequest(it.url) })
 		}
-		a, sent := f.carryOut(part, do)
+		a, sent := f.carryOut(t, part, do)
 		failed[it.key] = a.status/100 != 2
 		if f.Body != "" && !json.Valid(a.body) {
 			a.body = encode(a.body) // which makes bytes base64

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -100,6 +101,16 @@ func TestNonsensePanics(t *testing.T) {
 		{"Fail: a fault with the Status 1000", func(tn *licensingtest.Tenant) { tn.Fail(licensingtest.Fault{Status: 1000}) }},
 		{"Fail: a fault of items can have neither Hang nor Truncate", func(tn *licensingtest.Tenant) { tn.Fail(licensingtest.Fault{Items: true, Hang: true}) }},
 		{"Fail: a fault of items can have neither Hang nor Truncate", func(tn *licensingtest.Tenant) { tn.Fail(licensingtest.Fault{Items: true, Truncate: -1}) }},
+		{"Fail: a fault with the Late -1s", func(tn *licensingtest.Tenant) {
+			tn.Fail(licensingtest.Fault{Status: 503, Late: -time.Second})
+		}},
+		{"Fail: a fault with both Apply and Late", func(tn *licensingtest.Tenant) {
+			tn.Fail(licensingtest.Fault{Drop: true, Apply: true, Late: time.Second})
+		}},
+		{"Fail: a fault with Late needs a Status, a Drop, or a Hang without Truncate", func(tn *licensingtest.Tenant) { tn.Fail(licensingtest.Fault{Late: time.Second}) }},
+		{"Fail: a fault with Late needs a Status, a Drop, or a Hang without Truncate", func(tn *licensingtest.Tenant) {
+			tn.Fail(licensingtest.Fault{Hang: true, Truncate: 1, Late: time.Second})
+		}},
 		{"Client: bad option", func(tn *licensingtest.Tenant) {
 			tn.Client(licensing.WithHTTPClient(nil), licensing.WithBaseURL("ftp://x"))
 		}},

@@ -14,7 +14,7 @@ import (
 // A request that meets a fault is carried out and answered as always, unless
 // Status, Drop or Hang is set. With one of them nothing is carried out, unless
 // Apply is set too: that tells a request lost on its way from an answer lost on
-// its way.
+// its way. With Late it is carried out later than it is answered.
 type Fault struct {
 	// Items makes the fault one of the items of batches, and of nothing else.
 	// Without it a fault is one of whole requests, with all that is in them if
@@ -39,6 +39,15 @@ type Fault struct {
 	// it. A client that gives up meanwhile does not change what happens: the
 	// effect is still to come.
 	Delay, DelayAnswer time.Duration
+
+	// Late has a request carried out although its answer is replaced or lost, so
+	// long after it came and Delay was over. A gateway does so that gives up while
+	// the servers behind it go on. The answer does not wait for it. The request is
+	// carried out on the tenant as it is when it is due. It may be refused then, of
+	// which nobody hears. It pays nothing, and the items of a batch that is late
+	// meet no faults. The tenant makes up for what is due when it is asked
+	// something, and gives it the time when it was due.
+	Late time.Duration
 
 	Apply bool // carry out the request although its answer is replaced or lost
 	Drop  bool // break the connection instead of answering
@@ -72,21 +81,7 @@ type plannedFault struct {
 // the first of those added that it matches and that is not used up. Fail panics
 // when a field makes no sense, by itself or without another one.
 func (t *Tenant) Fail(f Fault) {
-	if f.Status == 0 && (f.Body != "" || f.Code != "") {
-		panicf("Fail: a fault with a Body or Code needs a Status")
-	}
-	if f.Code == "" && f.Message != "" {
-		panicf("Fail: a fault with a Message needs a Code")
-	}
-	if f.Items && (f.Hang || f.Truncate != 0) {
-		panicf("Fail: a fault of items can have neither Hang nor Truncate")
-	}
-	if f.Skip < 0 {
-		panicf("Fail: a fault with the Skip %d", f.Skip)
-	}
-	if f.Status != 0 && (f.Status < 200 || f.Status > 999) {
-		panicf("Fail: a fault with the Status %d", f.Status)
-	}
+	f.check()
 	planned := &plannedFault{Fault: f, skip: f.Skip, left: f.Times}
 	if f.Times == 0 {
 		planned.left = 1
@@ -95,6 +90,28 @@ func (t *Tenant) Fail(f Fault) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.faults = append(t.faults, planned)
+}
+
+// check panics when a field of f makes no sense.
+func (f Fault) check() {
+	switch {
+	case f.Status == 0 && (f.Body != "" || f.Code != ""):
+		panicf("Fail: a fault with a Body or Code needs a Status")
+	case f.Code == "" && f.Message != "":
+		panicf("Fail: a fault with a Message needs a Code")
+	case f.Items && (f.Hang || f.Truncate != 0):
+		panicf("Fail: a fault of items can have neither Hang nor Truncate")
+	case f.Skip < 0:
+		panicf("Fail: a fault with the Skip %d", f.Skip)
+	case f.Status != 0 && (f.Status < 200 || f.Status > 999):
+		panicf("Fail: a fault with the Status %d", f.Status)
+	case f.Late < 0:
+		panicf("Fail: a fault with the Late %v", f.Late)
+	case f.Late > 0 && f.Apply:
+		panicf("Fail: a fault with both Apply and Late")
+	case f.Late > 0 && !f.replaced():
+		panicf("Fail: a fault with Late needs a Status, a Drop, or a Hang without Truncate")
+	}
 }
 
 // nextFault returns the fault that a request meets, or an item, and uses it up.
@@ -142,10 +159,13 @@ func (t *Tenant) use(f *plannedFault) bool {
 
 // carryOut has a call carried out under the fault. It returns what is answered,
 // or if nothing is, what would have been.
-func (f Fault) carryOut(c *call, do func(*call) answer) (a answer, sent bool) {
+func (f Fault) carryOut(t *Tenant, c *call, do func(*call) answer) (a answer, sent bool) {
 	time.Sleep(f.Delay)
-	if !f.replaced() || f.Apply {
+	switch {
+	case !f.replaced() || f.Apply:
 		a = do(c)
+	case f.Late > 0:
+		t.postpone(c, f.Late)
 	}
 	time.Sleep(f.DelayAnswer)
 	if f.silent() {

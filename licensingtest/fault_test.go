@@ -250,6 +250,182 @@ func TestEffectAfterTheClientGaveUp(t *testing.T) {
 	})
 }
 
+// What is late is carried out when it is due, whatever became of its answer and
+// however late the tenant is asked.
+func TestLate(t *testing.T) {
+	t.Parallel()
+	faults := []licensingtest.Fault{
+		{Status: 500}, {Status: 503}, {Status: 408}, {Status: 200}, {Drop: true}, {Hang: true}, {Status: 503, Truncate: -1},
+		{Items: true, Status: 503}, {Items: true, Drop: true},
+	}
+	for _, fault := range faults {
+		synctest.Test(t, func(t *testing.T) {
+			tenant := newTenant()
+			item := ""
+			req := newRequest(t, "POST", "/users/"+adele+"/assignLicense", add(officeID))
+			if fault.Items {
+				item = "1"
+				req = newRequest(t, "POST", "/$batch", batch(assignItem(item, adele)))
+			}
+			fault.Delay, fault.DelayAnswer, fault.Late = 2*time.Second, time.Second, 10*time.Second
+			tenant.Fail(fault)
+			start := time.Now()
+			ctx, cancel := context.WithTimeout(t.Context(), 3500*time.Millisecond)
+			defer cancel()
+			resp, err := tenant.RoundTripper().RoundTrip(req.WithContext(ctx))
+			if err == nil {
+				resp.Body.Close()
+			}
+			if lost := !fault.Items && fault.Status == 0; lost != (err != nil) || !fault.Items && err == nil && resp.StatusCode != fault.Status {
+				t.Errorf("%+v: %v, %v", fault, resp, err)
+			}
+			if took := time.Since(start); !fault.Hang && took != 3*time.Second {
+				t.Errorf("%+v: took %v, want 3s", fault, took)
+			}
+			time.Sleep(time.Until(start.Add(12*time.Second - 1)))
+			wantRows(t, tenant, adele, "")
+			time.Sleep(time.Hour)
+			wantRows(t, tenant, adele, "ENTERPRISEPACK direct Active")
+			if u, _ := tenant.User(adele); u.States[0].Updated.Sub(start) != 12*time.Second {
+				t.Errorf("%+v: updated after %v, want 12s", fault, u.States[0].Updated.Sub(start))
+			}
+			writes := tenant.Writes()
+			if len(writes) != 1 || writes[0].Time.Sub(start) != 12*time.Second || writes[0].Item != item || writes[0].RequestID != tenant.Requests()[0].RequestID {
+				t.Errorf("%+v: writes %+v", fault, writes)
+			}
+		})
+	}
+}
+
+// Every kind of write has the time at which it was due.
+func TestLateWrites(t *testing.T) {
+	t.Parallel()
+	for _, w := range []struct{ method, path, body string }{
+		{"POST", "/users/" + adele + "/assignLicense", add(officeID)},
+		{"POST", "/groups/" + salesID + "/assignLicense", add(officeID)},
+		{"POST", "/users/" + adele + "/reprocessLicenseAssignment", ""},
+		{"PATCH", "/users/" + adele, `{"usageLocation":"DE"}`},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			tenant := newTenant()
+			tenant.Fail(licensingtest.Fault{Status: 503, Late: time.Minute})
+			start := time.Now()
+			call(t, tenant, w.method, w.path, w.body)
+			time.Sleep(time.Hour)
+			if got := tenant.Writes(); len(got) != 1 || got[0].Time.Sub(start) != time.Minute {
+				t.Errorf("%s: writes %+v, want one after 1m", w.path, got)
+			}
+		})
+	}
+}
+
+// What is due is made up for in the order in which it was due, the processing of
+// groups as well: of three who need the last seat, the first gets it.
+func TestLateInOrder(t *testing.T) {
+	t.Parallel()
+	const alex, chris = "alex@contoso.example", "chris@contoso.example"
+	for _, test := range []struct {
+		adele, alex time.Duration // of writes
+		chris       time.Duration // of processing
+		seated      string
+	}{
+		{30 * time.Second, 40 * time.Second, 35 * time.Second, adele},
+		{30 * time.Second, 20 * time.Second, 25 * time.Second, alex},
+		{30 * time.Second, 40 * time.Second, 20 * time.Second, chris},
+		{30 * time.Second, 30 * time.Second, 40 * time.Second, adele},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			tenant := newTenant()
+			tenant.SetSeats(officeID, 1)
+			for _, name := range []string{alex, chris} {
+				tenant.AddUser(licensingtest.User{UserPrincipalName: name, UsageLocation: "US"})
+			}
+			tenant.AddMember(salesID, chris)
+			tenant.ProcessAfter(test.chris)
+			assign(t, tenant, "/groups/"+salesID, add(officeID))
+			tenant.Fail(licensingtest.Fault{Status: 503, Late: test.adele})
+			tenant.Fail(licensingtest.Fault{Status: 503, Late: test.alex})
+			call(t, tenant, "POST", "/users/"+adele+"/assignLicense", add(officeID))
+			call(t, tenant, "POST", "/users/"+alex+"/assignLicense", add(officeID))
+			time.Sleep(time.Hour)
+			for name, want := range map[string]string{
+				adele: "ENTERPRISEPACK direct Active", alex: "ENTERPRISEPACK direct Active", chris: "ENTERPRISEPACK Sales Active",
+			} {
+				if got := rows(t, tenant, name); (got == want) != (name == test.seated) {
+					t.Errorf("%+v: %s has %q", test, name, got)
+				}
+			}
+		})
+	}
+}
+
+// What is late finds the tenant as it is then, and pays nothing.
+func TestLateFindsTheTenantAsItIs(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name   string
+		before func(*licensingtest.Tenant)
+		after  func(*licensingtest.Tenant)
+		writes int
+	}{
+		{"a seat is bought", func(tn *licensingtest.Tenant) { tn.SetSeats(officeID, 0) }, func(tn *licensingtest.Tenant) { tn.SetSeats(officeID, 1) }, 1},
+		{"the seats are gone", func(*licensingtest.Tenant) {}, func(tn *licensingtest.Tenant) { tn.SetSeats(officeID, 0) }, 0},
+		{"the token is old", func(*licensingtest.Tenant) {}, func(tn *licensingtest.Tenant) { tn.RequireToken("another") }, 0},
+		{"nothing may be written", func(tn *licensingtest.Tenant) {
+			tn.SetThrottle(licensingtest.Throttle{Writes: licensingtest.Bucket{Size: 1, Empty: true, Window: time.Hour}})
+		}, func(*licensingtest.Tenant) {}, 1},
+	}
+	for _, test := range tests {
+		synctest.Test(t, func(t *testing.T) {
+			tenant := newTenant()
+			test.before(tenant)
+			tenant.Fail(licensingtest.Fault{Status: 503, Late: time.Minute})
+			call(t, tenant, "POST", "/users/"+adele+"/assignLicense", add(officeID))
+			time.Sleep(time.Minute - 1)
+			test.after(tenant)
+			time.Sleep(time.Minute)
+			if got := tenant.Writes(); len(got) != test.writes {
+				t.Errorf("%s: writes %+v, want %d", test.name, got, test.writes)
+			}
+		})
+	}
+}
+
+// The items of a batch that is late depend on each other as always, and meet no
+// faults.
+func TestLateBatch(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		tenant := newTenant()
+		tenant.Fail(licensingtest.Fault{Items: true, Times: -1, Status: 500})
+		item := func(id, user, dependsOn string) string {
+			return strings.Replace(assignItem(id, user), `{`, `{"dependsOn":[`+dependsOn+`],`, 1)
+		}
+		start := time.Now()
+		for _, body := range []string{
+			batch(item("1", "nobody", ""), item("2", adele, `"1"`)),
+			batch(item("3", adele, ""), item("4", adele, `"3"`)),
+			batch(assignItem("5", adele), `{"id":"6"}`),
+		} {
+			tenant.Fail(licensingtest.Fault{Status: 503, Late: time.Minute})
+			if a := call(t, tenant, "POST", "/$batch", body); a.status != 503 {
+				t.Errorf("%d %s", a.status, a.body)
+			}
+		}
+		time.Sleep(time.Hour)
+		var got string
+		for _, w := range tenant.Writes() {
+			got += w.Item
+			if w.Time.Sub(start) != time.Minute || w.Request != 1 {
+				t.Errorf("write %+v", w)
+			}
+		}
+		if got != "34" {
+			t.Errorf("writes of the items %q, want 34", got)
+		}
+	})
+}
+
 func TestHang(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

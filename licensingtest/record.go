@@ -34,7 +34,7 @@ type Write struct {
 	Removed         []uuid.UUID // as it was asked for
 	UsageLocation   string      // set by an update
 	Changed         bool        // false when everything was so already
-	Time            time.Time
+	Time            time.Time   // for what is late ([Fault].Late), when it was due
 }
 
 // Requests returns the requests that came in so far, in their order.

@@ -42,6 +42,7 @@ type Tenant struct {
 	requests []Request
 	writes   []Write
 	faults   []*plannedFault
+	late     []*lateCall // in the order in which they are due
 }
 
 // The kinds of identifier that a tenant makes up.
@@ -103,7 +104,7 @@ func (t *Tenant) RequireToken(token string) {
 // lock takes the tenant's lock and brings the directory up to date.
 func (t *Tenant) lock() {
 	t.mu.Lock()
-	t.processDue(time.Now())
+	t.catchUp(time.Now())
 }
 
 // newID makes up the next identifier of a kind, the same ones in every tenant.

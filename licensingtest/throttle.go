@@ -15,8 +15,9 @@ import (
 //
 // The items of a batch pay and are refused one by one, in the order of the
 // request, and the batch itself pays nothing. Nor does a request without a
-// valid token, one that meets a [Fault] which keeps it from being carried out,
-// or an item whose dependency failed. All requests are of one application.
+// valid token, one that meets a [Fault] which keeps it from being carried out or
+// makes it late, or an item whose dependency failed. All requests are of one
+// application.
 type Throttle struct {
 	Writes       Bucket // writes of the application
 	TenantWrites Bucket // writes in the tenant, whoever makes them

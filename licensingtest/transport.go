@@ -28,7 +28,7 @@ func (t *Tenant) exchange(r *http.Request, body []byte) reply {
 	}
 	c := t.admit(r, body)
 	f := t.nextFault(false, body, func() *http.Request { return r })
-	a, sent := f.carryOut(c, t.respond)
+	a, sent := f.carryOut(t, c, t.respond)
 	if sent {
 		t.answered(c, a.status)
 	}
