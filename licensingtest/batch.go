@@ -49,26 +49,37 @@ func (t *Tenant) batch(c *call) answer {
 	}
 
 	failed := make(map[string]bool)
-	var responses [][]byte
-	for _, it := range items {
+	answers := make([]*answer, len(items)) // nil where none is sent
+	faults := make([]Fault, len(items))
+	for i, it := range items {
 		part := c.part(it)
-		var f Fault
 		do := t.handle
 		if it.dependsOnAny(failed) {
 			do = func(c *call) answer { return c.refuse(errFailedDependency) }
 		} else {
-			f = t.nextFault(true, part.body, func() *http.Request { return part.asRequest(it.url) })
+			faults[i] = t.nextFault(true, part.body, func() *http.Request { return part.asRequest(it.url) })
 		}
+		f := faults[i]
 		a, sent := f.carryOut(t, part, do)
 		failed[it.key] = a.status/100 != 2
 		if f.Body != "" && !json.Valid(a.body) {
 			a.body = encode(a.body) // which makes bytes base64
 		}
 		if sent {
-			responses = append(responses, a.asItem(it.id))
+			answers[i] = &a
 		}
 	}
-	slices.Reverse(responses)
+	swapItems(answers, faults)
+	var responses [][]byte
+	for i, a := range slices.Backward(answers) {
+		if a == nil {
+			continue
+		}
+		if faults[i].Swap {
+			faults[i].setHeader(a.header)
+		}
+		responses = append(responses, a.asItem(items[i].id))
+	}
 	a := c.newAnswer(http.StatusOK, nil)
 	a.header.Del("x-ms-resource-unit") // the items have it
 	a.body = slices.Concat([]byte(`{"responses":[`), bytes.Join(responses, []byte(",")), []byte("]}"))

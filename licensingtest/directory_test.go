@@ -111,6 +111,13 @@ func TestNonsensePanics(t *testing.T) {
 		{"Fail: a fault with Late needs a Status, a Drop, or a Hang without Truncate", func(tn *licensingtest.Tenant) {
 			tn.Fail(licensingtest.Fault{Hang: true, Truncate: 1, Late: time.Second})
 		}},
+		{"Fail: a fault with Swap can have neither Status, Drop, Hang nor Truncate", func(tn *licensingtest.Tenant) { tn.Fail(licensingtest.Fault{Swap: true, Status: 503}) }},
+		{"Fail: a fault with Swap can have neither Status, Drop, Hang nor Truncate", func(tn *licensingtest.Tenant) { tn.Fail(licensingtest.Fault{Swap: true, Drop: true}) }},
+		{"Fail: a fault with Swap can have neither Status, Drop, Hang nor Truncate", func(tn *licensingtest.Tenant) { tn.Fail(licensingtest.Fault{Swap: true, Hang: true}) }},
+		{"Fail: a fault with Swap can have neither Status, Drop, Hang nor Truncate", func(tn *licensingtest.Tenant) { tn.Fail(licensingtest.Fault{Swap: true, Truncate: 1}) }},
+		{"Fail: a fault with Late needs a Status, a Drop, or a Hang without Truncate", func(tn *licensingtest.Tenant) {
+			tn.Fail(licensingtest.Fault{Swap: true, Late: time.Second})
+		}},
 		{"Client: bad option", func(tn *licensingtest.Tenant) {
 			tn.Client(licensing.WithHTTPClient(nil), licensing.WithBaseURL("ftp://x"))
 		}},

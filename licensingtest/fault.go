@@ -64,6 +64,14 @@ type Fault struct {
 	// there under the same names. A name without values is taken out.
 	Header http.Header
 
+	// Swap sends an answer to the wrong request. The request is carried out, and
+	// answered as the last one before it that came to another path and was no batch;
+	// if there was none it is left alone. An item changes answers with the next item
+	// of its batch, and the last item with the one before. The ids stay. If one of
+	// the two has no answer, the other has none then. An item that has the answer to
+	// another one already is left alone, and so is the only item of a batch.
+	Swap bool
+
 	// Truncate, unless zero, breaks the answer off after so many bytes of its
 	// body, or before the first one if it is negative. With Hang as well the
 	// answer comes to a halt there instead, and Hang does not stop the request
@@ -111,6 +119,8 @@ func (f Fault) check() {
 		panicf("Fail: a fault with both Apply and Late")
 	case f.Late > 0 && !f.replaced():
 		panicf("Fail: a fault with Late needs a Status, a Drop, or a Hang without Truncate")
+	case f.Swap && (f.Status != 0 || f.Drop || f.Hang || f.Truncate != 0):
+		panicf("Fail: a fault with Swap can have neither Status, Drop, Hang nor Truncate")
 	}
 }
 
@@ -192,7 +202,7 @@ func (f Fault) sent(body []byte) []byte {
 func (f Fault) cuts(body []byte) bool { return len(f.sent(body)) < len(body) }
 
 // answer returns the answer that f puts in the place of the tenant's own, with
-// f's headers.
+// f's headers. Where answers are swapped, both come later.
 func (f Fault) answer(c *call, own answer) answer {
 	a := own
 	switch {
@@ -202,12 +212,19 @@ func (f Fault) answer(c *call, own answer) answer {
 		a = c.newAnswer(f.Status, nil)
 		a.body = []byte(f.Body)
 	}
-	for name, values := range f.Header {
-		name = http.CanonicalHeaderKey(name)
-		delete(a.header, name)
-		if len(values) > 0 {
-			a.header[name] = slices.Clone(values)
-		}
+	if !f.Swap {
+		f.setHeader(a.header)
 	}
 	return a
+}
+
+// setHeader adds f's headers to those of an answer.
+func (f Fault) setHeader(header http.Header) {
+	for name, values := range f.Header {
+		name = http.CanonicalHeaderKey(name)
+		delete(header, name)
+		if len(values) > 0 {
+			header[name] = slices.Clone(values)
+		}
+	}
 }

@@ -426,6 +426,140 @@ func TestLateBatch(t *testing.T) {
 	})
 }
 
+func TestSwap(t *testing.T) {
+	t.Parallel()
+	const alex = "alex@contoso.example"
+	get := func(user string) []string {
+		return []string{"GET", "/users/" + user + "?$select=userPrincipalName", ""}
+	}
+	assignment := []string{"POST", "/users/" + adele + "/assignLicense", add(officeID)}
+	batched := []string{"POST", "/$batch", batch(getItem("1", adele))}
+	tests := []struct {
+		name   string
+		before [][]string
+		swap   []string
+		status int
+		body   string // a part of it
+	}{
+		{"nothing before", nil, get(alex), 200, alex},
+		{"a read", [][]string{get(adele)}, get(alex), 200, adele},
+		{"the last of two", [][]string{get(adele), get("nobody")}, get(alex), 404, "nobody"},
+		{"the same path", [][]string{get(alex)}, []string{"GET", "/users/" + alex, ""}, 200, `"jobTitle"`},
+		{"the same path last", [][]string{get("nobody"), get(adele), get(alex), get(alex)}, get(alex), 200, adele},
+		{"a batch before", [][]string{get(adele), batched}, get(alex), 200, adele},
+		{"only a batch before", [][]string{batched}, get(alex), 200, alex},
+		{"a batch", [][]string{get(adele)}, batched, 200, adele},
+		{"a write", [][]string{get("nobody")}, assignment, 404, "nobody"},
+		{"after a write", [][]string{assignment}, get("nobody"), 200, adeleID},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			tenant := newTenant()
+			tenant.AddUser(licensingtest.User{UserPrincipalName: alex})
+			for _, r := range test.before {
+				call(t, tenant, r[0], r[1], r[2])
+			}
+			tenant.Fail(licensingtest.Fault{Swap: true, Header: http.Header{"X-Via": {"gateway"}}})
+			a := call(t, tenant, test.swap[0], test.swap[1], test.swap[2])
+			if a.status != test.status || !strings.Contains(a.body, test.body) || a.header.Get("X-Via") != "gateway" {
+				t.Errorf("got %d %s, want %d with %s", a.status, a.body, test.status, test.body)
+			}
+			requests := tenant.Requests()
+			if got := requests[len(requests)-1].Status; got != test.status {
+				t.Errorf("log: status %d, want %d", got, test.status)
+			}
+			if got := len(tenant.Writes()) == 1; got != strings.Contains(test.name, "write") {
+				t.Errorf("applied: %t", got)
+			}
+		})
+	}
+}
+
+// What is sent to a request by mistake is the other's answer as it was, and is
+// not taken for an answer to that request.
+func TestSwapTwice(t *testing.T) {
+	t.Parallel()
+	tenant := newTenant()
+	first := call(t, tenant, "GET", "/users/"+adele, "")
+	want := first.header.Get("request-id")
+	first.header.Set("request-id", "changed by the client")
+	for range 2 {
+		tenant.Fail(licensingtest.Fault{Swap: true})
+		a := call(t, tenant, "GET", "/users/nobody", "")
+		if got := a.header.Get("request-id"); a.status != 200 || got != want {
+			t.Errorf("%d of request %q, want that of %q", a.status, got, want)
+		}
+		a.header.Set("request-id", "changed by the client")
+	}
+	tenant.Fail(licensingtest.Fault{Drop: true})
+	tenant.RoundTripper().RoundTrip(newRequest(t, "GET", "/me", ""))
+	tenant.Fail(licensingtest.Fault{Swap: true})
+	if a := call(t, tenant, "GET", "/users/"+adele, ""); a.status != 404 {
+		t.Errorf("%d %s, want the answer to the request for nobody", a.status, a.body)
+	}
+}
+
+func TestSwapItems(t *testing.T) {
+	t.Parallel()
+	items := []string{
+		getItem("1", adele),
+		getItem("2", "nobody"),
+		`{"id":"3","method":"GET","url":"/me"}`,
+		`{"id":"4","method":"get","url":"/users"}`,
+	}
+	tests := []struct {
+		name   string
+		faults []licensingtest.Fault
+		items  []string
+		want   string
+	}{
+		{"none", nil, items, "4:405 3:400 2:404 1:200"},
+		{"of requests only", []licensingtest.Fault{{Swap: true}}, items, "4:405 3:400 2:404 1:200"},
+		{"the first", []licensingtest.Fault{{Items: true, Swap: true}}, items, "4:405 3:400 2:200 1:404"},
+		{"the second", []licensingtest.Fault{{Items: true, Swap: true, Skip: 1}}, items, "4:405 3:404 2:400 1:200"},
+		{"the last", []licensingtest.Fault{{Items: true, Swap: true, Skip: 3}}, items, "4:400 3:405 2:404 1:200"},
+		{"all", []licensingtest.Fault{{Items: true, Swap: true, Times: -1}}, items, "4:400 3:405 2:200 1:404"},
+		{"all of three", []licensingtest.Fault{{Items: true, Swap: true, Times: -1}}, items[:3], "3:200 2:400 1:404"},
+		{"both of two", []licensingtest.Fault{{Items: true, Swap: true, Times: -1}}, items[:2], "2:200 1:404"},
+		{"the only one", []licensingtest.Fault{{Items: true, Swap: true}}, items[:1], "1:200"},
+		{"the next is dropped", []licensingtest.Fault{{Items: true, Swap: true}, {Items: true, Drop: true}}, items[:3], "3:400 2:200"},
+		{"the next is refused", []licensingtest.Fault{{Items: true, Swap: true}, {Items: true, Status: 503}}, items[:3], "3:400 2:200 1:503"},
+		{"what others depend on", []licensingtest.Fault{{Items: true, Swap: true}}, []string{getItem("1", "nobody"), getItem("2", adele), getItem("3", adele, "1")}, "3:424 2:404 1:200"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			tenant := newTenant()
+			for _, f := range test.faults {
+				tenant.Fail(f)
+			}
+			if got := statuses(sendBatch(t, tenant, test.items...)); got != test.want {
+				t.Errorf("got  %s\nwant %s", got, test.want)
+			}
+		})
+	}
+}
+
+// The whole of an answer goes to the other item, and the fault's own headers to
+// the item that meets it.
+func TestSwapItemsWhole(t *testing.T) {
+	t.Parallel()
+	tenant := newTenant()
+	tenant.Fail(licensingtest.Fault{Items: true, Swap: true, Header: http.Header{"X-Via": {"gateway"}}})
+	tenant.Fail(licensingtest.Fault{Items: true, Status: 429, Body: `{"n":2}`, Header: http.Header{"Retry-After": {"7"}}})
+	a := sendBatch(t, tenant, `{"id":"1","method":"PATCH","url":"/users/`+adele+`","headers":{"Content-Type":"application/json"},"body":{"usageLocation":"DE"}}`, getItem("2", adele))
+	if one := a[1]; one.Status != 429 || string(one.Body) != `{"n":2}` || one.Headers["Retry-After"] != "7" || one.Headers["X-Via"] != "gateway" {
+		t.Errorf("item 1: %+v", one)
+	}
+	if two := a[0]; two.Status != 204 || two.Body != nil || two.Headers["Retry-After"] != "" || two.Headers["X-Via"] != "" {
+		t.Errorf("item 2: %+v", two)
+	}
+	if got := tenant.Writes(); len(got) != 1 || got[0].Item != "1" {
+		t.Errorf("writes %+v, want that of item 1", got)
+	}
+}
+
 func TestHang(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -90,11 +90,19 @@ func (t *Tenant) admit(r *http.Request, body []byte) *call {
 	return c
 }
 
-// answered puts the status of an answer into the log.
-func (t *Tenant) answered(c *call, status int) {
+// answered puts into the log that c is answered. It returns the answer, which
+// with f may be that to another request.
+func (t *Tenant) answered(c *call, f Fault, own answer) answer {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.requests[c.request].Status = status
+	logged, a := &t.requests[c.request], own
+	if f.Swap {
+		a = t.elsewhere(logged.Path, own)
+		f.setHeader(a.header)
+	}
+	t.keep(logged.Path, own)
+	logged.Status = a.status
+	return a
 }
 
 // record puts an effect into the ledger.

@@ -42,7 +42,8 @@ type Tenant struct {
 	requests []Request
 	writes   []Write
 	faults   []*plannedFault
-	late     []*lateCall // in the order in which they are due
+	late     []*lateCall   // in the order in which they are due
+	sent     [2]sentAnswer // the last, and the last to another path than that
 }
 
 // The kinds of identifier that a tenant makes up.

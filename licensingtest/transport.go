@@ -30,7 +30,7 @@ func (t *Tenant) exchange(r *http.Request, body []byte) reply {
 	f := t.nextFault(false, body, func() *http.Request { return r })
 	a, sent := f.carryOut(t, c, t.respond)
 	if sent {
-		t.answered(c, a.status)
+		a = t.answered(c, f, a)
 	}
 	return reply{a, f}
 }
