@@ -101,9 +101,9 @@ func TestNonsensePanics(t *testing.T) {
 		{"Fail: a fault with the Status 1000", func(tn *licensingtest.Tenant) { tn.Fail(licensingtest.Fault{Status: 1000}) }},
 		{"Fail: a fault of items can have neither Hang nor Truncate", func(tn *licensingtest.Tenant) { tn.Fail(licensingtest.Fault{Items: true, Hang: true}) }},
 		{"Fail: a fault of items can have neither Hang nor Truncate", func(tn *licensingtest.Tenant) { tn.Fail(licensingtest.Fault{Items: true, Truncate: -1}) }},
-		{"Fail: a fault with the Late -1s", func(tn *licensingtest.Tenant) {
-			tn.Fail(licensingtest.Fault{Status: 503, Late: -time.Second})
-		}},
+		{"Fail: a fault with a negative After, For or Late", func(tn *licensingtest.Tenant) { tn.Fail(licensingtest.Fault{After: -1}) }},
+		{"Fail: a fault with a negative After, For or Late", func(tn *licensingtest.Tenant) { tn.Fail(licensingtest.Fault{For: -1}) }},
+		{"Fail: a fault with a negative After, For or Late", func(tn *licensingtest.Tenant) { tn.Fail(licensingtest.Fault{Status: 503, Late: -1}) }},
 		{"Fail: a fault with both Apply and Late", func(tn *licensingtest.Tenant) {
 			tn.Fail(licensingtest.Fault{Drop: true, Apply: true, Late: time.Second})
 		}},

@@ -13,8 +13,9 @@
 // directory, [Tenant.Requests] what came in, [Tenant.Writes] each effect in the
 // order in which it was applied. [Tenant.Fail] makes calls fail, stall or break
 // off, before or after their effect, or long before it, and sends answers to the
-// wrong requests. [Tenant.SetThrottle] limits how many calls there may be.
-// Mistakes in what is set up by hand panic where they are found.
+// wrong requests: to so many calls, or for so long. [Tenant.SetThrottle] limits
+// how many calls there may be. Mistakes in what is set up by hand panic where
+// they are found.
 //
 // Other methods stand for what happens around a client. Somebody buys seats
 // ([Tenant.SetSeats]) or mends a user ([Tenant.SetUsageLocation],

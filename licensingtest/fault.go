@@ -35,6 +35,12 @@ type Fault struct {
 	// how many meet the fault then: 0 is one, and a negative number is all.
 	Skip, Times int
 
+	// After and For make the fault an outage: requests meet it only from so long
+	// after the call of Fail, and for so long, where 0 is without end. With For, a
+	// Times of 0 is all requests of that time that match. The others do not count
+	// for Skip and Times, and Match is not asked about them.
+	After, For time.Duration
+
 	// Delay is waited before the request is carried out, and DelayAnswer after
 	// it. A client that gives up meanwhile does not change what happens: the
 	// effect is still to come.
@@ -82,17 +88,27 @@ type Fault struct {
 // A plannedFault is a Fault that is yet to happen.
 type plannedFault struct {
 	Fault
-	skip, left int // left is negative forever
+	skip, left  int       // left is negative forever
+	from, until time.Time // until is zero forever
 }
+
+// over reports whether the time of f is over.
+func (f *plannedFault) over(now time.Time) bool { return !f.until.IsZero() && !now.Before(f.until) }
 
 // Fail makes requests meet a fault, or items of batches. Each meets at most one,
 // the first of those added that it matches and that is not used up. Fail panics
 // when a field makes no sense, by itself or without another one.
 func (t *Tenant) Fail(f Fault) {
 	f.check()
-	planned := &plannedFault{Fault: f, skip: f.Skip, left: f.Times}
+	planned := &plannedFault{Fault: f, skip: f.Skip, left: f.Times, from: time.Now().Add(f.After)}
+	if f.For > 0 {
+		planned.until = planned.from.Add(f.For)
+	}
 	if f.Times == 0 {
 		planned.left = 1
+		if f.For > 0 {
+			planned.left = -1
+		}
 	}
 	planned.Header = f.Header.Clone()
 	t.mu.Lock()
@@ -113,8 +129,8 @@ func (f Fault) check() {
 		panicf("Fail: a fault with the Skip %d", f.Skip)
 	case f.Status != 0 && (f.Status < 200 || f.Status > 999):
 		panicf("Fail: a fault with the Status %d", f.Status)
-	case f.Late < 0:
-		panicf("Fail: a fault with the Late %v", f.Late)
+	case f.After < 0 || f.For < 0 || f.Late < 0:
+		panicf("Fail: a fault with a negative After, For or Late")
 	case f.Late > 0 && f.Apply:
 		panicf("Fail: a fault with both Apply and Late")
 	case f.Late > 0 && !f.replaced():
@@ -128,11 +144,13 @@ func (f Fault) check() {
 // Request makes the request to be matched, without the lock: Match may take its
 // time, or ask the tenant.
 func (t *Tenant) nextFault(items bool, body []byte, request func() *http.Request) Fault {
+	now := time.Now()
 	t.mu.Lock()
+	t.faults = slices.DeleteFunc(t.faults, func(f *plannedFault) bool { return f.over(now) })
 	faults := slices.Clone(t.faults)
 	t.mu.Unlock()
 	for _, f := range faults {
-		if f.Items != items {
+		if f.Items != items || now.Before(f.from) {
 			continue
 		}
 		if f.Match != nil {

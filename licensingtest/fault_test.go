@@ -163,6 +163,57 @@ func TestFaultsInTurn(t *testing.T) {
 	}
 }
 
+// An outage begins and ends by the time, for items as for whole requests.
+func TestOutage(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name  string
+		fault licensingtest.Fault
+		want  string // a mark for each half second from the call of Fail: F for the fault
+	}{
+		{"all its time", licensingtest.Fault{After: time.Second, For: 2 * time.Second}, "..FFFF.."},
+		{"from now on", licensingtest.Fault{For: time.Second}, "FF......"},
+		{"without end", licensingtest.Fault{After: 3 * time.Second, Times: -1}, "......FF"},
+		{"once, without end", licensingtest.Fault{After: 3 * time.Second}, "......F."},
+		{"some of its time", licensingtest.Fault{After: time.Second, For: 2 * time.Second, Skip: 1, Times: 2}, "...FF..."},
+		{"less than its number", licensingtest.Fault{For: time.Second, Skip: 1, Times: 5}, ".F......"},
+	}
+	for _, test := range tests {
+		for _, items := range []bool{false, true} {
+			synctest.Test(t, func(t *testing.T) {
+				tenant := newTenant()
+				start := time.Now()
+				test.fault.Items, test.fault.Status = items, 503
+				test.fault.Match = func(*http.Request) bool {
+					if at := time.Since(start); at < test.fault.After || test.fault.For > 0 && at >= test.fault.After+test.fault.For {
+						t.Errorf("%s: asked about a request after %v", test.name, at)
+					}
+					return true
+				}
+				tenant.Fail(test.fault)
+				var got string
+				for range test.want {
+					status := 0
+					if items {
+						status = sendBatch(t, tenant, getItem("1", adele))[0].Status
+					} else {
+						status = call(t, tenant, "GET", "/users/"+adele, "").status
+					}
+					if status == 503 {
+						got += "F"
+					} else {
+						got += "."
+					}
+					time.Sleep(500 * time.Millisecond)
+				}
+				if got != test.want {
+					t.Errorf("%s, items: %t: got %s, want %s", test.name, items, got, test.want)
+				}
+			})
+		}
+	}
+}
+
 // A Match function may make requests of its own.
 func TestMatchAsks(t *testing.T) {
 	t.Parallel()
