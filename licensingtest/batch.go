@@ -76,7 +76,7 @@ func (t *Tenant) batch(c *call) answer {
 			continue
 		}
 		if faults[i].Swap {
-			faults[i].setHeader(a.header)
+			faults[i].setHeader(c, a.header)
 		}
 		responses = append(responses, a.asItem(items[i].id))
 	}
@@ -112,6 +112,7 @@ func (c *call) part(it batchItem) *call {
 		query:           it.url.RawQuery,
 		base:            c.base,
 		header:          it.header,
+		token:           c.token,
 		body:            it.body,
 		request:         c.request,
 		requestID:       c.requestID,

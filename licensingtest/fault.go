@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -61,7 +62,9 @@ type Fault struct {
 
 	// Status, from 200 to 999, is answered instead of the tenant's own answer,
 	// unless it is zero. The body is Body, or if Code is set an error in Graph's
-	// frame with Code and Message.
+	// frame with Code and Message. In Body, Message and the values of Header,
+	// {token} stands for the bearer token of the request, which is that of the batch
+	// for an item. Some gateways quote it.
 	Status        int
 	Body          string
 	Code, Message string
@@ -225,24 +228,27 @@ func (f Fault) answer(c *call, own answer) answer {
 	a := own
 	switch {
 	case f.Status != 0 && f.Code != "":
-		a = c.refuse(&graphError{status: f.Status, code: f.Code, message: f.Message})
+		a = c.refuse(&graphError{status: f.Status, code: f.Code, message: c.quote(f.Message)})
 	case f.Status != 0:
 		a = c.newAnswer(f.Status, nil)
-		a.body = []byte(f.Body)
+		a.body = []byte(c.quote(f.Body))
 	}
 	if !f.Swap {
-		f.setHeader(a.header)
+		f.setHeader(c, a.header)
 	}
 	return a
 }
 
-// setHeader adds f's headers to those of an answer.
-func (f Fault) setHeader(header http.Header) {
+// setHeader adds f's headers to those of the answer to c.
+func (f Fault) setHeader(c *call, header http.Header) {
 	for name, values := range f.Header {
 		name = http.CanonicalHeaderKey(name)
 		delete(header, name)
-		if len(values) > 0 {
-			header[name] = slices.Clone(values)
+		for _, value := range values {
+			header[name] = append(header[name], c.quote(value))
 		}
 	}
 }
+
+// quote returns a text of a fault as c is answered with it.
+func (c *call) quote(text string) string { return strings.ReplaceAll(text, "{token}", c.token) }

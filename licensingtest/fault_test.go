@@ -2,6 +2,7 @@ package licensingtest_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
@@ -131,6 +132,51 @@ func TestFaultHeader(t *testing.T) {
 		if header["Content-Type"] != nil || header["Date"] != nil {
 			t.Errorf("%s: headers %v, want no Content-Type and no Date", transport, header)
 		}
+	}
+}
+
+// A gateway quotes the token of the request, of a batch for its items.
+func TestFaultQuotesTheToken(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name          string
+		fault         licensingtest.Fault
+		authorization string
+		body, header  string
+	}{
+		{"in the body", licensingtest.Fault{Status: 401, Body: `{"a":"{token}","b":"{token}"}`}, "bearer a.b-c", `{"a":"a.b-c","b":"a.b-c"}`, ""},
+		{"in the message", licensingtest.Fault{Status: 401, Code: "Bad", Message: "{token} has expired."}, "Bearer a.b-c", `"message":"a.b-c has expired."`, ""},
+		{"in a header", licensingtest.Fault{Header: http.Header{"X-Token": {"{token}", "<{token}>"}}}, "Bearer a.b-c", "@odata.context", "a.b-c, <a.b-c>"},
+		{"in a header of another's answer", licensingtest.Fault{Swap: true, Header: http.Header{"X-Token": {"{token}"}}}, "Bearer a.b-c", "@odata.context", "a.b-c"},
+	}
+	for _, test := range tests {
+		for _, items := range []bool{false, true} {
+			tenant := newTenant()
+			test.fault.Items = items
+			tenant.Fail(test.fault)
+			var body, header string
+			if items {
+				item := strings.Replace(getItem("2", adele), "{", `{"headers":{"Authorization":"Bearer another"},`, 1)
+				a := call(t, tenant, "POST", "/$batch", batch(item, getItem("1", adele)), "Authorization: "+test.authorization)
+				var got struct{ Responses []itemAnswer }
+				if err := json.Unmarshal([]byte(a.body), &got); err != nil {
+					t.Fatalf("%s: %s", test.name, a.body)
+				}
+				body, header = string(got.Responses[1].Body), got.Responses[1].Headers["X-Token"]
+			} else {
+				a := call(t, tenant, "GET", "/users/"+adele, "", "Authorization: "+test.authorization)
+				body, header = a.body, strings.Join(a.header["X-Token"], ", ")
+			}
+			if !strings.Contains(body, test.body) || header != test.header {
+				t.Errorf("%s, items: %t: %q %s, want %q and %s", test.name, items, header, body, test.header, test.body)
+			}
+		}
+	}
+
+	tenant := newTenant()
+	tenant.Fail(licensingtest.Fault{Status: 401, Body: "<{token}>"})
+	if a := call(t, tenant, "GET", "/users/"+adele, "", "Authorization: Basic YTpi"); a.body != "<>" {
+		t.Errorf("%q for a request without a bearer token", a.body)
 	}
 }
 

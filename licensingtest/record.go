@@ -80,6 +80,7 @@ func (t *Tenant) admit(r *http.Request, body []byte) *call {
 		requestID:       id,
 		clientRequestID: r.Header.Get("client-request-id"),
 	}
+	c.token, _ = bearer(c.header)
 	if c.clientRequestID == "" {
 		c.clientRequestID = id
 	}
@@ -98,7 +99,7 @@ func (t *Tenant) answered(c *call, f Fault, own answer) answer {
 	logged, a := &t.requests[c.request], own
 	if f.Swap {
 		a = t.elsewhere(logged.Path, own)
-		f.setHeader(a.header)
+		f.setHeader(c, a.header)
 	}
 	t.keep(logged.Path, own)
 	logged.Status = a.status

@@ -15,6 +15,7 @@ type call struct {
 	method, path, query string // the path as it was sent, from after the version
 	base                string // the URL up to the version, for links
 	header              http.Header
+	token               string // of the request, also for an item
 	body                []byte
 	request             int // the index of the request in the log
 	requestID           string
