@@ -7,9 +7,9 @@
 package turn
 
 import (
+	"container/list"
 	"context"
 	"errors"
-	"slices"
 	"sync"
 	"time"
 )
@@ -31,8 +31,8 @@ type Turns struct {
 type Turn struct {
 	of      *Turns
 	key     string
-	callers int             // who has it and who waits for it
-	waiting []chan struct{} // closed when it is their turn
+	callers int       // who has it and who waits for it
+	waiting list.List // of channels, each closed when it is its turn; many may wait, and give up at once
 	fence   fence
 	ending  bool // a timer is set for when the fence is over
 }
@@ -69,7 +69,7 @@ func (ts *Turns) Take(ctx context.Context, key string, most time.Duration) (*Tur
 		return t, nil
 	}
 	ready := make(chan struct{})
-	t.waiting = append(t.waiting, ready)
+	place := t.waiting.PushBack(ready)
 	ts.mu.Unlock()
 
 	expired := time.NewTimer(most)
@@ -84,13 +84,16 @@ func (ts *Turns) Take(ctx context.Context, key string, most time.Duration) (*Tur
 		err = ErrBusy
 	}
 	ts.mu.Lock()
-	i := slices.Index(t.waiting, ready)
-	if i >= 0 {
-		t.waiting = slices.Delete(t.waiting, i, i+1)
+	ours := false
+	select {
+	case <-ready:
+		ours = true // as we gave up
+	default:
+		t.waiting.Remove(place)
 		t.callers--
 	}
 	ts.mu.Unlock()
-	if i < 0 { // it became ours as we gave up
+	if ours {
 		t.Release()
 	}
 	return nil, err
@@ -108,12 +111,11 @@ func (t *Turn) Release() {
 	t.of.mu.Lock()
 	defer t.of.mu.Unlock()
 	t.callers--
-	if len(t.waiting) == 0 {
+	if t.waiting.Len() == 0 {
 		t.drop()
 		return
 	}
-	close(t.waiting[0])
-	t.waiting = slices.Delete(t.waiting, 0, 1)
+	close(t.waiting.Remove(t.waiting.Front()).(chan struct{}))
 }
 
 // drop forgets an object that nobody needs, now or when its fence is over.
