@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/graphlicensing/licensing/internal/batch"
+	"github.com/graphlicensing/licensing/internal/graph"
 	"github.com/graphlicensing/licensing/internal/pace"
 )
 
@@ -31,6 +32,12 @@ type BulkOptions struct {
 	// Progress, unless nil, is called for each result before it is delivered,
 	// and every second, by the goroutine that ranges over the results.
 	Progress func(BulkProgress)
+	// MaxOutage is how long an outage is waited out: requests about three
+	// objects or more failed, one after the other, by the service or the way to it.
+	// Meanwhile hardly anything is sent, and attempts are not used up. By default
+	// 15 min; a negative one is no limit. Before anything of the client's ever got
+	// through, half a minute is enough.
+	MaxOutage time.Duration
 	// StopAfterFailures, unless 0, ends the run after so many failures.
 	// Operations that were taken in and not sent yet fail with ErrStopped.
 	// What StopAddingWithoutSeats keeps back does not count.
@@ -109,213 +116,11 @@ func (o *BulkOptions) check(c *Client, ctx context.Context, operations iter.Seq[
 	}
 	o.Concurrency = cmp.Or(o.Concurrency, 4)
 	o.BatchSize = cmp.Or(o.BatchSize, batch.Most)
+	o.MaxOutage = cmp.Or(o.MaxOutage, 15*time.Minute)
+	if o.MaxOutage < 0 {
+		o.MaxOutage = graph.Forever
+	}
 	return nil
-}
-
-// A run is one range over a Bulk. An operation that was taken in has a
-// goroutine while it is the first of its object; its requests meet those of
-// others in the batcher. The fields from source on are of the goroutine that
-// ranges, but for the limits.
-type run struct {
-	ctx     context.Context // the caller's
-	queue   context.Context // ends with ctx or a break; nothing is sent any more
-	drop    context.CancelFunc
-	client  *Client
-	batcher *batch.Batcher
-	jobs    sync.WaitGroup // under way
-	workers sync.WaitGroup
-	results chan *job // with room for all that are taken in, so that nobody waits to be delivered
-
-	source   source
-	taken    taken
-	limits   limits
-	progress progress
-}
-
-// A job is an operation that was taken in.
-type job struct {
-	write  *write // nil for one that cannot be made
-	result OperationResult
-}
-
-// Taken are the operations that were taken in.
-type taken struct {
-	in      int               // so many
-	open    int               // and so many were not delivered
-	waiting map[string][]*job // by object, behind the one that is under way
-}
-
-func newRun(ctx context.Context, c *Client, opts BulkOptions) *run {
-	window := 4 * opts.Concurrency * opts.BatchSize // room for what waits to be sent again
-	r := &run{
-		ctx:      ctx,
-		client:   c,
-		results:  make(chan *job, window),
-		source:   source{operations: make(chan Operation), wanted: make(chan struct{}, 1)},
-		taken:    taken{waiting: make(map[string][]*job)},
-		limits:   limits{failures: opts.StopAfterFailures, seats: opts.StopAddingWithoutSeats},
-		progress: progress{opts.Progress, time.Now(), BulkProgress{Total: opts.Total}, pace.Meter{Span: progressTime}},
-	}
-	r.queue, r.drop = context.WithCancel(ctx)
-	r.batcher = batch.New(ctx, r.queue, c.service, opts.BatchSize)
-	for range opts.Concurrency {
-		r.workers.Go(r.batcher.Work)
-	}
-	return r
-}
-
-// A source has the input of a run, on a goroutine of its own.
-type source struct {
-	operations chan Operation
-	wanted     chan struct{} // an operation is, which is then taken in; closed at the end
-	panicked   any           // what the input panicked with
-}
-
-// read reads the input, one operation each time that one is wanted.
-func (s *source) read(operations iter.Seq[Operation]) {
-	defer close(s.operations)
-	defer func() { s.panicked = recover() }()
-	if _, ok := <-s.wanted; !ok {
-		return
-	}
-	for op := range operations {
-		op.Request = op.Request.clone() // the input goes on, and may use its slices again
-		s.operations <- op
-		if _, ok := <-s.wanted; !ok {
-			return
-		}
-	}
-}
-
-// end ends the input, and panics with what the input panicked with.
-func (s *source) end() {
-	close(s.wanted)
-	for range s.operations { // until it has ended
-	}
-	if s.panicked != nil {
-		panic(s.panicked)
-	}
-}
-
-// deliver runs until everything that was taken in is delivered.
-func (r *run) deliver(yield func(OperationResult) bool) {
-	tick, stop := r.progress.ticks()
-	defer stop()
-	ended, input := r.ctx.Done(), r.source.operations
-	wanting, more := false, true // an operation of the input
-	for {
-		if r.ctx.Err() != nil || r.limits.reached() || r.batcher.Halted() != nil {
-			more, ended = false, nil
-		}
-		switch {
-		case more && !wanting && r.taken.open < cap(r.results):
-			r.source.wanted <- struct{}{}
-			wanting = true
-		case !more && !wanting:
-			r.batcher.Full()
-			if r.taken.open == 0 {
-				return
-			}
-		}
-		select {
-		case op, ok := <-input: // comes only when it is wanted
-			wanting = false
-			if ok {
-				r.take(op)
-			} else {
-				more, input = false, nil
-			}
-		case done := <-r.results:
-			r.taken.open--
-			r.progress.count(done.result)
-			r.progress.report(r.batcher, r.client.service.Pacer())
-			if !yield(done.result) {
-				return
-			}
-			r.startNext(done) // not before the caller has noted this one
-		case <-tick:
-			r.progress.report(r.batcher, r.client.service.Pacer())
-		case <-ended:
-		}
-	}
-}
-
-// take takes an operation in, and starts it unless another one is under way on
-// the same object.
-func (r *run) take(op Operation) {
-	j := &job{result: OperationResult{Index: r.taken.in, Operation: op}}
-	r.taken.in++
-	r.taken.open++
-	w, err := r.client.newOperation(r.queue, op)
-	if err != nil {
-		r.end(j, err)
-		return
-	}
-	j.write = w
-	if queue, busy := r.taken.waiting[w.key]; busy {
-		r.taken.waiting[w.key] = append(queue, j)
-		return
-	}
-	r.taken.waiting[w.key] = nil
-	r.start(j)
-}
-
-func (r *run) start(j *job) {
-	j.write.member = r.batcher.Join(func() error { return r.limits.veto(j.write.change) })
-	r.jobs.Go(func() {
-		defer j.write.member.Leave() // by then it is known whether the run goes on
-		r.make(j)
-	})
-}
-
-// startNext starts the operation that waited for one on the same object.
-func (r *run) startNext(done *job) {
-	if done.write == nil {
-		return
-	}
-	key := done.write.key
-	queue := r.taken.waiting[key]
-	if len(queue) == 0 {
-		delete(r.taken.waiting, key)
-		return
-	}
-	r.taken.waiting[key] = queue[1:]
-	r.start(queue[0])
-}
-
-// make makes an operation.
-func (r *run) make(j *job) {
-	w := j.write
-	var err error
-	if halted := r.batcher.Halted(); halted != nil { // at once, even where it had to wait for its turn
-		err = w.unmade(halted.Err, halted.After)
-	} else if veto := r.limits.veto(w.change); veto != nil {
-		err = w.unmade(veto, 0)
-	} else {
-		err = w.make(r.queue)
-	}
-	if _, unread := errors.AsType[*DecodeError](err); unread {
-		w.unread()
-	}
-	j.result.Attempts = w.last.Attempts
-	r.end(j, err)
-}
-
-// end notes what became of a job.
-func (r *run) end(j *job, err error) {
-	j.result.Err = err
-	if j.result.Done() {
-		switch into := j.write.into.(type) {
-		case *userAnswer:
-			j.result.User = into.user()
-		case *groupAnswer:
-			j.result.Group = into.group()
-		}
-	} else {
-		r.limits.note(&j.result)
-		r.batcher.Sift()
-	}
-	r.results <- j
 }
 
 // Limits say when a run stops.
@@ -382,16 +187,6 @@ func (l *limits) veto(change AssignLicenseRequest) error {
 		}
 	}
 	return nil
-}
-
-// close ends the run: what is under way is waited for, what is left is dropped.
-func (r *run) close() {
-	r.drop()
-	r.batcher.Wake()
-	r.jobs.Wait()
-	r.batcher.End()
-	r.workers.Wait()
-	r.source.end()
 }
 
 // A progress is how far a run has come.

@@ -31,7 +31,8 @@ import (
 type trouble string
 
 // What happens to a whole request. "Late" is 40 seconds after the client has
-// given up on it or has its answer, which is within the fence.
+// given up on it or has its answer, and "soon" 20 seconds, which are within the
+// fences.
 var requestTroubles = []trouble{
 	"reset before", "reset after",
 	"silence", "silence after", "silence, done meanwhile", "silence, done late",
@@ -41,6 +42,8 @@ var requestTroubles = []trouble{
 	"portal", "redirect",
 	"truncated before", "truncated after", "cut off after",
 	"empty before", "empty after",
+	"reset, done soon", "500, done soon", "502, done soon", "503, done soon", "truncated, done soon", "portal, done soon",
+	"401", "quoted",
 }
 
 // What happens to one item of a batch.
@@ -51,6 +54,7 @@ var itemTroubles = []trouble{
 	"500 after", "503 before", "503 after", "504 before", "504, done late",
 	"409", "424",
 	"unreadable after", "empty before", "empty after", "portal", "other user",
+	"500, done soon", "503, done soon", "swapped", "401", "quoted",
 }
 
 // Answers that say for certain that nothing was done. They end an operation at
@@ -69,6 +73,23 @@ type chaos struct {
 	requests int
 	troubled int // requests and items
 	lied     map[string]bool
+	expired  int       // tokens
+	begun    time.Time // the zero time: there are no outages
+}
+
+// token returns the token that is good now.
+func (c *chaos) token(context.Context) (string, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return fmt.Sprintf("%s%d", chaosToken, c.expired), nil
+}
+
+const chaosToken = "eyJ0eXAi.c2VjcmV0LXRva2Vu.c2ln-"
+
+// out reports whether nothing gets through.
+func (c *chaos) out() bool {
+	since := time.Since(c.begun)
+	return !c.begun.IsZero() && (since > 10*time.Second && since < 40*time.Second || since > 100*time.Second && since < 130*time.Second)
 }
 
 // lie notes that a user's operation was answered with 429 and yet made. Graph
@@ -95,8 +116,14 @@ func (c *chaos) next(item bool, target string) trouble {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	met := c.meet(item, target)
+	if !item && c.out() {
+		met = "503 before"
+	}
 	if met != "" {
 		c.troubled++
+	}
+	if met == "401" {
+		c.expired++
 	}
 	return met
 }
@@ -152,6 +179,11 @@ func (c *chaos) exchange(ctx context.Context, out outgoing) (wireAnswer, error) 
 			time.Sleep(40 * time.Second)
 			c.carry(out)
 		}()
+	case when == "done soon":
+		go func() {
+			time.Sleep(20 * time.Second)
+			c.carry(out)
+		}()
 	case when == "done meanwhile":
 		go func() {
 			time.Sleep(30 * time.Second)
@@ -182,8 +214,16 @@ func (c *chaos) exchange(ctx context.Context, out outgoing) (wireAnswer, error) 
 		return a, nil
 	case "empty":
 		return answer(200, "application/json", ""), nil
+	case "quoted":
+		return quoting(out), nil
 	}
 	return failure(kind), nil
+}
+
+// quoting is the answer of a gateway that quotes what it cannot read.
+func quoting(out outgoing) wireAnswer {
+	text, _ := json.Marshal(map[string]string{"message": "'" + out.Header.Get("Authorization") + "' not a valid key=value pair in Authorization header."})
+	return answer(502, "application/json", string(text))
 }
 
 // pass takes a request to the tenant, and the items of a batch to what they
@@ -208,11 +248,16 @@ func (c *chaos) pass(out outgoing) wireAnswer {
 			c.lie(target)
 		}
 		switch what := string(met[id]); {
-		case what == "" || strings.HasSuffix(what, " after") || strings.HasPrefix(what, "twice") || strings.HasPrefix(what, "foreign"):
+		case what == "" || strings.HasSuffix(what, " after") || strings.HasPrefix(what, "twice") || strings.HasPrefix(what, "foreign") || what == "swapped":
 			passed = append(passed, it)
 		case strings.HasSuffix(what, "done late"):
 			go func() {
 				time.Sleep(40 * time.Second)
+				c.carry(out.with([]item{it}))
+			}()
+		case strings.HasSuffix(what, "done soon"):
+			go func() {
+				time.Sleep(20 * time.Second)
 				c.carry(out.with([]item{it}))
 			}()
 		}
@@ -233,6 +278,13 @@ func (c *chaos) pass(out outgoing) wireAnswer {
 	for _, it := range answered.Responses {
 		own[str(it["id"])] = it
 	}
+	for i, it := range batch.Requests {
+		one, two := str(it["id"]), str(batch.Requests[(i+1)%len(batch.Requests)]["id"])
+		if a, b := own[one], own[two]; met[one] == "swapped" && a != nil && b != nil {
+			a["id"], b["id"] = b["id"], a["id"]
+			own[one], own[two] = b, a
+		}
+	}
 	var responses []item
 	for _, it := range batch.Requests {
 		id := str(it["id"])
@@ -245,8 +297,10 @@ func (c *chaos) pass(out outgoing) wireAnswer {
 		}
 		const isJSON = `{"Content-Type":"application/json"}`
 		switch kind {
-		case "":
+		case "", "swapped":
 			responses = append(responses, own[id])
+		case "quoted":
+			respond(id, 502, isJSON, quoting(out).text())
 		case "missing":
 		case "twice":
 			responses = append(responses, own[id], own[id])
@@ -365,6 +419,8 @@ func failure(status string) wireAnswer {
 	code := "UnknownError"
 	var headers []string
 	switch n {
+	case 401:
+		code = "InvalidAuthenticationToken"
 	case 409:
 		code = "Directory_ConcurrencyViolation"
 	case 429:
@@ -497,13 +553,14 @@ type tally struct {
 	falseDone               int // reported as done, and not so when it was
 	falseFailed             int // reported as failed for certain, and made
 	lied                    int // likewise, after a 429 that was a lie
+	tokens                  int // reports with a token
 	twice                   int // effects that happened more than once
 	wrongEnd                int // users who are not as the reports say
 	requests, troubled, ops int
 	why                     []string
 }
 
-func (y *tally) wrong() bool { return y.falseDone+y.falseFailed+y.twice+y.wrongEnd > 0 }
+func (y *tally) wrong() bool { return y.falseDone+y.falseFailed+y.twice+y.wrongEnd+y.tokens > 0 }
 
 func (y *tally) note(format string, args ...any) {
 	if len(y.why) < 10 {
@@ -513,6 +570,7 @@ func (y *tally) note(format string, args ...any) {
 
 func (y *tally) add(other tally) {
 	y.done, y.failed, y.unknown, y.falseDone = y.done+other.done, y.failed+other.failed, y.unknown+other.unknown, y.falseDone+other.falseDone
+	y.tokens += other.tokens
 	y.falseFailed, y.twice, y.wrongEnd = y.falseFailed+other.falseFailed, y.twice+other.twice, y.wrongEnd+other.wrongEnd
 	y.requests, y.troubled, y.ops, y.lied = y.requests+other.requests, y.troubled+other.troubled, y.ops+other.ops, y.lied+other.lied
 	y.why = append(y.why, other.why...)
@@ -537,6 +595,10 @@ func newInquiry(tenant *licensingtest.Tenant, way *chaos) *inquiry {
 
 // see takes in a report while the tenant is as it was when it came.
 func (q *inquiry) see(r licensing.OperationResult) {
+	if r.Err != nil && betrays(everythingOf(r.Err), chaosToken) {
+		q.tally.tokens++
+		q.tally.note("a token is in %v", r.Err)
+	}
 	id, unknown := r.Operation.Target, errors.Is(r.Err, licensing.ErrOutcomeUnknown)
 	q.reports[id] = append(q.reports[id], report{r, unknown || q.way.liedTo(id)})
 	switch {
@@ -667,6 +729,9 @@ func underFaults(t *testing.T, users, seed int, share float64, make3 func(ctx co
 		tenant, ids := people(users)
 		tenant.SetReadLag(3 * time.Second)
 		way := &chaos{tenant: tenant.RoundTripper(), meet: randomly(seed, share)}
+		if share > 0 {
+			way.begun = time.Now()
+		}
 		q := newInquiry(tenant, way)
 		make3(t.Context(), way, ids, q.see)
 		time.Sleep(5 * time.Minute) // until all that was late has come
@@ -679,7 +744,11 @@ func underFaults(t *testing.T, users, seed int, share float64, make3 func(ctx co
 func changesInBulk(t *testing.T) func(context.Context, http.RoundTripper, []string, func(licensing.OperationResult)) {
 	return func(ctx context.Context, way http.RoundTripper, ids []string, report func(licensing.OperationResult)) {
 		n := 0
-		for r := range newClient(t, way).Bulk(ctx, threeChanges(ids), licensing.BulkOptions{}) {
+		client, err := licensing.NewClient(way.(*chaos).token, licensing.WithHTTPClient(&http.Client{Transport: way}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for r := range client.Bulk(ctx, threeChanges(ids), licensing.BulkOptions{}) {
 			report(r)
 			n++
 		}
@@ -729,8 +798,8 @@ func TestBulkUnderFaults(t *testing.T) {
 			y := underFaults(t, users, 1, share, changesInBulk(t))
 			t.Logf("%d done, %d failed, %d unknown, %d troubles", y.done, y.failed, y.unknown, y.troubled)
 			if y.wrong() {
-				t.Errorf("%d false successes, %d false failures, %d effects twice, %d users in a wrong state:\n%s",
-					y.falseDone, y.falseFailed, y.twice, y.wrongEnd, strings.Join(y.why, "\n"))
+				t.Errorf("%d false successes, %d false failures, %d effects twice, %d users in a wrong state, %d tokens:\n%s",
+					y.falseDone, y.falseFailed, y.twice, y.wrongEnd, y.tokens, strings.Join(y.why, "\n"))
 			}
 			if y.gaveUp > 0 || y.done < len(changes)*users*98/100 {
 				t.Errorf("of %d operations only %d were done, and %d given up:\n%s", len(changes)*users, y.done, y.gaveUp, strings.Join(y.why, "\n"))
@@ -759,8 +828,8 @@ func compareUnderFaults(t *testing.T) {
 	})
 	var table strings.Builder
 	fmt.Fprintf(&table, "%d users, three changes each, %d seeds\n\n", users, seeds)
-	fmt.Fprintln(&table, "| faults | by | operations | reported done | failed | outcome unknown | not reported | false successes | false failures | made after a 429 that lied | effects twice | users in a wrong end state | requests | faults met |")
-	fmt.Fprintln(&table, "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|")
+	fmt.Fprintln(&table, "| faults | by | operations | reported done | failed | outcome unknown | not reported | false successes | false failures | made after a 429 that lied | effects twice | users in a wrong end state | tokens shown | requests | faults met |")
+	fmt.Fprintln(&table, "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|")
 	for i, share := range shares {
 		for _, by := range []struct {
 			name string
@@ -770,8 +839,8 @@ func compareUnderFaults(t *testing.T) {
 			for _, run := range by.runs {
 				y.add(run)
 			}
-			fmt.Fprintf(&table, "| %.0f %% | %s | %d | %d | %d | %d | %d | %d | %d | %d | %d | %d | %d | %d |\n", 100*share, by.name, y.ops, y.done, y.failed, y.unknown,
-				y.ops-y.done-y.failed-y.unknown, y.falseDone, y.falseFailed, y.lied, y.twice, y.wrongEnd, y.requests, y.troubled)
+			fmt.Fprintf(&table, "| %.0f %% | %s | %d | %d | %d | %d | %d | %d | %d | %d | %d | %d | %d | %d | %d |\n", 100*share, by.name, y.ops, y.done, y.failed, y.unknown,
+				y.ops-y.done-y.failed-y.unknown, y.falseDone, y.falseFailed, y.lied, y.twice, y.wrongEnd, y.tokens, y.requests, y.troubled)
 			if by.name == "Bulk" && y.wrong() {
 				t.Errorf("%.0f %%:\n%s", 100*share, strings.Join(y.why, "\n"))
 			}

@@ -240,7 +240,7 @@ func TestBulkSendsSingleRequests(t *testing.T) {
 	for name, opts := range map[string]licensing.BulkOptions{"batch of one": {}, "BatchSize 1": {BatchSize: 1}} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				s := newScript(t, okUser, okGroup, reply(204, ""), reply(200, `{"id":"`+user(1)+`"}`))
+				s := newScript(t, okUser, okGroup, okLocation, reply(200, `{"id":"`+user(1)+`"}`))
 				c := newClient(t, s)
 				var results []licensing.OperationResult
 				for _, op := range []licensing.Operation{

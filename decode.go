@@ -2,11 +2,13 @@ package licensing
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
+	"reflect"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -74,7 +76,7 @@ func appendID(b []byte, id uuid.UUID) []byte {
 // with or without a zone. Null and empty ids in lists are left out.
 func (u *User) UnmarshalJSON(data []byte) error {
 	var a userAnswer
-	_, _, err := a.Read(data)
+	err := a.Read(data)
 	*u = *a.user()
 	return err
 }
@@ -82,64 +84,83 @@ func (u *User) UnmarshalJSON(data []byte) error {
 // UnmarshalJSON reads a group as Graph writes it, like [User.UnmarshalJSON].
 func (g *Group) UnmarshalJSON(data []byte) error {
 	var a groupAnswer
-	_, _, err := a.Read(data)
+	err := a.Read(data)
 	*g = *a.group()
 	return err
 }
 
-// A userAnswer is what Graph answers a request on a user with: the user, and the
-// member that makes it an error. One pass reads both.
-type userAnswer struct {
-	plainUser
-	graph.Frame
-}
+// A userAnswer is what Graph answers a request on a user with.
+type userAnswer struct{ plainUser }
 
 func (a *userAnswer) user() *User { return (*User)(&a.plainUser) }
 
 // Read makes a what body says.
-func (a *userAnswer) Read(body []byte) (id string, failed bool, err error) {
+func (a *userAnswer) Read(body []byte) error {
 	*a = userAnswer{}
-	if json.Unmarshal(body, a) == nil && a.user().tidied() { // as nearly always
-		return a.ID, a.Error != nil, nil
+	if json.Unmarshal(body, &a.plainUser) == nil && a.user().tidied() { // as nearly always
+		return nil
 	}
 	*a = userAnswer{}
 	wire := struct {
 		userInPlace
 		userParts
-		graph.Frame
 	}{userInPlace: userInPlace{&a.plainUser}}
 	if err := json.Unmarshal(body, &wire); err != nil {
-		return "", false, err
+		return err
 	}
 	wire.complete(a.user())
-	return a.ID, wire.Error != nil, nil
+	return nil
 }
 
 // A groupAnswer is to a group what a userAnswer is to a user.
-type groupAnswer struct {
-	plainGroup
-	graph.Frame
-}
+type groupAnswer struct{ plainGroup }
 
 func (a *groupAnswer) group() *Group { return (*Group)(&a.plainGroup) }
 
 // Read makes a what body says.
-func (a *groupAnswer) Read(body []byte) (id string, failed bool, err error) {
+func (a *groupAnswer) Read(body []byte) error {
 	*a = groupAnswer{}
-	if json.Unmarshal(body, a) == nil && a.group().tidied() {
-		return a.ID, a.Error != nil, nil
+	if json.Unmarshal(body, &a.plainGroup) == nil && a.group().tidied() {
+		return nil
 	}
 	*a = groupAnswer{}
 	wire := struct {
 		groupInPlace
 		groupParts
-		graph.Frame
 	}{groupInPlace: groupInPlace{&a.plainGroup}}
 	if err := json.Unmarshal(body, &wire); err != nil {
-		return "", false, err
+		return err
 	}
 	wire.complete(a.group())
-	return a.ID, wire.Error != nil, nil
+	return nil
+}
+
+// Of a user and of a group there is one in an answer, and its name is compared
+// where there is one that a request can go by.
+func (a *userAnswer) Items() int  { return 0 }
+func (a *groupAnswer) Items() int { return 0 }
+
+func (a *userAnswer) Identity() (id, name string)  { return a.ID, a.UserPrincipalName }
+func (a *groupAnswer) Identity() (id, name string) { return a.ID, "" }
+
+func (a *userAnswer) Shows(member []byte) graph.Sign  { return userProperties[string(member)] }
+func (a *groupAnswer) Shows(member []byte) graph.Sign { return groupProperties[string(member)] }
+
+var (
+	userProperties  = propertiesOf(reflect.TypeFor[User]())
+	groupProperties = propertiesOf(reflect.TypeFor[Group]())
+)
+
+// propertiesOf returns the names that the fields of a type have in JSON, and what
+// each shows.
+func propertiesOf(t reflect.Type) map[string]graph.Sign {
+	names := make(map[string]graph.Sign)
+	for field := range t.Fields() {
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		names[name] = graph.Weak
+	}
+	names["assignedLicenses"] = graph.Certain
+	return names
 }
 
 // tidied leaves out null ids, and reports whether u is as the wire types would
@@ -342,31 +363,42 @@ func jsonText(data []byte) ([]byte, error) {
 }
 
 // unreadable names a property of body that fails to be read, such as
-// "assignedLicenses[0].skuId". encoding/json tells it for its own types only,
-// so this finds out by reading the parts alone.
-func unreadable(body []byte, fails func(part []byte) bool) string {
-	var narrow func(part json.RawMessage, wrap func([]byte) []byte) string
-	narrow = func(part json.RawMessage, wrap func([]byte) []byte) string {
-		var object map[string]json.RawMessage
-		var array []json.RawMessage
-		if json.Unmarshal(part, &object) == nil && !fails(wrap([]byte("{}"))) {
-			for _, name := range slices.Sorted(maps.Keys(object)) {
-				key, _ := json.Marshal(name)
-				within := func(b []byte) []byte { return wrap(slices.Concat([]byte("{"), key, []byte(":"), b, []byte("}"))) }
-				if fails(within(object[name])) {
-					return "." + name + narrow(object[name], within)
+// "assignedLicenses[0].skuId". encoding/json tells it for its own types only, so
+// this finds out by reading the parts alone: on each level each part once, so that
+// the work grows as body does. It gives up when ctx ends.
+func unreadable(ctx context.Context, body []byte, fails func(part []byte) bool) string {
+	var before, after []byte // what stands around a part
+	name := ""
+	within := func(part []byte) bool { return fails(slices.Concat(before, part, after)) }
+	for part := bytes.TrimSpace(body); ; {
+		step, next := "", []byte(nil)
+		switch {
+		case bytes.HasPrefix(part, []byte("{")) && !within([]byte("{}")):
+			for member, value := range graph.Members(part) {
+				key, _ := json.Marshal(member)
+				opening := slices.Concat([]byte("{"), key, []byte(":"))
+				if ctx.Err() == nil && within(slices.Concat(opening, value, []byte("}"))) {
+					step, next = "."+member, value
+					before, after = slices.Concat(before, opening), slices.Concat([]byte("}"), after)
+					break
 				}
 			}
-		} else if json.Unmarshal(part, &array) == nil && !fails(wrap([]byte("[]"))) {
-			within := func(b []byte) []byte { return wrap(slices.Concat([]byte("["), b, []byte("]"))) }
-			for i, item := range array {
-				if fails(within(item)) {
-					return fmt.Sprintf("[%d]", i) + narrow(item, within)
+		case bytes.HasPrefix(part, []byte("[")) && !within([]byte("[]")):
+			i := 0
+			for element := range graph.Elements(part) {
+				if ctx.Err() == nil && within(slices.Concat([]byte("["), element, []byte("]"))) {
+					step, next = fmt.Sprintf("[%d]", i), element
+					before, after = slices.Concat(before, []byte("[")), slices.Concat([]byte("]"), after)
+					break
 				}
+				i++
 			}
 		}
-		return ""
+		if next == nil {
+			break
+		}
+		name += step
+		part = next
 	}
-	name := narrow(body, func(b []byte) []byte { return b })
-	return name[min(1, len(name)):]
+	return strings.TrimPrefix(name, ".")
 }

@@ -1,13 +1,13 @@
 package licensing
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
 	"net/http"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -36,7 +36,8 @@ var (
 	ErrDelegatedOnly    = errors.New("only for a signed-in user")                       // "me" with a token of an application
 	ErrListingExpired   = errors.New("listing expired")                                 // the page token; start again
 	ErrUnsafeLink       = errors.New("next link is not one to follow with credentials") // foreign, repeated or not https
-	ErrStopped          = errors.New("run was stopped")                                 // by its context or BulkOptions, before the operation was sent
+	ErrStopped          = errors.New("run was stopped")                                 // by its context, an outage or BulkOptions, before the operation was sent
+	ErrTooLarge         = errors.New("answer is too large")                             // see LimitError
 
 	// The license change. Failures of group members are of the same kinds.
 	ErrNoAvailableLicenses  = errors.New("no available licenses")                     // all seats are taken
@@ -60,7 +61,7 @@ var (
 type Error struct {
 	Op              string // what was called: "assign user license"
 	StatusCode      int
-	Code, Message   string // Graph's own, untouched
+	Code, Message   string // Graph's own, untouched but for a token
 	Target          string // Graph's own, rarely there
 	Details         []ErrorDetail
 	RequestID       string        // Graph's id of the request, for Microsoft support
@@ -71,7 +72,7 @@ type Error struct {
 	SKUIDs          []uuid.UUID   // the SKUs that Message names
 	ServicePlanIDs  []uuid.UUID   // the service plans that Message names
 	Header          http.Header   // of the answer, without cookies and credentials
-	Body            []byte        // as received, 64 KiB at most
+	Body            []byte        // as received but for a token, 64 KiB at most
 
 	kinds []error // what is known beyond the answer itself
 	cause error
@@ -167,7 +168,7 @@ type DecodeError struct {
 	RequestID       string
 	ClientRequestID string
 	Property        string // such as "assignedLicenses[0].skuId"
-	Body            []byte // as received
+	Body            []byte // as received but for a token, 64 KiB at most
 	Err             error
 }
 
@@ -204,6 +205,21 @@ func (e *DecodeError) Unwrap() error {
 	}
 	return e.Err
 }
+
+// A LimitError is the cause of an error for an answer that has more in it than
+// Graph sends, and than is taken in. [ErrTooLarge] is its kind.
+type LimitError struct {
+	What  string // is limited, such as "items" of a list or "MiB" of the answer
+	Limit int
+}
+
+// Error returns one line that says which limit it is.
+func (e *LimitError) Error() string {
+	return fmt.Sprintf("answer has more than %d %s", e.Limit, e.What)
+}
+
+// Is reports whether target is [ErrTooLarge].
+func (e *LimitError) Is(target error) bool { return target == ErrTooLarge }
 
 // Err returns nil for a healthy assignment, and otherwise an error that wraps
 // the sentinel of its cause, the same that a direct assignment fails with:
@@ -268,14 +284,27 @@ func failure(op string, a *graph.Answer, altered bool) *Error {
 	if decided {
 		e.SKUIDs, e.ServicePlanIDs = idsIn(e.Message)
 	}
+	var limit *graph.LimitError
+	var out *graph.OutageError
 	var token *graph.TokenError
 	var closed *pace.GateError
 	var stop *stop
 	switch {
 	case ended(a.Err):
+	case errors.As(a.Err, &out):
+		e.cause = foreign{out}
+		e.kinds = append(e.kinds, ErrUnavailable)
+		if a.Outcome == graph.Refused && a.Status == 0 {
+			e.kinds = append(e.kinds, ErrStopped)
+		}
+	case errors.As(a.Err, &limit):
+		e.cause = &LimitError{What: limit.What, Limit: limit.Limit}
+		if a.Outcome == graph.Doubtful {
+			e.kinds = append(e.kinds, ErrUnavailable)
+		}
 	case errors.As(a.Err, &closed):
 		e.kinds = append(e.kinds, ErrThrottled)
-	case errors.As(a.Err, &stop):
+	case errors.As(a.Err, &stop) && a.Attempts == 0:
 		e.kinds = append(e.kinds, stop.kind)
 		e.SKUIDs = stop.skus
 	case errors.As(a.Err, &token):
@@ -285,16 +314,21 @@ func failure(op string, a *graph.Answer, altered bool) *Error {
 	case a.Outcome == graph.Doubtful, a.Outcome == graph.Refused:
 		e.kinds = append(e.kinds, ErrUnavailable)
 	}
-	if a.Doubted && (altered || !decided) {
+	// While an earlier request may still be carried out, what a later one was
+	// refused for says nothing about it.
+	if a.Doubted && (altered || !decided || time.Now().Before(a.Late)) {
 		e.kinds = append(e.kinds, ErrOutcomeUnknown)
 	}
 	return e
 }
 
+// maxKept is how many bytes of an answer an error keeps.
+const maxKept = 64 << 10
+
 // undecoded returns the error of an answer that is good but for a property.
-func undecoded(req *graph.Request, a *graph.Answer) *DecodeError {
+func undecoded(ctx context.Context, req *graph.Request, a *graph.Answer) *DecodeError {
 	fails := func(part []byte) bool {
-		_, _, err := req.Into.Read(part)
+		err := req.Into.Read(part)
 		return err != nil && !errors.Is(err, graph.ErrNoCollection) // a part may be without
 	}
 	return &DecodeError{
@@ -302,8 +336,8 @@ func undecoded(req *graph.Request, a *graph.Answer) *DecodeError {
 		StatusCode:      a.Status,
 		RequestID:       a.RequestID(),
 		ClientRequestID: a.ClientRequestID(),
-		Property:        unreadable(a.Body, fails),
-		Body:            a.Body,
+		Property:        unreadable(ctx, a.Body, fails),
+		Body:            bytes.Clone(a.Body[:min(len(a.Body), maxKept)]),
 		Err:             a.Unread,
 	}
 }
@@ -339,7 +373,7 @@ func (f foreign) Is(target error) bool {
 }
 func (f foreign) As(target any) bool {
 	switch target.(type) {
-	case **Error, **DecodeError, **graph.TokenError, **graph.Withheld, **pace.GateError, **stop:
+	case **Error, **DecodeError, **LimitError, **graph.LimitError, **graph.OutageError, **graph.TokenError, **graph.Withheld, **pace.GateError, **stop:
 		return false
 	}
 	return errors.As(f.err, target)
@@ -349,85 +383,4 @@ func (f foreign) As(target any) bool {
 // sent.
 func invalid(op, format string, args ...any) *Error {
 	return &Error{Op: op, kinds: []error{ErrInvalidArgument}, cause: fmt.Errorf(format, args...)}
-}
-
-// judgments are the messages by which Graph refuses a license change for a
-// reason of its own. The fragments are those parts that stay the same.
-var judgments = []struct {
-	fragment string
-	kind     error // nil: none that callers would tell apart
-}{
-	{"invalid usage location", ErrUsageLocation},
-	{"not available in the user's usage location", ErrUsageLocation},
-	{"does not have any available licenses", ErrNoAvailableLicenses},
-	{"does not correspond to a valid company license", ErrUnknownSKU},
-	{"depends on the service plan", ErrPlanDependency},
-	{"are mutually exclusive", ErrPlanConflict},
-	{"does not have a corresponding license", ErrNotAssigned},
-	{"inherited from a group membership", ErrInherited},
-	{"no license changes provided", ErrNoChanges},
-	{"same value for property proxyaddresses", ErrProxyAddressConflict},
-	{"cannot be assigned to a user", nil},
-}
-
-// judged reports whether an answer decides on the license change itself, and
-// which of the judgments it is.
-func judged(status int, message string) (kind error, ok bool) {
-	if status != http.StatusBadRequest {
-		return nil, false
-	}
-	message = strings.ToLower(message)
-	for _, j := range judgments {
-		if strings.Contains(message, j.fragment) {
-			return j.kind, true
-		}
-	}
-	return nil, false
-}
-
-// kindsOf maps what Graph answered to our sentinels.
-func kindsOf(status int, code, message string) []error {
-	var kinds []error
-	switch {
-	case graph.Throttled(status, code):
-		kinds = append(kinds, ErrThrottled)
-	case status == http.StatusUnauthorized:
-		kinds = append(kinds, ErrUnauthorized)
-	case status == http.StatusForbidden:
-		kinds = append(kinds, ErrForbidden)
-	case status == http.StatusNotFound:
-		kinds = append(kinds, ErrNotFound)
-	case code == graph.CodeConcurrency:
-		kinds = append(kinds, ErrConcurrentChange)
-	case code == "Directory_ExpiredPageToken":
-		kinds = append(kinds, ErrListingExpired)
-	case status == http.StatusBadRequest && strings.Contains(strings.ToLower(message), "/me request is only valid with delegated"):
-		kinds = append(kinds, ErrDelegatedOnly)
-	case graph.Uncertain(status):
-		kinds = append(kinds, ErrUnavailable)
-	}
-	if kind, _ := judged(status, message); kind != nil {
-		kinds = append(kinds, kind)
-	}
-	return kinds
-}
-
-var idsInMessages = regexp.MustCompile(`(?i)\b(?:sku|license|service plan)|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}`)
-
-// idsIn returns the GUIDs in one of Graph's messages; the word before them
-// says what they are ids of.
-func idsIn(message string) (skus, plans []uuid.UUID) {
-	var list *[]uuid.UUID
-	for _, found := range idsInMessages.FindAllString(message, -1) {
-		id, err := uuid.Parse(found)
-		switch {
-		case err != nil && strings.HasPrefix(strings.ToLower(found), "service"):
-			list = &plans
-		case err != nil:
-			list = &skus
-		case list != nil && !slices.Contains(*list, id):
-			*list = append(*list, id)
-		}
-	}
-	return skus, plans
 }

@@ -83,9 +83,10 @@ func fails(err error) step {
 }
 
 var (
-	okUser  = reply(200, `{"id":"`+userID+`"}`)
-	okGroup = reply(202, `{"id":"`+groupID+`"}`)
-	lost    = fails(errors.New("connection reset by peer"))
+	okUser     = reply(200, `{"id":"`+userID+`"}`)
+	okGroup    = reply(202, `{"id":"`+groupID+`"}`)
+	okLocation = reply(204, "", "Request-Id", "1f8f7f5c-6d4b-4b0e-8a2c-5f5c4d1f0c11")
+	lost       = fails(errors.New("connection reset by peer"))
 )
 
 // A sent is a request as it went over the wire.
@@ -341,6 +342,7 @@ var sentinels = []struct {
 	{"ListingExpired", licensing.ErrListingExpired},
 	{"UnsafeLink", licensing.ErrUnsafeLink},
 	{"Stopped", licensing.ErrStopped},
+	{"TooLarge", licensing.ErrTooLarge},
 	{"NoAvailableLicenses", licensing.ErrNoAvailableLicenses},
 	{"UsageLocation", licensing.ErrUsageLocation},
 	{"PlanDependency", licensing.ErrPlanDependency},

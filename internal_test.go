@@ -1,6 +1,7 @@
 package licensing
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"reflect"
@@ -10,12 +11,23 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/graphlicensing/licensing/internal/graph"
 )
 
 // What package licensing_test sees of the inside.
 
 // ObjectsKept returns for how many objects c keeps something.
 func ObjectsKept(c *Client) int { return c.turns.Len() }
+
+// TakeTurn takes the turn to write to a user, and returns what gives it back.
+func TakeTurn(c *Client, user string) (release func()) {
+	t, err := c.turns.Take(context.Background(), graph.User(user).Key(), time.Hour)
+	if err != nil {
+		panic(err)
+	}
+	return t.Release
+}
 
 func swapID(n byte) uuid.UUID { return uuid.UUID{6: 0x40, 8: 0x80, 15: n} }
 
@@ -184,7 +196,7 @@ func TestRecentLicenses(t *testing.T) {
 			t.Error("an empty memory knows something")
 		}
 		at := time.Now()
-		r.changed("user x", AssignLicenseRequest{AddLicenses: []AssignedLicense{license}, RemoveLicenses: []uuid.UUID{b}}, at)
+		r.changed("user x", AssignLicenseRequest{AddLicenses: []AssignedLicense{license}, RemoveLicenses: []uuid.UUID{b}}, nil, at)
 		if w, ok := r.license("user x", a); !ok || w.removed || !samePlans(w.license.DisabledPlans, swapIDs(9)) || !w.at.Equal(at) {
 			t.Errorf("got %+v, %t", w, ok)
 		}
@@ -201,7 +213,7 @@ func TestRecentLicenses(t *testing.T) {
 		}
 
 		time.Sleep(readLag - 1)
-		r.changed("user x", AssignLicenseRequest{AddLicenses: []AssignedLicense{{SKUID: b}}}, time.Now())
+		r.changed("user x", AssignLicenseRequest{AddLicenses: []AssignedLicense{{SKUID: b}}}, nil, time.Now())
 		if _, ok := r.license("user x", a); !ok {
 			t.Error("forgotten too early")
 		}
@@ -239,7 +251,7 @@ func TestRecentsThatWereRefuted(t *testing.T) {
 	t.Parallel()
 	a, b := swapID(1), swapID(2)
 	var r recents
-	r.changed("user x", AssignLicenseRequest{AddLicenses: []AssignedLicense{{SKUID: a}}, RemoveLicenses: []uuid.UUID{b}}, time.Now())
+	r.changed("user x", AssignLicenseRequest{AddLicenses: []AssignedLicense{{SKUID: a}}, RemoveLicenses: []uuid.UUID{b}}, nil, time.Now())
 	r.unknown("user x", AssignLicenseRequest{AddLicenses: []AssignedLicense{{SKUID: b}}})
 	if _, ok := r.license("user x", b); ok {
 		t.Error("what was refuted counts")
@@ -247,7 +259,7 @@ func TestRecentsThatWereRefuted(t *testing.T) {
 	if w, ok := r.license("user x", a); !ok || w.removed {
 		t.Errorf("got %+v, %t", w, ok)
 	}
-	r.changed("user x", AssignLicenseRequest{AddLicenses: []AssignedLicense{{SKUID: b}}}, time.Now())
+	r.changed("user x", AssignLicenseRequest{AddLicenses: []AssignedLicense{{SKUID: b}}}, nil, time.Now())
 	if w, ok := r.license("user x", b); !ok || w.removed {
 		t.Errorf("got %+v, %t", w, ok)
 	}
@@ -279,39 +291,58 @@ func TestTheLatestOfRecents(t *testing.T) {
 		var r recents
 		r.located("user y")
 		time.Sleep(readLag - time.Minute)
-		r.changed("user x", AssignLicenseRequest{AddLicenses: []AssignedLicense{{SKUID: a}}}, time.Now())
+		r.changed("user x", AssignLicenseRequest{AddLicenses: []AssignedLicense{{SKUID: a}}}, nil, time.Now())
 		time.Sleep(time.Minute)
-		r.changed("user x", AssignLicenseRequest{RemoveLicenses: []uuid.UUID{a}}, time.Now())
+		r.changed("user x", AssignLicenseRequest{RemoveLicenses: []uuid.UUID{a}}, nil, time.Now())
 		if w, ok := r.license("user x", a); !ok || !w.removed || len(r.old) != 2 {
 			t.Errorf("got %+v, %t, and %d old objects", w, ok, len(r.old))
 		}
 	})
 }
 
-// Of one object no more is kept than there is to know.
+// Of one object the latest writes are kept, and no more.
 func TestRecentsOfOneObject(t *testing.T) {
 	t.Parallel()
-	a, b, c := swapID(1), swapID(2), swapID(3)
-	adding := func(sku uuid.UUID) AssignLicenseRequest {
-		return AssignLicenseRequest{AddLicenses: []AssignedLicense{{SKUID: sku}}}
+	a := swapID(1)
+	var r recents
+	for i := range 2 * maxPerKey {
+		r.changed("user x", AssignLicenseRequest{AddLicenses: []AssignedLicense{{SKUID: a, DisabledPlans: swapIDs(byte(i + 1))}}}, nil, time.Now())
+	}
+	w, known := r.license("user x", a)
+	if n := len(r.young["user x"]); !known || n != maxPerKey || len(w.before) != n-1 || !samePlans(w.license.DisabledPlans, swapIDs(byte(2*maxPerKey))) {
+		t.Errorf("%d notes, %d states before %v", n, len(w.before), w.license.DisabledPlans)
+	}
+}
+
+// A read is outdated that shows what an earlier write made, or what an edit found
+// before, whatever its time is. Else the time decides.
+func TestOutdatedReads(t *testing.T) {
+	t.Parallel()
+	a, now := swapID(1), time.Now()
+	adding := func(off ...byte) AssignLicenseRequest {
+		return AssignLicenseRequest{AddLicenses: []AssignedLicense{{SKUID: a, DisabledPlans: swapIDs(off...)}}}
 	}
 	var r recents
-	for i, step := range []struct {
-		note func()
-		want int
+	r.changed("user x", adding(1), []AssignedLicense{{SKUID: a, DisabledPlans: swapIDs(7)}}, now)
+	r.changed("user x", adding(1, 2), nil, now)
+	w, known := r.license("user x", a)
+	if !known {
+		t.Fatal("nothing is known")
+	}
+	for _, test := range []struct {
+		name string
+		off  []uuid.UUID
+		at   time.Time
+		want bool
 	}{
-		{func() { r.changed("user x", adding(a), time.Now()) }, 1},
-		{func() { r.located("user x") }, 2},
-		{func() {
-			r.changed("user x", AssignLicenseRequest{AddLicenses: []AssignedLicense{{SKUID: b}}, RemoveLicenses: []uuid.UUID{c}}, time.Now())
-		}, 3},
-		{func() { r.located("user x") }, 3},
-		{func() { r.changed("user x", adding(b), time.Now()) }, 4}, // c is not in it
-		{func() { r.unknown("user x", AssignLicenseRequest{RemoveLicenses: []uuid.UUID{a, b, c}}) }, 2},
+		{"an earlier write", swapIDs(1), now.Add(time.Minute), true},
+		{"what an edit found", swapIDs(7), now.Add(time.Minute), true},
+		{"another's, later", swapIDs(3), now.Add(time.Minute), false},
+		{"another's, earlier", swapIDs(3), now.Add(-time.Minute), true},
+		{"the latest write", swapIDs(2, 1), now.Add(time.Minute), false},
 	} {
-		step.note()
-		if got := len(r.young["user x"]); got != step.want {
-			t.Errorf("after step %d there are %d notes, want %d", i, got, step.want)
+		if got := w.outdates(AssignedLicense{SKUID: a, DisabledPlans: test.off}, test.at); got != test.want {
+			t.Errorf("%s: outdated is %t", test.name, got)
 		}
 	}
 }
@@ -321,7 +352,7 @@ func TestRecentLicensesAreCopies(t *testing.T) {
 	t.Parallel()
 	a := swapID(1)
 	var r recents
-	r.changed("user x", AssignLicenseRequest{AddLicenses: []AssignedLicense{{SKUID: a, DisabledPlans: swapIDs(9)}}}, time.Now())
+	r.changed("user x", AssignLicenseRequest{AddLicenses: []AssignedLicense{{SKUID: a, DisabledPlans: swapIDs(9)}}}, nil, time.Now())
 	w, _ := r.license("user x", a)
 	w.license.DisabledPlans[0] = uuid.Nil
 	if w, _ = r.license("user x", a); !samePlans(w.license.DisabledPlans, swapIDs(9)) {

@@ -21,7 +21,9 @@
 //	}
 //
 // A token goes to the client's own host only, over https only (or to a
-// loopback address), and stands in no error and no log line.
+// loopback address). It stands in no error, result or log line, even where a
+// gateway quotes it: whatever comes back is searched for it, quoted, encoded or in
+// base64. Tokens of fewer than 16 characters are left alone.
 //
 // # Reading
 //
@@ -82,7 +84,12 @@
 // and it is as true as that of a single call. What is throttled is sent again,
 // however often; where Graph asks for a longer wait than [RetryPolicy] or ctx
 // allows, the run ends with [ErrThrottled]. For the rest the policy holds, but
-// for MaxElapsed.
+// for MaxElapsed. The runs of one client take turns, a batch each.
+//
+// An outage is waited out for BulkOptions.MaxOutage: the service or the way to it
+// fails for three objects or more, one after the other. Meanwhile a request is
+// made now and then, and attempts do not count. What was not sent when the run
+// gives up fails with [ErrStopped].
 //
 // An [Operation] and an [OperationResult] are plain data that travels as lines
 // of JSON, the error with its kinds, so that a run can be planned, reviewed,
@@ -117,6 +124,18 @@
 // and the write path's own answer decides, so that an operation is reported
 // as failed only if it did not happen; where that cannot be found out the
 // error is [ErrOutcomeUnknown].
+//
+// A request that was given up may still be carried out, later: for RetryPolicy.Fence
+// after one that stalled, and for 30 seconds after one that broke off or was
+// answered with a 500, 502 or 503. Until then other changes of the same user or
+// group wait, and a refusal does not settle what an earlier request did: a call
+// ends with the refusal and ErrOutcomeUnknown, and a run asks again.
+//
+// A success has to be Graph's: an answer without an id, without a member of OData
+// and without a request-id is none, and one about somebody else is none either.
+//
+// Answers are counted before they are decoded. One that has more in it than Graph
+// sends is an error of the kind [ErrTooLarge], whose cause is a [*LimitError].
 //
 // A context without a deadline is fine: MaxElapsed bounds each call, and in a
 // listing each page. Only [Client.WaitForGroup] and [Client.WaitForUser] go on
@@ -167,8 +186,8 @@ var (
 
 // A TokenSource returns an access token for Graph. It is asked before each
 // request, and once more after a 401; it should cache, must be safe for
-// concurrent use, and has to give up when ctx ends. An error from it is not
-// retried.
+// concurrent use, and has to give up when ctx ends. A call fails with its error;
+// a run of [Client.Bulk] waits, once anything of the client's has got through.
 type TokenSource func(ctx context.Context) (string, error)
 
 // StaticToken returns a source of one token, as a command line tool may get it
@@ -217,6 +236,10 @@ func NewClient(tokens TokenSource, opts ...Option) (*Client, error) {
 	}
 	if s.httpClient != nil {
 		config.HTTPClient = *s.httpClient
+	}
+	config.OutageWait = config.Policy.MaxWait
+	if s.policy.MaxWait == 0 {
+		config.OutageWait = graph.Forever
 	}
 	config.Pacer = pace.New(s.perSecond, s.burst, config.Policy.MaxWait)
 	return &Client{service: graph.New(config), turns: new(turn.Turns), recent: new(recents)}, nil

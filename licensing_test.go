@@ -594,7 +594,7 @@ func TestLogLinesNameTheRoute(t *testing.T) {
 	t.Parallel()
 	for _, o := range operations {
 		logger, out := lines(slog.LevelDebug)
-		client := newClient(t, newScript(t, reply(o.status, `{}`)), licensing.WithLogger(logger))
+		client := newClient(t, newScript(t, reply(o.status, `{"@odata.context":"x"}`)), licensing.WithLogger(logger))
 		if _, err := o.call(t.Context(), client); err != nil {
 			t.Fatal(err)
 		}

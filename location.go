@@ -39,13 +39,15 @@ func (c *Client) newLocation(ctx context.Context, user, countryCode string) (*wr
 	if len(countryCode) != 2 || !slices.Contains(strings.Fields(countries), country) {
 		return nil, invalid(op, "countryCode is not one of ISO 3166 alpha-2")
 	}
-	w, err := c.newWrite(ctx, op, graph.User(user), http.MethodPatch, "", []byte(`{"usageLocation":"`+country+`"}`))
+	w, err := c.newWrite(ctx, op, graph.User(user), http.MethodPatch, "", []byte(locationBody(country)))
 	if err != nil {
 		return nil, err
 	}
 	w.locates = true
 	return &w, nil
 }
+
+func locationBody(country string) string { return `{"usageLocation":"` + country + `"}` }
 
 // awaitLocation sends a request of the write again while it is refused, by err,
 // for a usage location that this client has only just set.
@@ -66,6 +68,19 @@ func (w *write) awaitLocation(ctx context.Context, req *graph.Request, err error
 		err = w.send(ctx, req)
 	}
 	return err
+}
+
+// lookUp settles whether a usage location was set, of which there is no answer that
+// says so: it reads the user. Of a read that does not show it nothing follows, since
+// reads lag behind.
+func (w *write) lookUp(ctx context.Context, doubt error) error {
+	var user userAnswer
+	read := rereading(&w.request, &user)
+	read.Tries = 1
+	if w.client.get(ctx, &read) == nil && string(w.request.Body) == locationBody(strings.ToUpper(user.UsageLocation)) {
+		return nil
+	}
+	return doubt
 }
 
 // countries are the codes of ISO 3166 alpha-2, and XK for Kosovo.

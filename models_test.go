@@ -375,8 +375,8 @@ func TestLenientDecodingOfUsers(t *testing.T) {
 		name, body string
 		want       licensing.User
 	}{
-		{"nothing", `{}`, licensing.User{}},
-		{"blanks around it", " \r\n\t{ } \n", licensing.User{}},
+		{"nothing", `{"@odata.context":"x"}`, licensing.User{}},
+		{"blanks around it", " \r\n\t{ \"@odata.context\" : \"x\" } \n", licensing.User{}},
 		{"unknown properties", `{"@odata.type":"#microsoft.graph.user","skuId":7,"manager":{"id":1},"assignedLicenses":[{"@odata.type":"x","skuId":"aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa","extra":[{}]}]}`,
 			licensing.User{AssignedLicenses: []licensing.AssignedLicense{{SKUID: skuA}}}},
 		{"null for everything", `{"id":null,"accountEnabled":null,"assignedLicenses":null,"assignedPlans":null,"businessPhones":null,"city":null,"licenseAssignmentStates":null,"onPremisesSyncEnabled":null,"provisionedPlans":null,"usageLocation":null}`,

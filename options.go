@@ -53,7 +53,8 @@ func WithBaseURL(rawURL string) Option {
 // WithHTTPClient uses a copy of hc, with its Transport, Jar and Timeout, which
 // applies to each attempt. Redirects are never followed, whatever hc says.
 //
-// A Transport is used as it is, and has to end with its request's context. One
+// A Transport is used as it is, and has to end with its request's context; the
+// bodies of its answers need not, and are left alone when that ends. One
 // that gets tokens should do so under a context of its own: a connection for a
 // token looks like one to Graph when that then cannot be reached.
 //
@@ -85,8 +86,9 @@ type RetryPolicy struct {
 	// MinWait is the first wait where the server asks for none; by default
 	// 1 s. Each further one can be twice as long, up to 30 s, at random.
 	MinWait time.Duration
-	// MaxWait is the longest Retry-After that is waited for; by default 3 min.
-	// A call that is asked to wait longer returns at once.
+	// MaxWait is the longest Retry-After that is waited for; by default 3 min,
+	// and in an outage of Bulk as long as the outage is waited out. A call that
+	// is asked to wait longer returns at once.
 	MaxWait time.Duration
 	// AttemptTimeout bounds one request and its answer; by default 60 s.
 	AttemptTimeout time.Duration
@@ -94,7 +96,8 @@ type RetryPolicy struct {
 	// Bulk it does not hold, since operations there wait for each other.
 	MaxElapsed time.Duration
 	// Fence is how long a write that stalled may still land; by default 2 min.
-	// Until then different writes to the same object are kept back.
+	// One that failed in another way may for 30 s, if Fence is not less. Until
+	// then different writes to the same object are kept back.
 	Fence time.Duration
 }
 

@@ -388,7 +388,7 @@ func TestThePlaceholderOfTheReprocessPageIsADecodeError(t *testing.T) {
 // given a value.
 func TestTheRestOfTheReprocessAnswer(t *testing.T) {
 	t.Parallel()
-	s := newScript(t, reply(200, strings.Replace(reprocessAnswer, "skuId-value", firstSKU.String(), 1)))
+	s := newScript(t, reply(200, strings.Replace(reprocessAnswer, "skuId-value", firstSKU.String(), 1), "request-id", "r1"))
 	got, err := newClient(t, s.mocked("POST /users/047dd774-f1c4-40f2-82f0-278de79f9b83/reprocessLicenseAssignment")).ReprocessUserLicense(t.Context(), reprocessedID)
 	if err != nil {
 		t.Fatal(err)

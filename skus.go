@@ -76,7 +76,7 @@ type InheritedLicense struct {
 //
 // Graph: https://learn.microsoft.com/graph/api/subscribedsku-list
 func (c *Client) SubscribedSKUs(ctx context.Context) ([]SubscribedSKU, error) {
-	return collect(listed(ctx, c, listing{op: "list subscribed SKUs", object: graph.Tenant, action: "/subscribedSkus"}, item[SubscribedSKU]))
+	return collect(listed(ctx, c, listing{op: "list subscribed SKUs", object: graph.Tenant, action: "/subscribedSkus", whole: true}, item[SubscribedSKU]))
 }
 
 // UserLicenseDetails returns the SKUs that a user has, directly or through a
@@ -113,7 +113,7 @@ func (c *Client) MyLicenseDetails(ctx context.Context) ([]LicenseDetails, error)
 }
 
 func licenseDetails(ctx context.Context, c *Client, op string, obj graph.Object) ([]LicenseDetails, error) {
-	return collect(listed(ctx, c, listing{op: op, object: obj, action: "/licenseDetails"}, item[LicenseDetails]))
+	return collect(listed(ctx, c, listing{op: op, object: obj, action: "/licenseDetails", whole: true}, item[LicenseDetails]))
 }
 
 // item returns an item of a page that needs no translation.

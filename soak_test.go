@@ -61,7 +61,7 @@ func soakFor(t *testing.T, d time.Duration, http2 bool) {
 			}
 			fmt.Fprintf(w, `{"responses":[%s]}`, strings.Join(list, ","))
 		default:
-			io.WriteString(w, `{}`)
+			io.WriteString(w, `{"@odata.context":"x"}`)
 		}
 	}))
 	server.EnableHTTP2 = http2

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/google/uuid"
 
@@ -87,9 +86,10 @@ func (c *Client) updatePlans(ctx context.Context, op string, obj graph.Object, s
 // An editor works out a change of what an object has, on the strength of what it
 // has now.
 type editor struct {
-	write *write          // that the change is to be
-	known bool            // what the object has was read
-	all   []SubscribedSKU // the tenant's, once they were read
+	write *write            // that the change is to be
+	known bool              // what the object has was read
+	found []AssignedLicense // of what was asked for
+	all   []SubscribedSKU   // the tenant's, once they were read
 }
 
 // edit works out a change in the object's turn, and makes it unless it is
@@ -108,7 +108,8 @@ func (c *Client) edit(ctx context.Context, op string, obj graph.Object, plan fun
 	if err := w.passFence(ctx, turn); err != nil {
 		return nil, err
 	}
-	change, err := plan(&editor{write: &w})
+	e := editor{write: &w}
+	change, err := plan(&e)
 	if unread, ok := errors.AsType[*DecodeError](err); ok { // which would say that a change was accepted
 		return nil, refused(&w.request, ErrUnavailable, "%v", unread)
 	}
@@ -116,7 +117,7 @@ func (c *Client) edit(ctx context.Context, op string, obj graph.Object, plan fun
 		return nil, err
 	}
 	if !change.empty() {
-		if err := w.assigning(change).makeInTurn(ctx, turn); err != nil {
+		if err := w.assigning(change).makeInTurn(ctx, turn, e.found); err != nil {
 			return nil, err
 		}
 	}
@@ -150,8 +151,13 @@ func (e *editor) holding(ctx context.Context, sku uuid.UUID) (license AssignedLi
 		into.identify(read.Object)
 		e.known = true
 	}
+	defer func() {
+		if ok {
+			e.found = append(e.found, license)
+		}
+	}()
 	license, at, groups, ok := into.holding(sku)
-	if w, known := c.recent.license(e.write.key, sku); known && !at.Truncate(time.Second).After(w.at) { // answers tell whole seconds
+	if w, known := c.recent.license(e.write.key, sku); known && w.outdates(license, at) {
 		return w.license, groups, !w.removed, nil
 	}
 	return license, groups, ok, nil
@@ -161,7 +167,7 @@ func (e *editor) holding(ctx context.Context, sku uuid.UUID) (license AssignedLi
 func (e *editor) sku(ctx context.Context, id uuid.UUID) (SubscribedSKU, error) {
 	request := &e.write.request
 	if e.all == nil {
-		all, err := collect(listed(ctx, e.write.client, listing{op: request.Op, object: graph.Tenant, action: "/subscribedSkus", within: request}, item[SubscribedSKU]))
+		all, err := collect(listed(ctx, e.write.client, listing{op: request.Op, object: graph.Tenant, action: "/subscribedSkus", whole: true, within: request}, item[SubscribedSKU]))
 		if err != nil {
 			return SubscribedSKU{}, err
 		}

@@ -281,7 +281,7 @@ func TestGroup(t *testing.T) {
 // What was asked for by is in the result also where Graph does not say it.
 func TestReadsTellWhoWasRead(t *testing.T) {
 	t.Parallel()
-	client := newClient(t, newScript(t, reply(200, `{}`), reply(200, `{}`), reply(200, `{}`)).mocked(
+	client := newClient(t, newScript(t, times(3, reply(200, `{"@odata.context":"x"}`))...).mocked(
 		"GET /users/"+userID+userSelect, "GET /users/adele@contoso.example"+userSelect, "GET /groups/"+groupID+groupSelect))
 	if user, err := client.User(t.Context(), userID); err != nil || user.ID != userID {
 		t.Errorf("got %+v, %v", user, err)

@@ -138,7 +138,7 @@ func TestWaitForUser(t *testing.T) {
 		"plans that differ":        {wantA(planB, planA), []step{userHas(direct), userHas(direct), userHas(part), userHas(part)}, nil},
 		"a removal":                {remove(skuA), []step{userHas(direct), userHas(), userHas()}, nil},
 		"a removal, inherited too": {remove(skuA), []step{userHas(direct, inherited), userHas(inherited), userHas(inherited)}, nil},
-		"nothing told":             {remove(skuA), []step{reply(200, `{}`), reply(202, `{}`), userHas(), userHas()}, nil},
+		"nothing told":             {remove(skuA), []step{reply(200, `{"@odata.context":"x"}`), reply(202, `{"@odata.context":"x"}`), userHas(), userHas()}, nil},
 		"null states are none":     {remove(skuA), []step{userHas(direct), okUser, okUser}, nil},
 		"an error midway":          {wantA(), []step{userHas(direct), graphError(403, "Authorization_RequestDenied", "No.")}, licensing.ErrForbidden},
 		"no such user":             {wantA(), []step{graphError(404, "Request_ResourceNotFound", "Gone.")}, licensing.ErrNotFound},

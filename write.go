@@ -23,6 +23,7 @@ type write struct {
 	locates bool                 // the request sets a usage location
 	into    answer               // of Graph
 	member  *batch.Member        // of a run, by which the requests go; else nil
+	rests   func(bool)           // tells the run that the write waits, and that it goes on
 
 	last    graph.Answer // to the latest request, with what is known of all of them
 	altered bool         // a part of the change was made by itself, or may have been
@@ -103,7 +104,7 @@ func (w *write) make(ctx context.Context) error {
 		return err
 	}
 	defer turn.Release()
-	return w.makeInTurn(ctx, turn)
+	return w.makeInTurn(ctx, turn, nil)
 }
 
 // takeTurn waits until no other write to the object is under way.
@@ -130,10 +131,20 @@ func (w *write) passFence(ctx context.Context, t *turn.Turn) error {
 	case wait >= w.client.service.Left(ctx, &w.request):
 		return w.unmade(errFenced, wait)
 	}
-	if err := w.client.service.Sleep(ctx, wait); err != nil {
+	if err := w.rest(ctx, wait); err != nil {
 		return w.unmade(err, 0)
 	}
 	return nil
+}
+
+// rest waits. A run has room for others meanwhile.
+func (w *write) rest(ctx context.Context, d time.Duration) error {
+	if w.member != nil {
+		w.member.Idle()
+		w.rests(true)
+		defer w.rests(false)
+	}
+	return w.client.service.Sleep(ctx, d)
 }
 
 var errFenced = errors.New("an earlier write to the same object stalled and may still land")
@@ -141,8 +152,9 @@ var errFenced = errors.New("an earlier write to the same object stalled and may 
 // text tells the write from others to the object.
 func (w *write) text() string { return w.request.Action + string(w.request.Body) }
 
-// makeInTurn makes the write, and notes what it may do to those after it.
-func (w *write) makeInTurn(ctx context.Context, t *turn.Turn) error {
+// makeInTurn makes the write, and notes what it may do to those after it. From is
+// what it goes by if it is an edit.
+func (w *write) makeInTurn(ctx context.Context, t *turn.Turn, from []AssignedLicense) error {
 	if err := w.passFence(ctx, t); err != nil {
 		return err
 	}
@@ -157,11 +169,16 @@ func (w *write) makeInTurn(ctx context.Context, t *turn.Turn) error {
 			err = w.settle(ctx) // which notes the parts that it makes
 		}
 		if err == nil || w.last.Outcome == graph.Applied { // an answer that cannot be read is one
-			recent.changed(w.key, change, w.last.Date())
+			recent.changed(w.key, change, from, w.last.Date())
 		}
 	}
-	if w.locates && w.last.Outcome == graph.Applied {
-		recent.located(w.key)
+	if w.locates {
+		if errors.Is(err, graph.ErrBare) {
+			err = w.lookUp(ctx, err)
+		}
+		if err == nil {
+			recent.located(w.key)
+		}
 	}
 	if !w.last.Late.IsZero() {
 		t.Stall(w.text(), w.last.Late)
@@ -172,8 +189,25 @@ func (w *write) makeInTurn(ctx context.Context, t *turn.Turn) error {
 	return err
 }
 
-// send sends a request of the write, alone or with those of others.
+// send sends a request of the write, alone or with those of others. In a run there
+// is time to find out what a refusal means that came while an earlier request of
+// the write may still be carried out: it is sent again when that is over.
 func (w *write) send(ctx context.Context, req *graph.Request) error {
+	for {
+		err := w.sendOnce(ctx, req)
+		_, refused := judged(w.last.Status, w.last.Problem().Message)
+		left := time.Until(w.last.Late)
+		if w.member == nil || !refused || !w.last.Doubted || left <= 0 || gone(err) || w.client.service.Policy().MaxAttempts == 1 {
+			return err
+		}
+		if w.rest(ctx, left) != nil {
+			return err // which is still in doubt
+		}
+	}
+}
+
+// sendOnce is send, once.
+func (w *write) sendOnce(ctx context.Context, req *graph.Request) error {
 	earlier := w.last.Sent
 	if w.member != nil {
 		w.last = w.client.service.SendBy(ctx, req, w.member.Carry)
@@ -185,7 +219,7 @@ func (w *write) send(ctx context.Context, req *graph.Request) error {
 	case w.last.Good():
 		return nil
 	case w.last.Outcome == graph.Applied:
-		return undecoded(&w.request, &w.last)
+		return undecoded(ctx, &w.request, &w.last)
 	}
 	return w.failure()
 }
@@ -206,13 +240,17 @@ func (w *write) unmade(err error, after time.Duration) *Error {
 	return w.failure()
 }
 
+// died returns the error of a write whose goroutine ended on the way.
+func (w *write) died() *Error {
+	w.last.Verdict = graph.Verdict{Outcome: graph.Doubtful, Err: errors.New("the goroutine of the request ended")}
+	w.last.Doubted = true
+	return w.failure()
+}
+
 // pause waits between two requests, and returns the last answer's error where
 // the context ends meanwhile.
 func (w *write) pause(ctx context.Context, d time.Duration) error {
-	if w.member != nil {
-		w.member.Idle()
-	}
-	if err := w.client.service.Sleep(ctx, d); err != nil {
+	if err := w.rest(ctx, d); err != nil {
 		w.last.Err = err
 		return w.failure()
 	}
@@ -302,7 +340,7 @@ type part struct {
 func (w *write) sendPart(ctx context.Context, p part) error {
 	err := w.send(ctx, &p.request)
 	if w.last.Outcome == graph.Applied {
-		w.client.recent.changed(w.key, p.change, w.last.Date())
+		w.client.recent.changed(w.key, p.change, nil, w.last.Date())
 	}
 	return err
 }

@@ -77,7 +77,7 @@ var replies = []row{
 	{name: "200, empty", replies: []reply{answer(200, "", "")},
 		ours: `5×, licensing.Error: assign user license: outcome unknown: 200 OK: not an answer of Microso…`},
 	{name: "204", replies: []reply{answer(204, "", "")},
-		ours: `1×, id`},
+		ours: `5×, licensing.Error: assign user license: outcome unknown: 204 No Content: not an answer of…`},
 	{name: "200, JSON that breaks off", replies: []reply{answer(200, "application/json", `{"id":"`+harness.User)},
 		ours: `5×, licensing.Error: assign user license: outcome unknown: 200 OK: not an answer of Microso…`},
 	{name: "200, a portal's page", replies: []reply{answer(200, "text/html", page)},

@@ -92,7 +92,7 @@ type Fault struct {
 type plannedFault struct {
 	Fault
 	skip, left  int       // left is negative forever
-	from, until time.Time // until is zero forever
+	from, until time.Time // zero: from the beginning, and forever
 }
 
 // over reports whether the time of f is over.
@@ -103,7 +103,10 @@ func (f *plannedFault) over(now time.Time) bool { return !f.until.IsZero() && !n
 // when a field makes no sense, by itself or without another one.
 func (t *Tenant) Fail(f Fault) {
 	f.check()
-	planned := &plannedFault{Fault: f, skip: f.Skip, left: f.Times, from: time.Now().Add(f.After)}
+	planned := &plannedFault{Fault: f, skip: f.Skip, left: f.Times}
+	if f.After > 0 || f.For > 0 { // else a tenant may go from one clock to another
+		planned.from = time.Now().Add(f.After)
+	}
 	if f.For > 0 {
 		planned.until = planned.from.Add(f.For)
 	}

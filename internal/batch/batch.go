@@ -20,9 +20,11 @@ package batch
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -39,15 +41,18 @@ type Batcher struct {
 	service   *graph.Service
 	ctx       context.Context // of the requests
 	waiting   context.Context // of what waits to be sent
+	started   time.Time
+	patient   time.Duration // in an outage
+	party     pace.Party    // the workers, for the pacer
 	queue     *queue
 	throttled atomic.Int64
 }
 
 // New returns a batcher of batches of size, which is [Most] at the most. Ctx is
 // that of the requests. When waiting ends, which is ctx or made from it, nothing
-// is sent any more.
-func New(ctx, waiting context.Context, service *graph.Service, size int) *Batcher {
-	b := &Batcher{service: service, ctx: ctx, waiting: waiting}
+// is sent any more, nor when the channel has been out for the time of outage.
+func New(ctx, waiting context.Context, service *graph.Service, size int, outage time.Duration) *Batcher {
+	b := &Batcher{service: service, ctx: ctx, waiting: waiting, started: time.Now(), patient: outage}
 	b.queue = newQueue(size, b.ended)
 	return b
 }
@@ -73,18 +78,39 @@ func (b *Batcher) Wake() { b.queue.wake() }
 // Full says that no further members join, so that nobody is waited for.
 func (b *Batcher) Full() { b.queue.full() }
 
+// Halt ends the sending, with the reason for what is queued and still to come.
+func (b *Batcher) Halt(why error) { b.queue.stop(&graph.Withheld{Err: why}) }
+
 // Halted returns why nothing is sent any more, nil as long as something is.
 func (b *Batcher) Halted() *graph.Withheld { return b.queue.halted() }
 
 // End lets the workers go when the queue is empty.
 func (b *Batcher) End() { b.queue.end() }
 
-// Work sends batches, one after the other, until [Batcher.End].
-func (b *Batcher) Work() {
+// Work sends batches, one after the other, until [Batcher.End]. What a worker dies
+// of, stop is called with: a panic's value, or nil for a Goexit. What it had to
+// send is in doubt then.
+func (b *Batcher) Work(stop func(panicked any)) {
 	pacer := b.service.Pacer()
+	var parcels []*parcel
+	var pass pace.Pass
+	defer func() {
+		if parcels == nil {
+			return
+		}
+		stop(recover())
+		pacer.Settled(pass)
+		for _, p := range parcels {
+			p.reply(graph.Reply{Err: errDied, ID: p.request.ID})
+		}
+	}()
 	for b.queue.wait() {
-		var parcels []*parcel
-		pass, err := pacer.Admit(b.waiting, b.patience(), b.queue.size, func() int {
+		if out := b.givenUp(); out != nil {
+			b.queue.stop(out)
+			continue
+		}
+		var err error
+		pass, err = pacer.Admit(b.waiting, &b.party, b.patience, b.queue.size, func() int {
 			parcels = b.queue.take()
 			return len(parcels)
 		})
@@ -97,25 +123,63 @@ func (b *Batcher) Work() {
 				<-p.idle
 			}
 		}
+		parcels = nil
 		pacer.Settled(pass)
 	}
 }
 
+var errDied = errors.New("the goroutine of the request ended")
+
 // patience is how long the pacer's gate is waited for.
 func (b *Batcher) patience() time.Duration {
-	most := b.service.Policy().MaxWait
+	policy := b.service.Policy()
+	most := policy.MaxWait
+	if out, left := b.outage(); out != nil {
+		most = min(left, b.service.OutageWait())
+	}
 	if deadline, ok := b.waiting.Deadline(); ok {
 		most = min(most, time.Until(deadline))
 	}
 	return most
 }
 
+// unserved is how long is waited where it may be what was configured that is wrong.
+const unserved = 30 * time.Second
+
+// outage returns why the channel is out, nil if it is not, and for how long it is
+// still waited for.
+func (b *Batcher) outage() (out *graph.OutageError, left time.Duration) {
+	out = b.service.Outage()
+	if out == nil {
+		return nil, 0
+	}
+	most := b.patient
+	if out.Setup {
+		most = min(most, unserved)
+	}
+	out.For = min(out.For, time.Since(b.started))
+	return out, most - out.For
+}
+
+// givenUp says why nothing is sent any more, where the channel is out for too
+// long.
+func (b *Batcher) givenUp() *graph.Withheld {
+	if out, left := b.outage(); out != nil && left <= 0 {
+		return &graph.Withheld{Err: out}
+	}
+	return nil
+}
+
 // withheld says why nothing is sent any more, where the pacer gave up.
 func (b *Batcher) withheld(err error) *graph.Withheld {
-	if closed, ok := err.(*pace.GateError); ok {
-		return &graph.Withheld{Err: closed, After: closed.After}
+	closed, ok := err.(*pace.GateError)
+	if !ok {
+		return b.ended() // for which the pacer gives up else
 	}
-	return b.ended() // for which the pacer gives up else
+	if out, _ := b.outage(); out != nil {
+		return &graph.Withheld{Err: out, After: closed.After}
+	}
+	return &graph.Withheld{Err: closed, After: closed.After}
 }
 
 // send sends requests and delivers their answers, or puts them back to be sent
@@ -125,11 +189,11 @@ func (b *Batcher) send(parcels []*parcel, pass pace.Pass) (delivered bool) {
 		p := parcels[0]
 		r := b.service.Try(b.ctx, p.request, p.next)
 		r.Pass = pass
-		p.answer <- r
+		p.reply(r)
 		return true
 	}
-	var answers contents
-	batch := b.service.SendOnce(b.ctx, &graph.Request{
+	answers := contents{most: 2 * len(parcels)} // a confused server answers twice
+	batch, token := b.service.SendOnce(b.ctx, &graph.Request{
 		Op:     "batch",
 		Object: graph.Tenant,
 		Method: http.MethodPost,
@@ -140,7 +204,7 @@ func (b *Batcher) send(parcels []*parcel, pass pace.Pass) (delivered bool) {
 	})
 	if batch.Attempts == 0 { // the context has ended
 		for _, p := range parcels {
-			p.answer <- graph.Reply{Err: &graph.Withheld{Err: batch.Err}}
+			p.reply(graph.Reply{Err: &graph.Withheld{Err: batch.Err}})
 		}
 		return false
 	}
@@ -152,17 +216,58 @@ func (b *Batcher) send(parcels []*parcel, pass pace.Pass) (delivered bool) {
 	whole.Pass, whole.Share = pass, rand.Float64()
 	var replies []graph.Reply
 	if batch.Good() {
+		b.queue.understood()
 		var foreign int
 		if replies, foreign = answers.replies(len(parcels), batch.Header); foreign > 0 {
 			b.service.Warn(b.ctx, "graph batch has answers to operations that were not in it", &batch, slog.Int("answers", foreign))
 		}
-	}
-	for i, p := range parcels {
-		r := whole
-		if replies != nil {
-			r.Status, r.Header, r.Body, r.Err = replies[i].Status, replies[i].Header, replies[i].Body, replies[i].Err
+		if slices.ContainsFunc(replies, func(r graph.Reply) bool { return r.Status/100 != 2 }) {
+			b.distrust(parcels, replies)
 		}
-		p.answer <- r
+	}
+	each := slices.Repeat([]graph.Reply{whole}, len(parcels))
+	requests := make([]*graph.Request, len(parcels))
+	for i, p := range parcels {
+		requests[i] = p.request
+		if replies != nil {
+			r := &each[i]
+			r.Status, r.Header, r.Body, r.Err = replies[i].Status, replies[i].Header, replies[i].Body, replies[i].Err
+			if replies[i].Late.After(r.Late) {
+				r.Late = replies[i].Late
+			}
+			r.Token = token // refused for one item, it may be renewed for all
+		}
+	}
+	b.service.Together(requests, each)
+	for i, p := range parcels {
+		p.reply(each[i])
 	}
 	return true
+}
+
+// distrust leaves in doubt what a batch was refused of in which an answer is about
+// another object: answers were exchanged, and a refusal does not say whose it is,
+// nor does one that a request stalled.
+func (b *Batcher) distrust(parcels []*parcel, replies []graph.Reply) {
+	misplaced := make([]bool, len(parcels))
+	var late time.Time
+	for i, p := range parcels {
+		misplaced[i] = graph.Misplaced(p.request, &replies[i])
+		if status := replies[i].Status; status == http.StatusGatewayTimeout || status == http.StatusRequestTimeout {
+			late = time.Now().Add(b.service.Policy().Fence)
+		}
+	}
+	if !slices.Contains(misplaced, true) {
+		return
+	}
+	for i, r := range replies {
+		if misplaced[i] || refuses(r.Status) {
+			replies[i] = graph.Reply{Err: errMixed, Late: late}
+		}
+	}
+}
+
+// refuses reports whether a status says that a request was not carried out.
+func refuses(status int) bool {
+	return status/100 == 4 && status != http.StatusRequestTimeout && status != http.StatusTooManyRequests
 }

@@ -1,12 +1,13 @@
 package batch
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/graphlicensing/licensing/internal/graph"
 )
@@ -36,42 +37,82 @@ func appendBody(body []byte, parcels []*parcel) []byte {
 
 // A contents is what a batch is answered with.
 type contents struct {
+	most  int // items that there may be
 	items []item
 }
 
-// An item is the answer to one request of a batch.
+// An item is the answer to one request of a batch. Its parts are those of the
+// batch's body.
 type item struct {
-	ID      string                     `json:"id"`
-	Status  int                        `json:"status"`
-	Headers map[string]json.RawMessage `json:"headers"`
-	Body    json.RawMessage            `json:"body"`
+	ID      string
+	Status  int
+	Headers []byte
+	Body    []byte
 }
 
 // Read reads what there is. An item that cannot be read is as good as none.
-func (c *contents) Read(body []byte) (id string, failed bool, err error) {
-	var wire struct {
-		Responses json.RawMessage `json:"responses"`
-		graph.Frame
+func (c *contents) Read(body []byte) error {
+	if !json.Valid(body) {
+		var nothing struct{}
+		return json.Unmarshal(body, &nothing) // says why
 	}
-	if err := json.Unmarshal(body, &wire); err != nil {
-		return "", false, err
-	}
-	var items []json.RawMessage
-	_ = json.Unmarshal(wire.Responses, &items)
 	c.items = nil
-	for _, raw := range items {
-		var item item
-		if json.Unmarshal(raw, &item) == nil {
-			c.items = append(c.items, item)
+	for name, list := range graph.Members(body) {
+		if name != "responses" {
+			continue
+		}
+		for raw := range graph.Elements(list) {
+			if item, ok := readItem(raw); ok {
+				c.items = append(c.items, item)
+			}
 		}
 	}
-	return "", wire.Error != nil, nil
+	return nil
 }
 
-var (
-	errLeftOut = errors.New("batch was answered without the operation")
-	errTwice   = errors.New("batch was answered with two answers to the operation")
+// readItem reads an item, and reports whether it is one.
+func readItem(raw []byte) (it item, ok bool) {
+	ok = bytes.HasPrefix(raw, []byte("{"))
+	for name, value := range graph.Members(raw) {
+		var err error
+		switch strings.ToLower(name) {
+		case "id":
+			err = json.Unmarshal(value, &it.ID)
+		case "status":
+			err = json.Unmarshal(value, &it.Status)
+		case "headers":
+			it.Headers = value
+		case "body":
+			it.Body = value
+		}
+		ok = ok && err == nil
+	}
+	return it, ok
+}
+
+// Items is how many items there may be.
+func (c *contents) Items() int { return c.most }
+
+// Identity tells nothing: a batch is about many.
+func (c *contents) Identity() (id, name string) { return "", "" }
+
+// Shows knows a batch by its list.
+func (c *contents) Shows(member []byte) graph.Sign {
+	if string(member) == "responses" {
+		return graph.Certain
+	}
+	return graph.NoSign
+}
+
+const (
+	errLeftOut = graph.AnswerError("batch was answered without the operation")
+	errMixed   = graph.AnswerError("batch was answered with an answer to another operation")
+	errTwice   = graph.AnswerError("batch was answered with two answers to the operation")
 )
+
+// maxHeaders is how many bytes of headers an item may have, as many as an answer
+// may that comes by itself.
+const maxHeaders = 64 << 10
 
 // replies returns the answers to n requests of a batch, and how many answers
 // there are to requests that were not in it. What is not answered once, and
@@ -98,9 +139,12 @@ func (c *contents) replies(n int, batch http.Header) (replies []graph.Reply, for
 
 // reply returns an item as the answer to a request of its own. Its names of
 // headers are in any case, and some headers only the batch has.
-func (item *item) reply(batch http.Header) graph.Reply {
+func (it *item) reply(batch http.Header) graph.Reply {
+	if len(it.Headers) > maxHeaders {
+		return graph.Reply{Err: &graph.LimitError{What: "bytes of headers", Limit: maxHeaders}}
+	}
 	header := make(http.Header)
-	for name, raw := range item.Headers {
+	for name, raw := range graph.Members(it.Headers) {
 		var text string
 		if json.Unmarshal(raw, &text) != nil {
 			text = string(raw) // a number
@@ -112,16 +156,18 @@ func (item *item) reply(batch http.Header) graph.Reply {
 			header[name] = values
 		}
 	}
-	body := []byte(item.Body)
+	body := it.Body
 	var text string
 	switch {
 	case string(body) == "null":
 		body = nil
-	case json.Unmarshal(body, &text) == nil: // what is no JSON comes in base64
+	case bytes.HasPrefix(body, []byte(`"`)) && json.Unmarshal(body, &text) == nil: // what is no JSON comes in base64
 		body = []byte(text)
 		if decoded, err := base64.StdEncoding.DecodeString(text); err == nil {
 			body = decoded
 		}
+	case it.Status/100 != 2: // which is kept, and all of the batch with it
+		body = bytes.Clone(body)
 	}
-	return graph.Reply{Status: item.Status, Header: header, Body: body}
+	return graph.Reply{Status: it.Status, Header: header, Body: body}
 }

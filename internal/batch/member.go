@@ -27,6 +27,14 @@ type parcel struct {
 	idle    chan struct{} // closed when its member has drawn its conclusions
 }
 
+// reply answers a parcel, unless it was.
+func (p *parcel) reply(r graph.Reply) {
+	select {
+	case p.answer <- r:
+	default:
+	}
+}
+
 // Join counts a member in. As long as it has made no request veto, unless it is
 // nil, can say why none is to be made any more; it is asked under the queue's
 // lock, when a request is queued and by [Batcher.Sift].

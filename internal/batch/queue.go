@@ -24,7 +24,8 @@ type queue struct {
 	members int             // under way, here or between two requests
 	more    bool            // there may be further ones
 	closed  bool            // the workers go
-	noBatch bool            // the server has none
+	refused int             // batches in a row that the server did not understand
+	alone   time.Time       // until when requests go by themselves for that
 	halt    *graph.Withheld // why nothing is sent any more
 }
 
@@ -61,7 +62,7 @@ func (q *queue) put(p *parcel) {
 }
 
 // keep answers a parcel that is not sent.
-func (p *parcel) keep(why *graph.Withheld) { p.answer <- graph.Reply{Err: why} }
+func (p *parcel) keep(why *graph.Withheld) { p.reply(graph.Reply{Err: why}) }
 
 // vetoed reports whether a parcel is not to be sent, and then answers it.
 func (p *parcel) vetoed() bool {
@@ -94,7 +95,7 @@ func (q *queue) wait() bool {
 	defer q.mu.Unlock()
 	for {
 		n := len(q.again) + len(q.fresh)
-		hurry := !q.more && n >= q.members || q.noBatch || q.ended() != nil || !time.Now().Before(q.due)
+		hurry := !q.more && n >= q.members || q.single() || q.ended() != nil || !time.Now().Before(q.due)
 		if n >= q.size || n > 0 && hurry {
 			return true
 		}
@@ -110,7 +111,7 @@ func (q *queue) take() []*parcel {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	most := q.size
-	if q.noBatch {
+	if q.single() {
 		most = 1
 	}
 	var parcels []*parcel
@@ -133,24 +134,38 @@ func (q *queue) take() []*parcel {
 }
 
 // split puts back what was refused as a whole, for its size or for one request
-// in it, to be sent in parts until each request is answered for itself. Where
-// there is no $batch they are of one.
+// in it, to be sent in parts until each request is answered for itself. Where the
+// server seems to have no $batch they are of one. If it says so again at once, all
+// go by themselves for a while; then it is asked again.
 func (q *queue) split(parcels []*parcel, status int) {
 	q.change(func() {
 		half := len(parcels) / 2
+		unknown := status != http.StatusBadRequest && status != http.StatusRequestEntityTooLarge
 		for i, p := range parcels {
-			p.most = half
-			if i >= half {
+			switch {
+			case unknown:
+				p.most = 1
+			case i < half:
+				p.most = half
+			default:
 				p.most = len(parcels) - half
 			}
 		}
-		if status != http.StatusBadRequest && status != http.StatusRequestEntityTooLarge {
-			q.noBatch = true
+		if unknown {
+			if q.refused++; q.refused > 1 {
+				q.alone = time.Now().Add(min(time.Minute<<min(q.refused-2, 4), 15*time.Minute))
+			}
 		}
 		q.again = append(parcels, q.again...)
 		q.sifted()
 	})
 }
+
+// understood says that the server has $batch.
+func (q *queue) understood() { q.change(func() { q.refused = 0 }) }
+
+// single reports whether requests go by themselves. The caller has the lock.
+func (q *queue) single() bool { return q.refused > 1 && time.Now().Before(q.alone) }
 
 // sift answers what was never sent and is no longer to be.
 func (q *queue) sift() {

@@ -3,8 +3,6 @@ package graph
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptrace"
@@ -21,7 +19,7 @@ const (
 	maxErrorBody = 64 << 10 // bytes kept of an error
 )
 
-var errTooLarge = fmt.Errorf("answer is larger than %d MiB", maxAnswer>>20)
+var errTooLarge = &LimitError{"MiB", maxAnswer >> 20}
 
 // An attempt is one request on its way. Each has a value of its own, since what
 // watches it may still be told something when the next one is on its way.
@@ -37,6 +35,7 @@ type attempt struct {
 	dials   atomic.Bool  // the transport, one of net/http's, asked for a connection
 	linked  atomic.Bool  // and got one
 	sent    atomic.Int32 // times that the request's header was written to one
+	got     exchange
 }
 
 // begin begins the attempt under ctx, which is the sending or made from it.
@@ -73,8 +72,14 @@ func (s *signer) RoundTrip(req *http.Request) (*http.Response, error) {
 	// Watched only now: the token source may make connections of its own.
 	signed := req.WithContext(a.watched())
 	signed.Header = header
-	resp, err := s.next.RoundTrip(signed)
-	return resp, a.ownError(err)
+	a.got.make(s.next, signed)
+	if s.tokens == nil {
+		x.service.secrets.add(signedBy(a.got.resp))
+	}
+	if a.got.resp != nil { // of which it is told later what is wrong
+		return a.got.resp, nil
+	}
+	return nil, a.ownError(a.got.err)
 }
 
 // watched returns the attempt's context with hooks that see its connections, and
@@ -114,9 +119,7 @@ func (a *attempt) end(resp *http.Response, err error) Reply {
 	}
 	if resp != nil && err == nil {
 		r.Status, r.Header = resp.StatusCode, resp.Header
-		r.Body, r.Err = readBody(resp)
-		r.Err = a.ownError(r.Err)
-		resp.Body.Close()
+		r.Body, r.Err = a.got.body, a.ownError(a.got.err)
 	}
 	if r.Err == nil {
 		return r
@@ -129,38 +132,8 @@ func (a *attempt) end(resp *http.Response, err error) Reply {
 	if r.Status == 0 && a.unsent(r.Err) {
 		r.Unsent, r.Hopeless = true, hopeless(r.Err)
 	} else if a.sending.Err() != nil || isTimeout(r.Err) || lostByPing(r.Err) {
-		r.Late = a.sending.late()
+		r.Late = a.sending.late(Forever)
 	}
 	r.Err = a.blame(r.Err)
 	return r
-}
-
-// readBody reads a body within its limit, after decompression.
-func readBody(resp *http.Response) ([]byte, error) {
-	success := resp.StatusCode/100 == 2
-	limit, most := maxErrorBody, int64(maxErrorBody)
-	if success {
-		limit, most = maxAnswer, 1<<20
-	}
-	size := 512
-	if n := resp.ContentLength; n > 0 {
-		size = int(min(n, most)) + 1 // so that the end is found without growing
-	}
-	body := make([]byte, 0, size)
-	for {
-		n, err := resp.Body.Read(body[len(body):cap(body)])
-		body = body[:len(body)+n]
-		switch {
-		case len(body) > limit && success:
-			return body[:limit], errTooLarge
-		case len(body) > limit:
-			return body[:limit], nil
-		case err == io.EOF:
-			return body, nil
-		case err != nil:
-			return body, err
-		case len(body) == cap(body):
-			body = slices.Grow(body, len(body))
-		}
-	}
 }

@@ -6,12 +6,16 @@
 //	object.go    what it is about, as a path
 //	request.go   what is asked, never changed once it is made
 //	sending.go   the sending of it, from the first attempt to the last
-//	attempt.go   one attempt: its time, its answer, what was seen of it on its way
+//	attempt.go   one attempt: its time, what was seen of it on its way
+//	exchange.go  what the transport makes of it, and the end of that
 //	token.go     its token and header
 //	unsent.go    whether an attempt that failed reached a server
 //	blame.go     what the caller is told of why it failed
+//	secret.go    what is taken out of all that came back: the token
 //	judge.go     what an answer says about its request, and what leaves it in doubt
+//	scan.go      what is in an answer, counted before it is decoded
 //	problem.go   what an error answer says
+//	channel.go   whether the failures are those of the way to Graph
 //	retry.go     whether there is another attempt, and the wait before it
 //	answer.go    the answer: what is known in the end, doubt included
 //
@@ -30,6 +34,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/hashicorp/go-retryablehttp"
 
@@ -49,16 +54,19 @@ type Service struct {
 	userAgent string
 	foreign   func(error) error
 	header    http.Header // empty, where requests share it
+	secrets   secrets
+	channel   channel
 }
 
 // A Config is what a [Service] is made of.
 type Config struct {
-	Root       *url.URL     // of the API's version, without a final slash
-	Tokens     TokenSource  // nil where the HTTP client signs the requests
-	HTTPClient http.Client  // a copy, which the service takes over; without a Transport it gets the shared one
-	Policy     Policy       // with its defaults filled in
-	Pacer      *pace.Pacer  // of the writes
-	Logger     *slog.Logger // nil is silence
+	Root       *url.URL      // of the API's version, without a final slash
+	Tokens     TokenSource   // nil where the HTTP client signs the requests
+	HTTPClient http.Client   // a copy, which the service takes over; without a Transport it gets the shared one
+	Policy     Policy        // with its defaults filled in
+	OutageWait time.Duration // the longest Retry-After that is waited for in an outage
+	Pacer      *pace.Pacer   // of the writes
+	Logger     *slog.Logger  // nil is silence
 	UserAgent  string
 	// Foreign, which must not be nil, wraps the cause for which a context ended.
 	// It is about something other than the requests that it ends, such as another
@@ -77,6 +85,7 @@ func New(c Config) *Service {
 		path:      c.Root.EscapedPath(),
 		closeIdle: (&http.Client{Transport: hc.Transport}).CloseIdleConnections,
 		policy:    c.Policy,
+		channel:   channel{patience: c.OutageWait},
 		pacer:     c.Pacer,
 		logger:    c.Logger,
 		userAgent: c.UserAgent,
@@ -86,6 +95,7 @@ func New(c Config) *Service {
 		s.header = make(http.Header)
 	}
 	hc.Transport = &signer{next: hc.Transport, tokens: c.Tokens}
+	s.secrets.foreign = c.Tokens == nil
 	hc.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	s.loop = newLoop(&hc)
 	return s
@@ -105,6 +115,9 @@ func (s *Service) CloseIdleConnections() { s.closeIdle() }
 
 // Policy returns the policy by which requests are repeated.
 func (s *Service) Policy() Policy { return s.policy }
+
+// OutageWait returns the longest Retry-After that is waited for in an outage.
+func (s *Service) OutageWait() time.Duration { return s.channel.patience }
 
 // Pacer returns the pacer of the writes.
 func (s *Service) Pacer() *pace.Pacer { return s.pacer }

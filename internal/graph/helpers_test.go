@@ -114,14 +114,21 @@ func read() *Request {
 // readID reads a body that has an id, and a number that can be wrong.
 type readID struct{}
 
-func (readID) Read(body []byte) (id string, failed bool, err error) {
+func (readID) Read(body []byte) error {
 	var wire struct {
 		ID     string
 		Number int
-		Frame
 	}
-	err = json.Unmarshal(body, &wire)
-	return wire.ID, wire.Error != nil, err
+	return json.Unmarshal(body, &wire)
+}
+
+func (readID) Items() int                  { return 0 }
+func (readID) Identity() (id, name string) { return "", "" }
+func (readID) Shows(name []byte) Sign {
+	if string(name) == "number" {
+		return Weak
+	}
+	return NoSign
 }
 
 // bubble runs f where time passes as it is waited for.

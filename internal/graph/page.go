@@ -13,25 +13,39 @@ var ErrNoCollection = errors.New("value: not there")
 
 // A Page is a part of a collection.
 type Page[W any] struct {
-	Items []*W // so that a long page is not copied as it grows
-	Next  string
+	Most int  // items that it may have
+	List []*W // so that a long page is not copied as it grows
+	Next string
 }
 
 // Read makes p what a body says, as a [Reader].
-func (p *Page[W]) Read(body []byte) (id string, failed bool, err error) {
+func (p *Page[W]) Read(body []byte) error {
 	var wire struct {
 		Value []*W   `json:"value"`
 		Next  string `json:"@odata.nextLink"`
-		Frame
 	}
 	if err := json.Unmarshal(body, &wire); err != nil {
-		return "", false, err
+		return err
 	}
-	if wire.Value == nil && wire.Error == nil {
-		return "", false, ErrNoCollection
+	if wire.Value == nil {
+		return ErrNoCollection
 	}
-	p.Items, p.Next = wire.Value, wire.Next
-	return "", wire.Error != nil, nil
+	p.List, p.Next = wire.Value, wire.Next
+	return nil
+}
+
+// Items is how many items the page may have.
+func (p *Page[W]) Items() int { return p.Most }
+
+// Identity tells nothing: a page is of many.
+func (p *Page[W]) Identity() (id, name string) { return "", "" }
+
+// Shows knows a page by its list.
+func (p *Page[W]) Shows(member []byte) Sign {
+	if string(member) == "value" {
+		return Certain
+	}
+	return NoSign
 }
 
 // Option returns a query option. OData wants blanks as %20 and the $ as it is.
@@ -39,13 +53,18 @@ func Option(name, value string) string {
 	return name + "=" + strings.ReplaceAll(url.QueryEscape(value), "+", "%20")
 }
 
+// maxLink is how long a next link may be. Those of Graph have a few KiB at most.
+const maxLink = 64 << 10
+
 // nextLink returns the URL of a listing's next page as the page at current
 // names it. The token will go there, so it must be under root, the client's
 // own.
 func nextLink(root, current *url.URL, link string) (*url.URL, error) {
-	next, err := current.Parse(link)
+	next, err := current.Parse(link[:min(len(link), maxLink)])
 	reason := ""
 	switch {
+	case len(link) > maxLink:
+		reason = "it is too long"
 	case link == "" || err != nil:
 		reason = "no URL"
 	case next.User != nil:

@@ -36,12 +36,6 @@ func Uncertain(status int) bool {
 	return status >= 500
 }
 
-// A Frame tells an error from what was asked for. It is for embedding in what a
-// body is decoded into.
-type Frame struct {
-	Error json.RawMessage `json:"error"`
-}
-
 // A Problem is what could be read of an error answer's body.
 type Problem struct {
 	Code, Message, Target string
@@ -58,6 +52,7 @@ type Detail struct{ Code, Message, Target string }
 // and what is there of one that breaks off.
 func readProblem(body []byte) *Problem {
 	p := new(Problem)
+	body = unmarked(body)
 	decoder := json.NewDecoder(bytes.NewReader(body))
 	decoder.UseNumber()
 	err := p.read(decoder, nil)

@@ -26,11 +26,28 @@ type Request struct {
 	Tries   int       // requests that may be made, throttled ones not counted; 0 is the policy's
 }
 
-// A Reader reads the body of a success. It may be given parts of one, too.
+// A Reader reads the body of a success.
 type Reader interface {
-	// Read returns the id in body, and whether body is an error after all.
-	Read(body []byte) (id string, failed bool, err error)
+	// Read makes the reader what a body says. It may be given parts of one, too.
+	Read(body []byte) error
+	// Items is how many elements the list may have that is read, 0 where an object
+	// is.
+	Items() int
+	// Identity is the id of the object that was read, and what it is called; ""
+	// where that is not told.
+	Identity() (id, name string)
+	// Shows returns what a member of an object shows of where the answer is from.
+	Shows(member []byte) Sign
 }
+
+// A Sign is what a member of an answer shows.
+type Sign int
+
+const (
+	NoSign  Sign = iota // nothing: it is not one that the reader reads
+	Weak                // that the answer is Graph's, if a header says so, too
+	Certain             // that it is Graph's: nobody else has such a member
+)
 
 type idKey struct{}
 

@@ -2,6 +2,7 @@ package graph
 
 import (
 	"context"
+	"errors"
 	"math"
 	"net/http"
 	"strconv"
@@ -54,16 +55,20 @@ const (
 )
 
 // again decides whether there is another attempt after the latest, which brought
-// r, and what it follows. The error is why there is none where the context has
-// ended.
-func (x *sending) again(r *Reply) (next Next, more bool, ended error) {
+// r, and what it follows. Out says that it failed because the channel is out. The
+// error is why there is none where the context has ended.
+func (x *sending) again(r *Reply, out bool) (next Next, more bool, ended error) {
 	a := &x.answer
 	tries := x.tries()
 	switch {
-	case a.Outcome == Applied || a.Outcome == Permanent || tries == 1 || x.used >= tries:
+	case a.Outcome == Applied || a.Outcome == Permanent || tries == 1 || x.used >= tries, errors.Is(a.Err, ErrBare):
 		return Next{}, false, nil
-	case a.Outcome == Unsigned:
-		return Next{Refused: r.Token}, r.Token != "" && x.next.Refused == "", nil
+	case out: // the pacer keeps all requests back
+		return Next{}, true, nil
+	case a.Outcome == Unsigned && r.Token != "" && x.next.Refused == "":
+		return Next{Refused: r.Token}, true, nil
+	case a.Outcome == Unsigned && !(x.mode == carried && x.service.channel.served.Load()): // or it is no fault of the token
+		return Next{}, false, nil
 	case x.mode == once:
 		return Next{}, false, nil
 	case x.Err() != nil:

@@ -41,6 +41,8 @@ type sending struct {
 	waits   int // for which the server gave no time
 	next    Next
 	pending bool     // another attempt was decided on, and is not made yet
+	token   string   // of the latest attempt
+	renamed string   // the id in the latest answer under another name than the request's
 	attempt *attempt // the service's own that is on its way
 	parts   *parts   // nil if a Carrier makes the attempts
 }
@@ -66,13 +68,18 @@ const (
 // Send makes requests until one is answered definitely or no more may be made.
 // It ends with ctx, and with the time that the policy allows.
 func (s *Service) Send(ctx context.Context, req *Request) Answer {
-	return s.send(ctx, req, alone)
+	x := s.newSending(ctx, req, alone)
+	x.send()
+	return x.answer
 }
 
 // SendOnce makes one request, and another one at the most, for another token.
 // Its pace and its repeating are the caller's. It ends with ctx.
-func (s *Service) SendOnce(ctx context.Context, req *Request) Answer {
-	return s.send(ctx, req, once)
+// It returns the token of the latest as well.
+func (s *Service) SendOnce(ctx context.Context, req *Request) (a Answer, token string) {
+	x := s.newSending(ctx, req, once)
+	x.send()
+	return x.answer, x.token
 }
 
 // SendBy is Send with attempts that carry makes.
@@ -107,13 +114,12 @@ func (s *Service) newSending(ctx context.Context, req *Request, mode mode) *send
 	return &both.sending
 }
 
-// send is Send and SendOnce.
-func (s *Service) send(ctx context.Context, req *Request, mode mode) Answer {
-	x := s.newSending(ctx, req, mode)
+// send makes the attempts.
+func (x *sending) send() {
 	if !x.begins() {
-		return x.answer
+		return
 	}
-	resp, err := s.loop.Do(x.httpRequest())
+	resp, err := x.service.loop.Do(x.httpRequest())
 	if resp != nil {
 		resp.Body.Close()
 	}
@@ -121,9 +127,8 @@ func (s *Service) send(ctx context.Context, req *Request, mode mode) Answer {
 		x.answer.Outcome, x.answer.Err = Refused, err
 	}
 	if x.pending { // the context ended between two attempts
-		x.answer.Err = s.ContextError(ctx)
+		x.answer.Err = x.service.ContextError(x)
 	}
-	return x.answer
 }
 
 // begins reports whether there is an attempt at all.
@@ -187,18 +192,21 @@ func newLoop(hc *http.Client) *retryablehttp.Client {
 // follows.
 func (x *sending) take(r Reply) bool {
 	x.pending = false
+	x.service.secrets.clean(&r)
+	x.token = r.Token
 	if x.withheld(r.Err) {
 		return false
 	}
 	verdict, late := x.judge(&r)
 	x.answer.Verdict = verdict
 	x.answer.add(&r, late, x.request.Reads())
-	if x.answer.Outcome != Delayed {
+	out := x.observe(&r)
+	if x.answer.Outcome != Delayed && !out {
 		x.used++
 	}
 	x.pace(&r)
 	var ended error
-	x.next, x.pending, ended = x.again(&r)
+	x.next, x.pending, ended = x.again(&r, out)
 	if ended != nil {
 		x.answer.Err = ended
 	}
@@ -220,12 +228,12 @@ func (x *sending) withheld(err error) bool {
 	switch {
 	case err == errSameToken:
 	case errors.As(err, &kept):
-		if x.used == 0 && !x.answer.Unsure {
+		if x.answer.Status == 0 && !x.answer.Unsure { // nothing was sent
 			x.answer.Verdict = Verdict{Outcome: Refused}
 		}
 		x.answer.Err = kept.Err
 		x.answer.After = max(x.answer.After, kept.After)
-	case x.next.Refused != "" && x.answer.Outcome == Unsigned && errors.As(err, &token):
+	case (x.mode != carried || !x.service.channel.served.Load()) && x.next.Refused != "" && x.answer.Outcome == Unsigned && errors.As(err, &token):
 		x.answer.Err = token
 	default:
 		return false
@@ -292,13 +300,13 @@ func (x *sending) end(resp *http.Response, err error) Reply {
 	return a.end(resp, err)
 }
 
-// late is until when a request that is lost now may still be carried out, the
-// zero time for one that changes nothing.
-func (x *sending) late() time.Time {
+// late is until when a request that is lost now may still be carried out, which
+// is no longer than most: the zero time for one that changes nothing.
+func (x *sending) late(most time.Duration) time.Time {
 	if x.request.Reads() {
 		return time.Time{}
 	}
-	return time.Now().Add(x.service.policy.Fence)
+	return time.Now().Add(min(most, x.service.policy.Fence))
 }
 
 // A body is what an attempt sends.

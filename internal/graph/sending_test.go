@@ -32,21 +32,21 @@ func TestSend(t *testing.T) {
 	}{
 		"a success":                    {Policy{}, []step{good}, known{Applied, 200, 1, false, false, false}, true},
 		"a refusal":                    {Policy{}, []step{reply(404, `{"error":{"code":"x"}}`)}, known{Permanent, 404, 1, false, false, false}, true},
-		"busy, then a success":         {Policy{}, []step{busy, good}, known{Applied, 200, 2, true, true, false}, true},
-		"lost, then a refusal":         {Policy{}, []step{lost, reply(400, `{"error":{}}`)}, known{Permanent, 400, 2, true, true, false}, true},
+		"busy, then a success":         {Policy{}, []step{busy, good}, known{Applied, 200, 2, true, true, true}, true},
+		"lost, then a refusal":         {Policy{}, []step{lost, reply(400, `{"error":{}}`)}, known{Permanent, 400, 2, true, true, true}, true},
 		"too long for the gateway":     {Policy{}, []step{reply(504, ""), good}, known{Applied, 200, 2, true, true, true}, true},
 		"throttled, then a success":    {Policy{}, []step{slow, slow, good}, known{Applied, 200, 3, true, false, false}, true},
-		"throttled does not count":     {Policy{MaxAttempts: 2}, []step{slow, slow, slow, busy, good}, known{Applied, 200, 5, true, true, false}, true},
-		"in doubt to the end":          {Policy{MaxAttempts: 2}, []step{busy, busy}, known{Doubtful, 503, 2, true, true, false}, true},
+		"throttled does not count":     {Policy{MaxAttempts: 2}, []step{slow, slow, slow, busy, good}, known{Applied, 200, 5, true, true, true}, true},
+		"in doubt to the end":          {Policy{MaxAttempts: 2}, []step{busy, busy}, known{Doubtful, 503, 2, true, true, true}, true},
 		"nothing again":                {Policy{MaxAttempts: 1}, []step{slow}, known{Delayed, 429, 1, true, false, false}, true},
 		"changed at the same time":     {Policy{}, []step{reply(409, `{"error":{"code":"Directory_ConcurrencyViolation"}}`), good}, known{Applied, 200, 2, false, false, false}, true},
 		"a conflict of another kind":   {Policy{}, []step{reply(409, `{"error":{}}`)}, known{Permanent, 409, 1, false, false, false}, true},
 		"no token that is good":        {Policy{}, []step{reply(401, `{"error":{}}`)}, known{Unsigned, 401, 1, false, false, false}, true},
-		"a portal":                     {Policy{MaxAttempts: 1}, []step{reply(200, "<html>", "Content-Type", "text/html")}, known{Doubtful, 200, 1, true, true, false}, true},
-		"about somebody else":          {Policy{MaxAttempts: 1}, []step{reply(200, `{"id":"22222222-2222-4222-8222-222222222222"}`)}, known{Doubtful, 200, 1, true, true, false}, true},
-		"an error with status 200":     {Policy{MaxAttempts: 1}, []step{reply(200, `{"error":{"code":"x"}}`)}, known{Doubtful, 200, 1, true, true, false}, true},
-		"an unreadable property":       {Policy{}, []step{reply(200, `{"number":"x"}`)}, known{Applied, 200, 1, false, false, false}, true},
-		"a redirect":                   {Policy{MaxAttempts: 1}, []step{reply(302, "", "Location", "https://evil.test/")}, known{Doubtful, 302, 1, true, true, false}, true},
+		"a portal":                     {Policy{MaxAttempts: 1}, []step{reply(200, "<html>", "Content-Type", "text/html")}, known{Doubtful, 200, 1, true, true, true}, true},
+		"about somebody else":          {Policy{MaxAttempts: 1}, []step{reply(200, `{"id":"22222222-2222-4222-8222-222222222222"}`)}, known{Doubtful, 200, 1, true, true, true}, true},
+		"an error with status 200":     {Policy{MaxAttempts: 1}, []step{reply(200, `{"error":{"code":"x"}}`)}, known{Doubtful, 200, 1, true, true, true}, true},
+		"an unreadable property":       {Policy{}, []step{reply(200, `{"id":"`+objectID+`","number":"x"}`)}, known{Applied, 200, 1, false, false, false}, true},
+		"a redirect":                   {Policy{MaxAttempts: 1}, []step{reply(302, "", "Location", "https://evil.test/")}, known{Doubtful, 302, 1, true, true, true}, true},
 		"no answer in time":            {Policy{MaxAttempts: 1, AttemptTimeout: time.Second}, []step{hangs}, known{Doubtful, 0, 1, true, true, true}, true},
 		"longer than can be waited":    {Policy{MaxWait: 2 * time.Second}, []step{slow}, known{Delayed, 429, 1, true, false, false}, true},
 		"a dependency outside a batch": {Policy{}, []step{reply(424, `{"error":{}}`)}, known{Permanent, 424, 1, false, false, false}, true},
@@ -239,7 +239,7 @@ func TestTokens(t *testing.T) {
 		"none at all":  {[]string{""}, nil, Permanent, 1, "token source: token is empty"},
 		"not a header": {[]string{"a\nb"}, nil, Permanent, 1, `token source: token has a blank or a character that a header cannot carry; it stands without "Bearer"`},
 	} {
-		for _, send := range []func(*Service, context.Context, *Request) Answer{(*Service).Send, (*Service).SendOnce} {
+		for _, send := range []func(*Service, context.Context, *Request) Answer{(*Service).Send, sendOnce} {
 			t.Run(name, func(t *testing.T) {
 				bubble(t, func(t *testing.T) {
 					asked := 0
@@ -268,10 +268,10 @@ func TestSendOnce(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				service := newService(t, &script{t: t, steps: []step{answer}}, token, Policy{})
 				start := time.Now()
-				if a := service.SendOnce(t.Context(), write()); a.Attempts != 1 || a.Outcome == Applied {
+				if a, _ := service.SendOnce(t.Context(), write()); a.Attempts != 1 || a.Outcome == Applied {
 					t.Errorf("got %+v", a.Sent)
 				}
-				if _, err := service.Pacer().Admit(t.Context(), 0, 1, func() int { return 1 }); err != nil || time.Since(start) != 0 {
+				if _, err := service.Pacer().Admit(t.Context(), new(pace.Party), func() time.Duration { return 0 }, 1, func() int { return 1 }); err != nil || time.Since(start) != 0 {
 					t.Errorf("the pacer heard of it: %v", err)
 				}
 			})
@@ -289,7 +289,7 @@ func TestSendBy(t *testing.T) {
 			{Status: 503, Header: h, Share: 0.5, ID: "b"},
 			{Status: 424, Share: 0, ID: "c"},
 			{Status: 401, Token: "old", ID: "d"},
-			{Status: 200, Body: []byte(`{}`), ID: "e", Earlier: true},
+			{Status: 200, Body: []byte(`{"@odata.context":"x"}`), ID: "e", Earlier: true},
 		}
 		var heard []Next
 		req := write()
@@ -310,7 +310,7 @@ func TestSendBy(t *testing.T) {
 		if !slices.Equal(heard, want) {
 			t.Errorf("heard %+v\nwant  %+v", heard, want)
 		}
-		if want := (Sent{Attempts: 5, Unsure: true, Doubted: true, ID: "e"}); a.Outcome != Applied || a.Sent != want {
+		if want := (Sent{Attempts: 5, Unsure: true, Doubted: true, Late: time.Now().Add(30 * time.Second), ID: "e"}); a.Outcome != Applied || a.Sent != want {
 			t.Errorf("got %v, %+v", a.Outcome, a.Sent)
 		}
 	})
@@ -320,7 +320,7 @@ func TestSendBy(t *testing.T) {
 // one that the reply tells of, or one that net/http sent before by itself.
 func TestAnEarlierRequest(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		want := Sent{Attempts: 1, Unsure: true, Doubted: true, ID: "7e57"}
+		want := Sent{Attempts: 1, Unsure: true, Doubted: true, Late: time.Now().Add(30 * time.Second), ID: "7e57"}
 		twice := step(func(req *http.Request) (*http.Response, error) {
 			trace := httptrace.ContextClientTrace(req.Context())
 			for range 2 {
@@ -329,11 +329,12 @@ func TestAnEarlierRequest(t *testing.T) {
 			return good(req)
 		})
 		service := newService(t, twice, token, Policy{})
-		if a := service.Send(t.Context(), write()); !a.Good() || a.Sent != want {
+		a := service.Send(t.Context(), write())
+		if !a.Good() || a.Sent != want {
 			t.Errorf("by net/http: %+v", a)
 		}
-		a := service.SendBy(t.Context(), write(), func(context.Context, *Request, Next) Reply {
-			return Reply{Status: 200, Body: []byte(`{}`), ID: "7e57", Earlier: true}
+		a = service.SendBy(t.Context(), write(), func(context.Context, *Request, Next) Reply {
+			return Reply{Status: 200, Body: []byte(`{"id":"` + objectID + `"}`), ID: "7e57", Earlier: true}
 		})
 		if !a.Good() || a.Sent != want {
 			t.Errorf("by a carrier: %+v", a)
@@ -376,6 +377,7 @@ func TestWithheld(t *testing.T) {
 					}
 					return Reply{Err: &Withheld{Err: why, After: time.Minute}}
 				})
+				a.Late = time.Time{}
 				if a.Status != test.status || a.Sent != test.sent || a.Err != why || a.After != time.Minute {
 					t.Errorf("got %+v", a)
 				}
@@ -471,7 +473,7 @@ func TestWhatThePacerHears(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				service := newService(t, &script{t: t, steps: []step{test.step}}, token, Policy{MaxAttempts: 1})
 				service.Send(t.Context(), test.req)
-				_, err := service.Pacer().Admit(t.Context(), 0, 1, func() int { return 1 })
+				_, err := service.Pacer().Admit(t.Context(), new(pace.Party), func() time.Duration { return 0 }, 1, func() int { return 1 })
 				if _, closed := errors.AsType[*pace.GateError](err); closed != test.closed {
 					t.Errorf("closed: %t, %v", closed, err)
 				}
@@ -485,7 +487,7 @@ func TestALostAnswerTellsThePacerNothing(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		service := newService(t, &script{t: t}, nil, Policy{MaxAttempts: 1})
 		admit := func() pace.Pass {
-			pass, err := service.Pacer().Admit(t.Context(), Forever, 1, func() int { return 1 })
+			pass, err := service.Pacer().Admit(t.Context(), new(pace.Party), func() time.Duration { return Forever }, 1, func() int { return 1 })
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -545,4 +547,9 @@ func TestAttemptsEnd(t *testing.T) {
 			})
 		})
 	}
+}
+
+func sendOnce(s *Service, ctx context.Context, req *Request) Answer {
+	a, _ := s.SendOnce(ctx, req)
+	return a
 }

@@ -41,6 +41,7 @@ func (s *signer) sign(req *http.Request, a *attempt) (http.Header, error) {
 			return nil, errSameToken
 		}
 		a.token = token
+		x.service.secrets.add(token)
 	}
 	a.setHeader(header)
 	if err := a.ctx.Err(); err != nil {

@@ -38,6 +38,8 @@ type Pacer struct {
 	vain    int           // waits in a row for which a refusal asked for none
 	rate    rate
 	gate    gate
+	line    line
+	singles Party // the single writes
 }
 
 // A Pass is the permission to send some writes. The zero Pass is none.
@@ -82,58 +84,80 @@ func New(perSecond float64, burst int, maxWait time.Duration) *Pacer {
 	}
 }
 
-// Admit waits until up to n writes may be sent, and takes them: take returns how
-// many they are. It gives up when ctx ends, with ctx's error, or at once with a
-// [GateError] where the gate is closed for longer than most.
-func (p *Pacer) Admit(ctx context.Context, most time.Duration, n int, take func() int) (Pass, error) {
-	return p.admit(ctx, most, n, take)
+// Admit waits until up to n writes of a party may be sent, and takes them: take
+// returns how many they are. Parties take turns. It gives up when ctx ends, with
+// ctx's error, or at once with a [GateError] where the gate is closed for longer
+// than most says.
+func (p *Pacer) Admit(ctx context.Context, by *Party, most func() time.Duration, n int, take func() int) (Pass, error) {
+	return p.admit(ctx, by, most, n, take)
 }
 
 // AdmitOne waits until a single write may be sent that was refused before. It
 // gives up when ctx ends, with ctx's error, or at once with a [GateError] where
 // the whole wait is longer than most.
 func (p *Pacer) AdmitOne(ctx context.Context, most time.Duration) (Pass, error) {
-	return p.admit(ctx, most, 1, nil)
+	return p.admit(ctx, &p.singles, func() time.Duration { return most }, 1, nil)
 }
 
 // admit is Admit, and with a nil take AdmitOne.
-func (p *Pacer) admit(ctx context.Context, most time.Duration, n int, take func() int) (Pass, error) {
+func (p *Pacer) admit(ctx context.Context, by *Party, most func() time.Duration, n int, take func() int) (Pass, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.line.join(by)
+	defer func() {
+		if p.line.leave(by) {
+			p.change()
+		}
+	}()
 	for {
 		if ctx.Err() != nil {
 			return Pass{}, ctx.Err()
 		}
-		p.mu.Lock()
 		now := time.Now()
 		p.rest(now)
 		p.rate.rise(now)
-		wait, bound := p.wait(now, n), p.gate.until.Sub(now)
-		if take == nil {
-			bound = wait
+		wait, bound := p.wait(now, n), p.gate.asks(now)
+		if p.gate.closed(now) <= 0 { // it is open, or is tried
+			bound = 0
 		}
+		if take == nil {
+			bound = max(bound, wait)
+		}
+		first := p.line.first(by)
 		switch {
-		case bound > most:
-			p.mu.Unlock()
+		case bound > 0 && bound > most():
 			return Pass{}, &GateError{After: bound}
-		case wait <= 0:
+		case first && wait <= 0:
 			if take != nil {
 				n = take()
 			}
+			if n > 0 {
+				p.line.serve()
+			}
 			pass := p.admitted(now, n)
 			pass.single = take == nil
-			p.mu.Unlock()
 			return pass, nil
+		}
+		if wait = min(wait, time.Second); !first { // no longer: what there is to wait for may grow less
+			wait = time.Second
 		}
 		changed := p.changed
 		p.mu.Unlock()
-		// No longer than a second, since what there is to wait for may grow less.
-		timer := time.NewTimer(min(wait, time.Second))
+		timer := time.NewTimer(wait)
 		select {
 		case <-timer.C:
 		case <-changed:
 		case <-ctx.Done():
 		}
 		timer.Stop()
+		p.mu.Lock()
 	}
+}
+
+// change makes those who wait look again.
+func (p *Pacer) change() {
+	close(p.changed)
+	p.changed = make(chan struct{})
 }
 
 // Unasked returns the pass of a single write that was not refused so far, and so
@@ -149,7 +173,7 @@ func (p *Pacer) Unasked() Pass {
 // the rate, which are no rest and take less than a minute or allow any rate.
 func (p *Pacer) rest(now time.Time) {
 	whole := max(p.burst/p.hint, 60)
-	if !p.gate.until.After(now) && now.Sub(p.used).Seconds() > whole {
+	if p.gate.closed(now) <= 0 && now.Sub(p.used).Seconds() > whole {
 		p.spent = 0
 		p.rate.lift()
 		p.gate.probeNext()
@@ -166,7 +190,7 @@ func (p *Pacer) wait(now time.Time, n int) time.Duration {
 		// When the gate opens there is room for one write. For a batch there is a
 		// little later, and the sooner the longer it was closed.
 		room := min(p.rate.takes(float64(n))-p.gate.asked/8, 2*time.Second)
-		wait = max(wait, p.gate.until.Add(room).Sub(now))
+		wait = max(wait, p.gate.opens().Add(room).Sub(now))
 	}
 	return max(wait, p.rate.takes(-p.rate.credit))
 }
@@ -179,6 +203,9 @@ func (p *Pacer) admitted(now time.Time, n int) Pass {
 	pass := Pass{epoch: p.epoch, probe: p.gate.probes}
 	if pass.probe {
 		p.gate.probe(now)
+		if p.rate.quiet.After(now) { // the gate is tried, long before it was to open
+			p.rate.quietSince(now)
+		}
 	}
 	p.used = now
 	p.rate.spend(float64(n))
@@ -249,8 +276,37 @@ func (p *Pacer) Settled(pass Pass) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.gate.probeKnown()
-	close(p.changed)
-	p.changed = make(chan struct{})
+	p.change()
+}
+
+// Broken takes in that nothing gets through, and closes the gate for so long. A
+// probe follows, and the others when it is known what became of that.
+func (p *Pacer) Broken(wait time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := time.Now()
+	p.rate.rise(now)
+	p.gate.probes = true
+	p.closed(now, later(p.gate.broken, now.Add(min(wait, longestBelieved))))
+}
+
+// Repaired takes in that something got through after all.
+func (p *Pacer) Repaired() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := time.Now()
+	if p.gate.broken.After(now) {
+		p.closed(now, now)
+		p.change()
+	}
+}
+
+// closed has the gate closed until then. That is no time in which the quota was
+// used, or not refused.
+func (p *Pacer) closed(now, until time.Time) {
+	p.rate.pause(until.Sub(later(p.gate.broken, now)))
+	p.gate.broken = until
+	p.used = later(p.used, until)
 }
 
 // Estimate returns how long n more writes will take, while so many a second are
@@ -262,7 +318,7 @@ func (p *Pacer) Estimate(n int, perSecond float64, span time.Duration) time.Dura
 	now := time.Now()
 	p.rate.rise(now)
 	left := float64(n)
-	seconds := max(0, p.gate.until.Sub(now).Seconds())
+	seconds := max(0, p.gate.closed(now).Seconds())
 	credit := p.burst - p.spent
 	switch rate := p.rate.perSecond; {
 	case rate > 0 && now.Sub(p.gate.until) < span: // which perSecond suffers from

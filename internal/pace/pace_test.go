@@ -20,7 +20,7 @@ func pacing(t *testing.T, f func(t *testing.T, p *Pacer)) {
 func admitBatch(t *testing.T, p *Pacer, n int) (Pass, time.Duration) {
 	t.Helper()
 	start := time.Now()
-	pass, err := p.Admit(t.Context(), forever, n, func() int { return n })
+	pass, err := p.Admit(t.Context(), new(Party), func() time.Duration { return forever }, n, func() int { return n })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -389,7 +389,7 @@ func TestGivesUp(t *testing.T) {
 		refuse(p, pass, 1, time.Minute)
 		start := time.Now()
 		_, one := p.AdmitOne(t.Context(), time.Minute-1)
-		_, some := p.Admit(t.Context(), time.Minute-1, 1, func() int { return 1 })
+		_, some := p.Admit(t.Context(), new(Party), func() time.Duration { return time.Minute - 1 }, 1, func() int { return 1 })
 		for _, err := range []error{one, some} {
 			if closed, ok := errors.AsType[*GateError](err); !ok || closed.After != time.Minute || !strings.Contains(err.Error(), "too long") {
 				t.Errorf("got %v", err)
@@ -414,7 +414,7 @@ func TestGivesUp(t *testing.T) {
 		if _, err := p.AdmitOne(t.Context(), time.Second); err == nil {
 			t.Error("a single call waits for the rate although it has no time")
 		}
-		if _, err := p.Admit(t.Context(), time.Second, 1, func() int { return 1 }); err != nil {
+		if _, err := p.Admit(t.Context(), new(Party), func() time.Duration { return time.Second }, 1, func() int { return 1 }); err != nil {
 			t.Errorf("a batch does not wait for the rate: %v", err)
 		}
 	})
@@ -423,7 +423,7 @@ func TestGivesUp(t *testing.T) {
 // Nobody takes anything when there is nothing left to send.
 func TestNothingToSend(t *testing.T) {
 	pacing(t, func(t *testing.T, p *Pacer) {
-		none, err := p.Admit(t.Context(), forever, 20, func() int { return 0 })
+		none, err := p.Admit(t.Context(), new(Party), func() time.Duration { return forever }, 20, func() int { return 0 })
 		if none != (Pass{}) || err != nil || p.spent != 0 {
 			t.Errorf("got %+v, %v, and %v are spent", none, err, p.spent)
 		}
@@ -453,7 +453,7 @@ func TestEstimate(t *testing.T) {
 		"after a gate":             {func(p *Pacer) { p.rate.perSecond, p.gate.until = 16, time.Now() }, 160, 5, 10 * time.Second},
 		"after a gate, at most":    {func(p *Pacer) { p.rate.perSecond, p.gate.until = 100, time.Now() }, 400, 10, 20 * time.Second},
 		"after a gate, at least":   {func(p *Pacer) { p.rate.perSecond, p.gate.until = 16, time.Now() }, 400, 40, 10 * time.Second},
-		"behind a gate":            {func(p *Pacer) { p.gate.until = time.Now().Add(time.Minute) }, 100, 10, 70 * time.Second},
+		"behind a gate":            {func(p *Pacer) { p.gate.shut(time.Now(), time.Minute) }, 100, 10, 70 * time.Second},
 		"without end":              {func(*Pacer) {}, 1000, 1e-9, -1},
 	} {
 		t.Run(name, func(t *testing.T) {

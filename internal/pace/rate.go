@@ -20,6 +20,9 @@ func (r *rate) rise(now time.Time) {
 		q := max(0, t.Sub(r.quiet).Seconds())
 		return 0.2 * (q + q*q*q/300)
 	}
+	if now.Before(r.raised) { // in a pause
+		return
+	}
 	if r.perSecond > 0 {
 		before := r.perSecond
 		r.perSecond += sum(now) - sum(r.raised)
@@ -55,6 +58,11 @@ func (r *rate) hold(now time.Time, hint float64) {
 		r.perSecond, r.credit = hint, 0
 	}
 	r.quiet = now
+}
+
+// pause leaves a time out: in it nothing was quiet and nothing allowed.
+func (r *rate) pause(d time.Duration) {
+	r.quiet, r.raised = r.quiet.Add(d), r.raised.Add(d)
 }
 
 // lift takes the limit away.

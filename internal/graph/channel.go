@@ -1,0 +1,175 @@
+package graph
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// A channel is the way to Graph, which the requests of a service share. When it is
+// out, their failures say nothing about what they ask for: requests about several
+// objects fail one after the other, and none succeeds.
+type channel struct {
+	served atomic.Bool // a request was, at some time
+	broken atomic.Bool // there is something to clear
+
+	mu      sync.Mutex
+	failed  []string  // objects whose requests failed since the last that got through
+	since   time.Time // the first of them did
+	until   time.Time // the gate is closed
+	advised bool      // and the server said so
+	rounds  int       // that it was closed in, one after the other
+	cause   error     // of the latest failure
+	setup   bool      // which may be for what was configured
+
+	patience time.Duration // the longest Retry-After that is waited for
+}
+
+const (
+	outAfter      = 3                // objects whose requests fail make an outage
+	longestOutage = 30 * time.Second // between two requests in an outage
+)
+
+// observe takes in what a reply says about the channel. It reports whether the
+// channel is out, so that the failure is not the request's own.
+func (x *sending) observe(r *Reply) (out bool) {
+	a, c := &x.answer, &x.service.channel
+	unsigned := a.Outcome == Unsigned && (r.Token == "" || x.next.Refused != "") // for another token, too
+	switch failed := r.Unsent || unsigned || a.Outcome == Doubtful && !a.own(); {
+	case x.mode == once: // its parts are heard of
+		return false
+	case failed && x.mode == carried && x.Err() == nil:
+		// Before anything got through, it may be the name of the host that is
+		// wrong, or the credentials: that is not waited for.
+		setup := (r.Hopeless || unsigned) && !c.served.Load()
+		wait, out := c.fails(x.request.Object.Key(), a, setup, r.Share, &x.service.policy)
+		if wait > 0 {
+			x.service.pacer.Broken(wait)
+		}
+		return out && !setup
+	case failed || a.Outcome == Unsigned || a.Outcome == Doubtful:
+		return false
+	case a.Outcome == Applied && !c.served.Load():
+		c.served.Store(true)
+	}
+	if c.broken.Load() && c.works() {
+		x.service.pacer.Repaired()
+	}
+	return false
+}
+
+// Together takes in the replies to requests that went together, before each is
+// taken in by itself: what happened to all says more than what happened to the
+// first.
+func (s *Service) Together(requests []*Request, replies []Reply) {
+	for i := range replies {
+		r := &replies[i]
+		v := Verdict{Status: r.Status, Err: r.Err}
+		uncertain := r.Status == 0 || r.Status != http.StatusInternalServerError && Uncertain(r.Status)
+		if !r.Unsent && !(uncertain && !v.own()) && !(r.Status == http.StatusUnauthorized && r.Token == "") {
+			return
+		}
+	}
+	c := &s.channel
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, req := range requests {
+		c.failing(req.Object.Key())
+	}
+}
+
+// failing notes that a request about an object failed.
+func (c *channel) failing(object string) {
+	c.broken.Store(true)
+	if len(c.failed) == 0 {
+		c.since = time.Now()
+	}
+	if len(c.failed) < outAfter && !slices.Contains(c.failed, object) {
+		c.failed = append(c.failed, object)
+	}
+}
+
+// own reports whether what leaves a doubt is about the request alone: an answer came
+// through that fits no request, or the service failed in carrying this one out.
+func (v *Verdict) own() bool {
+	return v.Status == http.StatusInternalServerError || errors.As(v.Err, new(AnswerError)) || errors.As(v.Err, new(*LimitError))
+}
+
+// fails notes that a request about an object failed. It returns how long nothing
+// is to be sent from now on, 0 if no longer than was said before, and whether the
+// channel is out.
+func (c *channel) fails(object string, a *Answer, setup bool, share float64, p *Policy) (wait time.Duration, out bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.failing(object)
+	now := time.Now()
+	c.cause, c.setup = a.Err, setup
+	if a.Err == nil {
+		c.cause = fmt.Errorf("status %d", a.Status)
+	}
+	switch {
+	case len(c.failed) < outAfter:
+		return 0, false
+	case a.advised():
+		wait = a.After + part(min(a.After/8+shortestWait, time.Second), share)
+		if !c.until.Before(now.Add(a.After)) { // as others of the same batch were told
+			return 0, true
+		}
+	case now.Before(c.until): // it was on its way when that was decided
+		return 0, true
+	default:
+		wait = min(time.Second<<min(c.rounds, 5), longestOutage, p.MaxWait)
+		wait -= part(wait/4, share)
+		if errors.As(a.Err, new(attemptTimeout)) { // which was a wait, too
+			wait = max(wait-p.AttemptTimeout, shortestWait)
+		}
+		c.rounds++
+	}
+	c.until, c.advised = now.Add(min(wait, Forever/2)), a.advised()
+	return wait, true
+}
+
+// works notes that a request got through. It reports whether the wait is over,
+// which it is not where the server asked for it.
+func (c *channel) works() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	over := len(c.failed) >= outAfter && !c.advised
+	c.broken.Store(false)
+	c.failed, c.rounds, c.cause = nil, 0, nil
+	if over {
+		c.until = time.Time{}
+	}
+	return over
+}
+
+// An OutageError says that the channel is out.
+type OutageError struct {
+	For   time.Duration // it was, so far
+	Cause error         // of the latest failure, of whatever request
+	Setup bool          // it may be for what was configured
+}
+
+func (e *OutageError) Unwrap() error { return e.Cause }
+
+func (e *OutageError) Error() string {
+	return fmt.Sprintf("no request got through for %v, the latest: %v", e.For.Round(time.Millisecond), e.Cause)
+}
+
+// Outage returns what is known of the channel if it is out, and else nil.
+func (s *Service) Outage() *OutageError {
+	c := &s.channel
+	if !c.broken.Load() {
+		return nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.failed) < outAfter {
+		return nil
+	}
+	return &OutageError{For: time.Since(c.since), Cause: c.cause, Setup: c.setup}
+}

@@ -1,0 +1,356 @@
+package licensing
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"sync"
+	"time"
+
+	"github.com/graphlicensing/licensing/internal/batch"
+	"github.com/graphlicensing/licensing/internal/pace"
+)
+
+// A run is one range over a Bulk. An operation that was taken in has a
+// goroutine while it is the first of its object; its requests meet those of
+// others in the batcher. The fields from source on are of the goroutine that
+// ranges, but for the limits.
+type run struct {
+	ctx     context.Context // the caller's
+	queue   context.Context // ends with ctx or a break; nothing is sent any more
+	drop    context.CancelFunc
+	client  *Client
+	batcher *batch.Batcher
+	jobs    sync.WaitGroup // under way
+	workers sync.WaitGroup
+	events  events
+
+	source   source
+	taken    taken
+	limits   limits
+	progress progress
+}
+
+// A job is an operation that was taken in.
+type job struct {
+	write  *write // nil for one that cannot be made
+	result OperationResult
+}
+
+// Taken are the operations that were taken in.
+type taken struct {
+	in      int               // so many
+	open    int               // and so many were not delivered
+	window  int               // that there may be, those at rest not counted
+	resting int               // of those that are open
+	waiting map[string]*queue // by object
+}
+
+// A queue has the operations on one object behind the one that is under way.
+type queue struct {
+	jobs  []*job
+	rests bool // the one under way does, and they with it
+}
+
+// Events are what the goroutines of a run tell the one that ranges. There is room
+// for all, so that nobody waits to be heard.
+type events struct {
+	happened chan struct{} // something did
+
+	mu       sync.Mutex
+	list     []event
+	panicked any // what a part of the caller's panicked with, on a goroutine of the run's
+}
+
+// An event is what happened to a job.
+type event struct {
+	job  *job
+	what news
+}
+
+type news int
+
+const (
+	rests  news = iota // until a time has passed
+	goesOn             // after that
+	isOver
+)
+
+func (e *events) add(job *job, what news) {
+	e.mu.Lock()
+	e.list = append(e.list, event{job, what})
+	e.mu.Unlock()
+	select {
+	case e.happened <- struct{}{}:
+	default:
+	}
+}
+
+// take takes what happened so far.
+func (e *events) take() []event {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	list := e.list
+	e.list = nil
+	return list
+}
+
+func newRun(ctx context.Context, c *Client, opts BulkOptions) *run {
+	window := 4 * opts.Concurrency * opts.BatchSize // room for what waits to be sent again
+	r := &run{
+		ctx:      ctx,
+		client:   c,
+		events:   events{happened: make(chan struct{}, 1)},
+		source:   source{operations: make(chan Operation), wanted: make(chan struct{}, 1)},
+		taken:    taken{window: window, waiting: make(map[string]*queue)},
+		limits:   limits{failures: opts.StopAfterFailures, seats: opts.StopAddingWithoutSeats},
+		progress: progress{opts.Progress, time.Now(), BulkProgress{Total: opts.Total}, pace.Meter{Span: progressTime}},
+	}
+	r.queue, r.drop = context.WithCancel(ctx)
+	r.batcher = batch.New(ctx, r.queue, c.service, opts.BatchSize, opts.MaxOutage)
+	for range opts.Concurrency {
+		r.workers.Go(func() { r.batcher.Work(r.died) })
+	}
+	return r
+}
+
+// A source has the input of a run, on a goroutine of its own.
+type source struct {
+	operations chan Operation
+	wanted     chan struct{} // an operation is, which is then taken in; closed at the end
+	panicked   any           // what the input panicked with
+}
+
+// read reads the input, one operation each time that one is wanted.
+func (s *source) read(operations iter.Seq[Operation]) {
+	defer close(s.operations)
+	defer func() { s.panicked = recover() }()
+	if _, ok := <-s.wanted; !ok {
+		return
+	}
+	for op := range operations {
+		op.Request = op.Request.clone() // the input goes on, and may use its slices again
+		s.operations <- op
+		if _, ok := <-s.wanted; !ok {
+			return
+		}
+	}
+}
+
+// end ends the input, and panics with what the input panicked with.
+func (s *source) end() {
+	close(s.wanted)
+	for range s.operations { // until it has ended
+	}
+	if s.panicked != nil {
+		panic(s.panicked)
+	}
+}
+
+// deliver runs until everything that was taken in is delivered.
+func (r *run) deliver(yield func(OperationResult) bool) {
+	tick, stop := r.progress.ticks()
+	defer stop()
+	ended, input := r.ctx.Done(), r.source.operations
+	wanting, more := false, true // an operation of the input
+	var list []event
+	now := make(chan struct{})
+	close(now)
+	for {
+		if r.ctx.Err() != nil || r.limits.reached() || r.batcher.Halted() != nil {
+			more, ended = false, nil
+		}
+		switch {
+		case more && !wanting && r.taken.hasRoom():
+			r.source.wanted <- struct{}{}
+			wanting = true
+		case !more && !wanting:
+			r.batcher.Full()
+			if r.taken.open == 0 {
+				return
+			}
+		}
+		happened := r.events.happened
+		if len(list) > 0 {
+			happened = now
+		}
+		select {
+		case op, ok := <-input: // comes only when it is wanted
+			wanting = false
+			if ok {
+				r.take(op)
+			} else {
+				more, input = false, nil
+			}
+		case <-happened:
+			if len(list) == 0 {
+				list = r.events.take()
+			}
+			if len(list) > 0 {
+				next := list[0]
+				list = list[1:]
+				if !r.hear(next, yield) {
+					return
+				}
+			}
+		case <-tick:
+			r.progress.report(r.batcher, r.client.service.Pacer())
+		case <-ended:
+		}
+	}
+}
+
+// hear takes in an event, and reports whether the caller goes on.
+func (r *run) hear(e event, yield func(OperationResult) bool) bool {
+	if e.what != isOver {
+		r.taken.rest(e.job.write.key, e.what == rests)
+		return true
+	}
+	r.taken.open--
+	r.progress.count(e.job.result)
+	r.progress.report(r.batcher, r.client.service.Pacer())
+	if !yield(e.job.result) {
+		return false
+	}
+	r.startNext(e.job) // not before the caller has noted this one
+	return true
+}
+
+// hasRoom reports whether another operation may be taken in. Those at rest take
+// no room, so that others are sent meanwhile, unless they are very many.
+func (t *taken) hasRoom() bool { return t.open-min(t.resting, 10*t.window) < t.window }
+
+// rest notes that the operation under way on an object rests, or goes on.
+func (t *taken) rest(key string, rests bool) {
+	q := t.waiting[key]
+	q.rests = rests
+	if n := 1 + len(q.jobs); rests {
+		t.resting += n
+	} else {
+		t.resting -= n
+	}
+}
+
+// take takes an operation in, and starts it unless another one is under way on
+// the same object.
+func (r *run) take(op Operation) {
+	j := &job{result: OperationResult{Index: r.taken.in, Operation: op}}
+	r.taken.in++
+	r.taken.open++
+	w, err := r.client.newOperation(r.queue, op)
+	if err != nil {
+		r.end(j, err)
+		return
+	}
+	j.write = w
+	q, busy := r.taken.waiting[w.key]
+	if !busy {
+		r.taken.waiting[w.key] = new(queue)
+		r.start(j)
+		return
+	}
+	q.jobs = append(q.jobs, j)
+	if q.rests {
+		r.taken.resting++
+	}
+}
+
+func (r *run) start(j *job) {
+	w := j.write
+	w.member = r.batcher.Join(func() error { return r.limits.veto(w.change) })
+	w.rests = func(start bool) {
+		what := goesOn
+		if start {
+			what = rests
+		}
+		r.events.add(j, what)
+	}
+	r.jobs.Go(func() {
+		defer w.member.Leave() // by then it is known whether the run goes on
+		made := false
+		defer func() {
+			if !made {
+				r.died(recover())
+				r.end(j, w.died())
+			}
+		}()
+		err := r.make(w)
+		made = true
+		j.result.Attempts = w.last.Attempts
+		r.end(j, err)
+	})
+}
+
+// died ends the run because a part of the caller's, such as the transport, ended
+// a goroutine: by a panic, or for nil by a Goexit.
+func (r *run) died(panicked any) {
+	r.events.mu.Lock()
+	if r.events.panicked == nil {
+		r.events.panicked = panicked
+	}
+	r.events.mu.Unlock()
+	r.batcher.Halt(&stop{kind: ErrStopped, cause: fmt.Errorf("%w: a goroutine that made a request ended", ErrStopped)})
+}
+
+// startNext starts the operation that waited for one on the same object.
+func (r *run) startNext(done *job) {
+	if done.write == nil {
+		return
+	}
+	key := done.write.key
+	q := r.taken.waiting[key]
+	if len(q.jobs) == 0 {
+		delete(r.taken.waiting, key)
+		return
+	}
+	next := q.jobs[0]
+	q.jobs = q.jobs[1:]
+	r.start(next)
+}
+
+// make makes an operation.
+func (r *run) make(w *write) error {
+	var err error
+	if halted := r.batcher.Halted(); halted != nil { // at once, even where it had to wait for its turn
+		err = w.unmade(halted.Err, halted.After)
+	} else if veto := r.limits.veto(w.change); veto != nil {
+		err = w.unmade(veto, 0)
+	} else {
+		err = w.make(r.queue)
+	}
+	if _, unread := errors.AsType[*DecodeError](err); unread {
+		w.unread()
+	}
+	return err
+}
+
+// end notes what became of a job.
+func (r *run) end(j *job, err error) {
+	j.result.Err = err
+	if j.result.Done() {
+		switch into := j.write.into.(type) {
+		case *userAnswer:
+			j.result.User = into.user()
+		case *groupAnswer:
+			j.result.Group = into.group()
+		}
+	} else {
+		r.limits.note(&j.result)
+		r.batcher.Sift()
+	}
+	r.events.add(j, isOver)
+}
+
+// close ends the run: what is under way is waited for, what is left is dropped.
+func (r *run) close() {
+	r.drop()
+	r.batcher.Wake()
+	r.jobs.Wait()
+	r.batcher.End()
+	r.workers.Wait()
+	r.source.end()
+	if r.events.panicked != nil {
+		panic(r.events.panicked)
+	}
+}
