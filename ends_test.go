@@ -110,10 +110,10 @@ func TestEverythingEnds(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			noLeaks(t)
-			var open sync.WaitGroup
+			open := newCounter()
 			addr := listen(t, func(_ int, conn net.Conn) {
-				open.Add(1)
-				defer open.Done()
+				open.add(1)
+				defer open.add(-1)
 				conn.Read(make([]byte, 4096))
 				server(conn)
 			})
@@ -132,9 +132,33 @@ func TestEverythingEnds(t *testing.T) {
 			endsSoon(t, func() {
 				atOnce(all)
 				transport.CloseIdleConnections()
-				open.Wait() // until the client has closed all connections
+				open.none() // until the client has closed all connections
 			})
 		})
+	}
+}
+
+// A counter counts what is open.
+type counter struct {
+	changed *sync.Cond
+	n       int
+}
+
+func newCounter() *counter { return &counter{changed: sync.NewCond(new(sync.Mutex))} }
+
+func (c *counter) add(n int) {
+	c.changed.L.Lock()
+	defer c.changed.L.Unlock()
+	c.n += n
+	c.changed.Broadcast()
+}
+
+// none waits until nothing is open.
+func (c *counter) none() {
+	c.changed.L.Lock()
+	defer c.changed.L.Unlock()
+	for c.n > 0 {
+		c.changed.Wait()
 	}
 }
 
