@@ -143,8 +143,14 @@ func TestFencesHoldNobodyElseBack(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			tenant, graph := crowd(users)
 			tenant.SetThrottle(licensingtest.Throttle{Writes: licensingtest.Bucket{Size: 200, Rate: 20}})
-			n := 0
-			tenant.Fail(licensingtest.Fault{Items: true, Times: -1, Status: 504, Apply: true, Match: func(*http.Request) bool { n++; return n%share == 0 }})
+			met := make(map[string]bool)
+			tenant.Fail(licensingtest.Fault{Items: true, Times: -1, Status: 504, Apply: true, Match: func(req *http.Request) bool {
+				var n int
+				fmt.Sscanf(strings.TrimSuffix(req.URL.Path, "/assignLicense")[len(req.URL.Path)-len("/assignLicense")-12:], "%d", &n)
+				first := !met[req.URL.Path]
+				met[req.URL.Path] = true
+				return first && n%(share/2) == 0 // the first operation of one user of 25
+			}})
 			p := licensing.RetryPolicy{}
 			if !fenced {
 				p.Fence = -1
