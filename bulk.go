@@ -35,8 +35,9 @@ type BulkOptions struct {
 	// MaxOutage is how long an outage is waited out: requests about three
 	// objects or more failed, one after the other, by the service or the way to it.
 	// Meanwhile hardly anything is sent, and attempts are not used up. By default
-	// 15 min; a negative one is no limit. Before anything of the client's ever got
-	// through, half a minute is enough.
+	// 15 min; a negative one is no limit. Half a minute is enough for an unknown
+	// host, a bad certificate or a token that is refused, as long as Graph never
+	// answered the client: then it may be what was configured that is wrong.
 	MaxOutage time.Duration
 	// StopAfterFailures, unless 0, ends the run after so many failures.
 	// Operations that were taken in and not sent yet fail with ErrStopped.

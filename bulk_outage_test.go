@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -198,30 +200,112 @@ func TestBulkWaitsOutOutages(t *testing.T) {
 	}
 }
 
-// Three sick people stop nobody else, and use up their attempts.
+// The sick stop nobody else, wherever in a run they are, and use up their attempts.
+// So do those for whom all of a batch fails.
 func TestTheSickStopNobody(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		const n = 400
-		tenant, graph := crowd(n)
-		sick := func(req *http.Request) bool {
-			return slices.ContainsFunc([]string{user(3), user(4), user(5)}, func(id string) bool { return strings.Contains(req.URL.Path, id) })
-		}
-		tenant.Fail(licensingtest.Fault{Items: true, Times: -1, Status: 503, Code: "x", Match: sick})
-		start := time.Now()
-		results := bulk(t, t.Context(), newClient(t, step(func(req *http.Request) (*http.Response, error) {
-			time.Sleep(100 * time.Millisecond)
-			return graph(req)
-		})), licensing.BulkOptions{}, addsFor(n, skuA)...)
-		done := 0
-		for _, r := range results {
-			if r.Done() {
-				done++
+	const n = 400
+	for name, sick := range map[string][]string{
+		"at the head":  {user(0), user(1), user(2), user(3)},
+		"in the midst": {user(200), user(210), user(220)},
+		"at the tail":  {user(n - 3), user(n - 2), user(n - 1)},
+		"one":          {user(203)},
+	} {
+		for _, whole := range []bool{true, false} {
+			for _, size := range []int{1, 20} {
+				t.Run(fmt.Sprintf("%s, whole batches %v, of %d", name, whole, size), func(t *testing.T) {
+					bubble(t, func(t *testing.T) {
+						tenant, graph := crowd(n)
+						has := func(text string) bool {
+							return slices.ContainsFunc(sick, func(id string) bool { return strings.Contains(text, id) })
+						}
+						tenant.Fail(licensingtest.Fault{Items: !whole, Times: -1, Status: 503, Code: "x", Match: func(req *http.Request) bool {
+							body, _ := io.ReadAll(req.Body)
+							return has(req.URL.Path) || has(string(body))
+						}})
+						tenant.Fail(licensingtest.Fault{Times: -1, Status: 503, Code: "x", Match: func(req *http.Request) bool { return has(req.URL.Path) }})
+						start := time.Now()
+						results := bulk(t, t.Context(), newClient(t, step(func(req *http.Request) (*http.Response, error) {
+							time.Sleep(100 * time.Millisecond)
+							return graph(req)
+						})), licensing.BulkOptions{BatchSize: size}, addsFor(n, skuA)...)
+						for _, r := range results {
+							if r.Done() == slices.Contains(sick, r.Operation.Target) {
+								t.Errorf("operation %d: %v", r.Index, r.Err)
+							}
+						}
+						// Where nobody comes after them it could be an outage, which is waited out.
+						if took := time.Since(start); took > 2*time.Minute && !(size == 1 && name == "at the tail") {
+							t.Errorf("took %v", took)
+						}
+					})
+				})
 			}
 		}
-		if done < n-3 {
-			t.Errorf("%d done", done)
+	}
+}
+
+// Reads may go another way than writes: that they work ends no outage.
+func TestReadsEndNoOutage(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		tenant, graph := crowd(3000)
+		tenant.Fail(licensingtest.Fault{After: 5 * time.Second, For: time.Hour, Status: 503, Match: func(req *http.Request) bool { return req.Method != http.MethodGet }})
+		client := newClient(t, step(func(req *http.Request) (*http.Response, error) {
+			time.Sleep(300 * time.Millisecond)
+			return graph(req)
+		}))
+		ctx, cancel := context.WithCancel(t.Context())
+		var reader sync.WaitGroup
+		reader.Go(func() {
+			for ctx.Err() == nil {
+				client.User(ctx, user(0))
+				time.Sleep(time.Second)
+			}
+		})
+		start, unknown := time.Now(), 0
+		for r := range client.Bulk(t.Context(), slices.Values(addsFor(3000, skuA)), licensing.BulkOptions{MaxOutage: 5 * time.Minute}) {
+			if errors.Is(r.Err, licensing.ErrOutcomeUnknown) {
+				unknown++
+			}
 		}
-		t.Logf("took %v", time.Since(start))
+		if took := time.Since(start); took > 6*time.Minute || unknown > 120 {
+			t.Errorf("%d unknown after %v", unknown, took)
+		}
+		cancel()
+		reader.Wait()
+	})
+}
+
+// An advice that was longer than anybody believes is followed by waits all the same,
+// and does not shut a client out that gets through.
+func TestAfterALongAdvice(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		tenant, graph := crowd(40)
+		var requests atomic.Int32
+		client := newClient(t, step(func(req *http.Request) (*http.Response, error) { requests.Add(1); return graph(req) }))
+		run := func(first int) (done int) {
+			for r := range client.Bulk(t.Context(), slices.Values(addsFor(40, skuA)[first:first+10]), licensing.BulkOptions{BatchSize: 1, MaxOutage: 5 * time.Minute}) {
+				if r.Done() {
+					done++
+				}
+			}
+			return done
+		}
+		run(0)
+		tenant.Fail(licensingtest.Fault{For: time.Minute, Status: 503, Header: http.Header{"Retry-After": {"31536000"}}})
+		run(10)
+		time.Sleep(5 * time.Minute)
+		if _, err := client.AssignUserLicense(t.Context(), user(39), add(skuB)); err != nil {
+			t.Error(err)
+		}
+		if done := run(20); done != 10 {
+			t.Errorf("%d done, although a call got through", done)
+		}
+		tenant.Fail(licensingtest.Fault{For: time.Hour, Status: 503})
+		requests.Store(0)
+		run(30)
+		if n := requests.Load(); n > 40 {
+			t.Errorf("%d requests in an outage of 5 minutes", n)
+		}
 	})
 }
 

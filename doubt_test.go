@@ -433,3 +433,44 @@ func TestARefusalInAMixedBatch(t *testing.T) {
 		}
 	})
 }
+
+// What is settled stays settled: a doubt does not get lost while a run waits for the
+// fence, and is not waited for without an end.
+func TestDoubtOverAFence(t *testing.T) {
+	noSeat := badRequest("Subscription with SKU x does not have any available licenses.")
+	t.Run("a swap that was made", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			swap := licensing.AssignLicenseRequest{AddLicenses: add(skuB).AddLicenses, RemoveLicenses: []uuid.UUID{skuA}}
+			s := newScript(t, unavailable, noSeat, badRequest(notAssigned), reply(200, `{"id":"`+user(0)+`"}`))
+			wantAllDone(t, bulk(t, t.Context(), newClient(t, s), licensing.BulkOptions{}, assign(user(0), swap)))
+		})
+	})
+	t.Run("without an end", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			n := 0
+			results := bulk(t, t.Context(), newClient(t, step(func(req *http.Request) (*http.Response, error) {
+				if n++; n%2 == 1 {
+					return graphError(500, "", "")(req)
+				}
+				return noSeat(req)
+			})), licensing.BulkOptions{}, assign(user(0), add(skuA)))
+			wantFailed(t, results[0].Err, 400, 10, licensing.ErrNoAvailableLicenses, licensing.ErrOutcomeUnknown)
+		})
+	})
+	t.Run("a panic on the way", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			s := newScript(t, unavailable, func(*http.Request) (*http.Response, error) { panic("broken") }, okUser)
+			client := newClient(t, s)
+			func() {
+				defer func() { recover() }()
+				client.AssignUserLicense(t.Context(), userID, add(skuA))
+			}()
+			start := time.Now()
+			user, err := client.AssignUserLicense(t.Context(), userID, remove(skuA))
+			wantDone(t, user, err)
+			if took := time.Since(start); took != 2*time.Minute {
+				t.Errorf("the next write was made after %v", took)
+			}
+		})
+	})
+}

@@ -230,6 +230,13 @@ func TestEverythingEndsWhateverTheTransportDoes(t *testing.T) {
 		"a body that blocks":     body(200, `{"id":"`, nil),
 		"a body that has it all": body(200, `{"id":"`+userID+`"}`, nil),
 		"an error that blocks":   body(503, `{"error":`, nil),
+		"a body in another": func(release chan struct{}) step {
+			return func(req *http.Request) (*http.Response, error) {
+				resp, err := reply(200, "")(req)
+				resp.Body = http.MaxBytesReader(nil, &stubborn{release, strings.NewReader("{"), nil}, 1<<20)
+				return resp, err
+			}
+		},
 		"another protocol":       body(101, "", nil),
 		"status 150":             body(150, "", nil),
 		"a body of nothing":      body(200, "{", func([]byte) (int, error) { return 0, nil }),

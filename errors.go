@@ -294,7 +294,7 @@ func failure(op string, a *graph.Answer, altered bool) *Error {
 	case errors.As(a.Err, &out):
 		e.cause = foreign{out}
 		e.kinds = append(e.kinds, ErrUnavailable)
-		if a.Outcome == graph.Refused && a.Status == 0 {
+		if a.Outcome == graph.Refused && a.Status == 0 && !a.Doubted {
 			e.kinds = append(e.kinds, ErrStopped)
 		}
 	case errors.As(a.Err, &limit):
@@ -302,7 +302,12 @@ func failure(op string, a *graph.Answer, altered bool) *Error {
 		if a.Outcome == graph.Doubtful {
 			e.kinds = append(e.kinds, ErrUnavailable)
 		}
-	case errors.As(a.Err, &closed):
+	case errors.As(a.Err, &closed) && closed.Broken:
+		e.kinds = append(e.kinds, ErrUnavailable)
+		if a.Outcome == graph.Refused && a.Status == 0 && !a.Doubted {
+			e.kinds = append(e.kinds, ErrStopped)
+		}
+	case closed != nil:
 		e.kinds = append(e.kinds, ErrThrottled)
 	case errors.As(a.Err, &stop) && a.Attempts == 0:
 		e.kinds = append(e.kinds, stop.kind)

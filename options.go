@@ -79,7 +79,7 @@ func WithHTTPClient(hc *http.Client) Option {
 // and attempts whose outcome is in doubt, which the same operation settles.
 type RetryPolicy struct {
 	// MaxAttempts is how many requests a call makes, throttled ones not
-	// counted, and again for each part of a change that has to be settled by
+	// counted, nor those of an outage in Bulk, and again for each part of a change that has to be settled by
 	// itself; by default 5. With 1 nothing is sent again for any reason, and
 	// a write that is answered with a 503 or 504 is ErrOutcomeUnknown.
 	MaxAttempts int

@@ -14,7 +14,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/graphlicensing/licensing"
 )
@@ -245,16 +248,40 @@ func TestTokensOfTheHTTPClient(t *testing.T) {
 	signs := step(func(req *http.Request) (*http.Response, error) {
 		signed := req.Clone(req.Context())
 		signed.Header.Set("Authorization", "Bearer "+theToken)
-		return reply(403, `{"message":"`+url.QueryEscape(theToken)+`, and before it was Bearer `+other+`"}`)(signed)
+		return reply(403, `{"message":"`+url.QueryEscape(theToken)+`, and before it was Bearer `+other+`", "and":"Bearer authorization_uri=x"}`)(signed)
 	})
 	client, err := licensing.NewClient(nil, licensing.WithHTTPClient(&http.Client{Transport: signs}))
 	if err != nil {
 		t.Fatal(err)
 	}
 	_, err = client.User(t.Context(), userID)
-	if all := everythingOf(err); betrays(all, theToken) || betrays(all, other) || !strings.Contains(all, "and before it was Bearer") {
+	if all := everythingOf(err); betrays(all, theToken) || betrays(all, other) || !strings.Contains(all, "and before it was Bearer") || !strings.Contains(all, "Bearer authorization_uri=x") {
 		t.Errorf("got %s", all)
 	}
+}
+
+// Of many tokens on their way at once each is cut out of its own answer.
+func TestManyTokensAtOnce(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		var n atomic.Int32
+		client, err := licensing.NewClient(func(context.Context) (string, error) { return fmt.Sprintf("a-token-of-many-%d-at-once", n.Add(1)), nil },
+			once, licensing.WithHTTPClient(&http.Client{Transport: step(func(req *http.Request) (*http.Response, error) {
+				time.Sleep(time.Second)
+				return reply(400, `{"message":"`+req.Header.Get("Authorization")+`"}`)(req)
+			})}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var all sync.WaitGroup
+		for i := range 50 {
+			all.Go(func() {
+				if _, err := client.User(t.Context(), user(i)); strings.Contains(everythingOf(err), "a-token-of-many") {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+	})
 }
 
 // A token source whose second token fails may quote the first.

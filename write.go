@@ -158,14 +158,21 @@ func (w *write) makeInTurn(ctx context.Context, t *turn.Turn, from []AssignedLic
 	if err := w.passFence(ctx, t); err != nil {
 		return err
 	}
+	sent := false
+	defer func() {
+		if !sent { // it panicked on the way
+			t.Stall(w.text(), time.Now().Add(w.client.service.Policy().Fence))
+		}
+	}()
 	err := w.send(ctx, &w.request)
+	sent = true
 	recent := w.client.recent
 	if change := w.change; !change.empty() {
 		err = w.awaitLocation(ctx, &w.request, err)
 		if gone(err) || errors.Is(err, ErrOutcomeUnknown) {
 			recent.unknown(w.key, change)
 		}
-		if len(change.RemoveLicenses) > 0 && gone(err) && w.last.Unsure {
+		if len(change.RemoveLicenses) > 0 && gone(err) && (w.last.Unsure || w.last.Doubted) {
 			err = w.settle(ctx) // which notes the parts that it makes
 		}
 		if err == nil || w.last.Outcome == graph.Applied { // an answer that cannot be read is one
@@ -193,11 +200,11 @@ func (w *write) makeInTurn(ctx context.Context, t *turn.Turn, from []AssignedLic
 // is time to find out what a refusal means that came while an earlier request of
 // the write may still be carried out: it is sent again when that is over.
 func (w *write) send(ctx context.Context, req *graph.Request) error {
-	for {
+	for asked := 1; ; asked++ {
 		err := w.sendOnce(ctx, req)
 		_, refused := judged(w.last.Status, w.last.Problem().Message)
 		left := time.Until(w.last.Late)
-		if w.member == nil || !refused || !w.last.Doubted || left <= 0 || gone(err) || w.client.service.Policy().MaxAttempts == 1 {
+		if w.member == nil || !refused || !w.last.Doubted || left <= 0 || gone(err) || asked >= w.client.service.Policy().MaxAttempts {
 			return err
 		}
 		if w.rest(ctx, left) != nil {

@@ -111,20 +111,32 @@ func (b *Batcher) Work(stop func(panicked any)) {
 		}
 		var err error
 		pass, err = pacer.Admit(b.waiting, &b.party, b.patience, b.queue.size, func() int {
-			parcels = b.queue.take()
+			parcels = b.queue.take(b.service.Outage() != nil)
 			return len(parcels)
 		})
 		if err != nil {
 			b.queue.stop(b.withheld(err))
 			continue
 		}
-		if len(parcels) > 0 && b.send(parcels, pass) {
-			for _, p := range parcels {
-				<-p.idle
-			}
+		if len(parcels) > 0 {
+			b.deliver(parcels, pass)
 		}
 		parcels = nil
 		pacer.Settled(pass)
+	}
+}
+
+// deliver sends requests, and waits until what their answers mean is known.
+func (b *Batcher) deliver(parcels []*parcel, pass pace.Pass) {
+	delivered, through := b.send(parcels, pass)
+	if !delivered {
+		return
+	}
+	for _, p := range parcels {
+		<-p.idle
+	}
+	if through {
+		b.service.GotThrough()
 	}
 }
 
@@ -183,14 +195,14 @@ func (b *Batcher) withheld(err error) *graph.Withheld {
 }
 
 // send sends requests and delivers their answers, or puts them back to be sent
-// in parts, and reports which.
-func (b *Batcher) send(parcels []*parcel, pass pace.Pass) (delivered bool) {
+// in parts, and reports which. Through says that one of several got through.
+func (b *Batcher) send(parcels []*parcel, pass pace.Pass) (delivered, through bool) {
 	if len(parcels) == 1 {
 		p := parcels[0]
 		r := b.service.Try(b.ctx, p.request, p.next)
 		r.Pass = pass
 		p.reply(r)
-		return true
+		return true, false
 	}
 	answers := contents{most: 2 * len(parcels)} // a confused server answers twice
 	batch, token := b.service.SendOnce(b.ctx, &graph.Request{
@@ -206,11 +218,11 @@ func (b *Batcher) send(parcels []*parcel, pass pace.Pass) (delivered bool) {
 		for _, p := range parcels {
 			p.reply(graph.Reply{Err: &graph.Withheld{Err: batch.Err}})
 		}
-		return false
+		return false, false
 	}
 	if batch.Outcome == graph.Permanent && batch.Status != 0 && batch.Status != http.StatusForbidden {
 		b.queue.split(parcels, batch.Status)
-		return false
+		return false, false
 	}
 	whole := batch.Reply()
 	whole.Pass, whole.Share = pass, rand.Float64()
@@ -238,11 +250,15 @@ func (b *Batcher) send(parcels []*parcel, pass pace.Pass) (delivered bool) {
 			r.Token = token // refused for one item, it may be renewed for all
 		}
 	}
+	if replies == nil && batch.Outcome == graph.Doubtful {
+		b.queue.halve(parcels) // one of them may be what fails
+	}
 	b.service.Together(requests, each)
 	for i, p := range parcels {
+		through = through || each[i].Status/100 == 2
 		p.reply(each[i])
 	}
-	return true
+	return true, through
 }
 
 // distrust leaves in doubt what a batch was refused of in which an answer is about

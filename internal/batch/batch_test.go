@@ -186,7 +186,7 @@ func TestABatchThatFailsAsAWhole(t *testing.T) {
 				b := New(t.Context(), t.Context(), newService(t, s), Most, time.Minute)
 				parcels := []*parcel{{request: request("a"), answer: make(chan graph.Reply, 1)}, {request: request("b"), answer: make(chan graph.Reply, 1)}}
 				pass := b.service.Pacer().Unasked()
-				if !b.send(parcels, pass) {
+				if delivered, _ := b.send(parcels, pass); !delivered {
 					t.Fatal("nothing was delivered")
 				}
 				r := <-parcels[0].answer
@@ -318,7 +318,7 @@ func TestWhatWasSentBeforeGoesFirst(t *testing.T) {
 	}
 	for _, want := range []string{"240", "13", ""} {
 		got := ""
-		for _, p := range q.take() {
+		for _, p := range q.take(false) {
 			got += p.request.ID
 		}
 		if got != want {

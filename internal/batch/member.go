@@ -13,6 +13,7 @@ type Member struct {
 	batcher *Batcher
 	veto    func() error
 	sent    bool    // a request was made
+	most    int     // others and itself that its next request may be sent with; 0 is any number
 	latest  *parcel // until what its answer means is known
 }
 
@@ -23,6 +24,7 @@ type parcel struct {
 	first   bool         // of a member that has made none before
 	veto    func() error // why it is not to be made, if it is the first
 	most    int          // others and itself that it may be sent with; 0 is any number
+	limit   *int         // of the member's requests after it
 	answer  chan graph.Reply
 	idle    chan struct{} // closed when its member has drawn its conclusions
 }
@@ -70,7 +72,7 @@ func (m *Member) Carry(ctx context.Context, req *graph.Request, next graph.Next)
 			return graph.Reply{Err: &graph.Withheld{Err: err}}
 		}
 	}
-	m.latest = &parcel{request: req, next: next, first: !m.sent, veto: m.veto, answer: make(chan graph.Reply, 1), idle: make(chan struct{})}
+	m.latest = &parcel{request: req, next: next, first: !m.sent, veto: m.veto, most: m.most, limit: &m.most, answer: make(chan graph.Reply, 1), idle: make(chan struct{})}
 	m.batcher.queue.put(m.latest)
 	r := <-m.latest.answer
 	if !errors.As(r.Err, new(*graph.Withheld)) {

@@ -24,6 +24,7 @@ type queue struct {
 	members int             // under way, here or between two requests
 	more    bool            // there may be further ones
 	closed  bool            // the workers go
+	probes  int             // batches that were taken in an outage
 	refused int             // batches in a row that the server did not understand
 	alone   time.Time       // until when requests go by themselves for that
 	halt    *graph.Withheld // why nothing is sent any more
@@ -106,10 +107,18 @@ func (q *queue) wait() bool {
 	}
 }
 
-// take takes a batch.
-func (q *queue) take() []*parcel {
+// take takes a batch. In an outage it is a probe: every other one is a single
+// request that was not made before, since what fails may be in those that were.
+func (q *queue) take(outage bool) []*parcel {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	if outage {
+		if q.probes++; q.probes%2 == 0 && len(q.fresh) > 0 {
+			p := q.fresh[0]
+			q.fresh = q.fresh[1:]
+			return []*parcel{p}
+		}
+	}
 	most := q.size
 	if q.single() {
 		most = 1
@@ -159,6 +168,16 @@ func (q *queue) split(parcels []*parcel, status int) {
 		q.again = append(parcels, q.again...)
 		q.sifted()
 	})
+}
+
+// halve has the requests of a batch that failed as a whole sent with fewer others
+// the next time.
+func (q *queue) halve(parcels []*parcel) {
+	for _, p := range parcels {
+		if p.limit != nil {
+			*p.limit = max(1, len(parcels)/2)
+		}
+	}
 }
 
 // understood says that the server has $batch.

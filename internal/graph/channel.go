@@ -8,14 +8,17 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/graphlicensing/licensing/internal/pace"
 )
 
 // A channel is the way to Graph, which the requests of a service share. When it is
 // out, their failures say nothing about what they ask for: requests about several
 // objects fail one after the other, and none succeeds.
 type channel struct {
-	served atomic.Bool // a request was, at some time
-	broken atomic.Bool // there is something to clear
+	served  atomic.Bool  // Graph answered a request, at some time
+	broken  atomic.Bool  // there is something to clear
+	repairs atomic.Int32 // times that something got through again
 
 	mu      sync.Mutex
 	failed  []string  // objects whose requests failed since the last that got through
@@ -46,20 +49,47 @@ func (x *sending) observe(r *Reply) (out bool) {
 		// Before anything got through, it may be the name of the host that is
 		// wrong, or the credentials: that is not waited for.
 		setup := (r.Hopeless || unsigned) && !c.served.Load()
+		if x.ownFault(c.repairs.Load()) {
+			return false
+		}
 		wait, out := c.fails(x.request.Object.Key(), a, setup, r.Share, &x.service.policy)
 		if wait > 0 {
 			x.service.pacer.Broken(wait)
 		}
-		return out && !setup
+		x.count.excused = out && !setup
+		return x.count.excused
 	case failed || a.Outcome == Unsigned || a.Outcome == Doubtful:
 		return false
-	case a.Outcome == Applied && !c.served.Load():
+	case !c.served.Load() && (a.Outcome == Applied || fromGraph(a.Header)):
 		c.served.Store(true)
 	}
-	if c.broken.Load() && c.works() {
-		x.service.pacer.Repaired()
+	if !x.request.Reads() { // which may go another way than writes
+		x.service.GotThrough()
 	}
 	return false
+}
+
+// ownFault reports whether the failures are the request's own: others got through
+// between two of them. The first counts as an attempt after all.
+func (x *sending) ownFault(repairs int32) bool {
+	n := &x.count
+	if n.failed && n.repairs != repairs && !n.own {
+		n.own = true
+		if n.excused {
+			n.used++
+		}
+	}
+	n.failed, n.excused, n.repairs = true, false, repairs
+	return n.own
+}
+
+// GotThrough takes in that a write got through. Of several that went together it is
+// said once more when all are taken in: whatever order they come in, the others
+// failed by themselves.
+func (s *Service) GotThrough() {
+	if s.channel.broken.Load() && s.channel.works(s.policy.MaxWait) {
+		s.pacer.Repaired()
+	}
 }
 
 // Together takes in the replies to requests that went together, before each is
@@ -122,27 +152,28 @@ func (c *channel) fails(object string, a *Answer, setup bool, share float64, p *
 	case now.Before(c.until): // it was on its way when that was decided
 		return 0, true
 	default:
-		wait = min(time.Second<<min(c.rounds, 5), longestOutage, p.MaxWait)
+		wait = min(time.Second<<min(c.rounds, 5), longestOutage)
 		wait -= part(wait/4, share)
 		if errors.As(a.Err, new(attemptTimeout)) { // which was a wait, too
 			wait = max(wait-p.AttemptTimeout, shortestWait)
 		}
 		c.rounds++
 	}
-	c.until, c.advised = now.Add(min(wait, Forever/2)), a.advised()
+	c.until, c.advised = now.Add(min(wait, pace.LongestBelieved)), a.advised()
 	return wait, true
 }
 
-// works notes that a request got through. It reports whether the wait is over,
-// which it is not where the server asked for it.
-func (c *channel) works() bool {
+// works notes that a write got through. It reports whether the wait is over, which
+// it is not where the server asked for it, unless that is longer than anybody waits.
+func (c *channel) works(most time.Duration) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	over := len(c.failed) >= outAfter && !c.advised
-	c.broken.Store(false)
+	over := len(c.failed) >= outAfter && !c.advised || time.Until(c.until) > most
+	c.repairs.Add(1)
 	c.failed, c.rounds, c.cause = nil, 0, nil
-	if over {
-		c.until = time.Time{}
+	if over || !c.until.After(time.Now()) {
+		c.until, c.advised = time.Time{}, false
+		c.broken.Store(false)
 	}
 	return over
 }

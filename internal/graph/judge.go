@@ -183,8 +183,8 @@ func (x *sending) other(id string) error {
 	if name == "" || strings.EqualFold(name, req.Object.name) || strings.EqualFold(id, req.Object.name) {
 		return nil
 	}
-	before := x.renamed
-	x.renamed = id
+	before := x.seen.renamed
+	x.seen.renamed = id
 	if id == "" || id != before {
 		return errOtherObject
 	}

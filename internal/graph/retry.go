@@ -61,7 +61,7 @@ func (x *sending) again(r *Reply, out bool) (next Next, more bool, ended error) 
 	a := &x.answer
 	tries := x.tries()
 	switch {
-	case a.Outcome == Applied || a.Outcome == Permanent || tries == 1 || x.used >= tries, errors.Is(a.Err, ErrBare):
+	case a.Outcome == Applied || a.Outcome == Permanent || tries == 1 || int(x.count.used) >= tries, errors.Is(a.Err, ErrBare):
 		return Next{}, false, nil
 	case out: // the pacer keeps all requests back
 		return Next{}, true, nil
@@ -87,7 +87,7 @@ func (x *sending) again(r *Reply, out bool) (next Next, more bool, ended error) 
 		more = true
 	default:
 		// A wait of our own choice leaves time for the request after it.
-		next.Wait, next.chosen = min(policy.backoff(x.waits, r.Share), left/2), true
+		next.Wait, next.chosen = min(policy.backoff(int(x.count.waits), r.Share), left/2), true
 		more = next.Wait >= shortestWait || queues
 	}
 	if queues {

@@ -71,11 +71,24 @@ func (ss *secrets) add(token string) {
 // clean takes the tokens out of a reply.
 func (ss *secrets) clean(r *Reply) {
 	cut := r.Err != nil || r.Status/100 != 2 && len(r.Body) > maxErrorBody
+	ss = ss.with(r.Token) // of many at once, not all are kept
 	r.Body = ss.text(r.Body, cut)
 	r.Header = ss.header(r.Header)
 	if r.Err != nil {
 		r.Err = ss.error(r.Err)
 	}
+}
+
+// with returns the secrets with a token, which they may have already.
+func (ss *secrets) with(token string) *secrets {
+	k := ss.latest.Load()
+	if len(token) < shortestSecret || k != nil && slices.Contains(k.tokens, token) {
+		return ss
+	}
+	more := &secrets{foreign: ss.foreign}
+	more.latest.Store(k)
+	more.add(token)
+	return more
 }
 
 // text returns a text without the tokens. The end of one that was cut may be the
@@ -94,8 +107,8 @@ func (ss *secrets) text(text []byte, cut bool) []byte {
 			text = k.cleanEscaped(text, cut)
 		}
 	}
-	if ss.foreign && (bytes.Contains(text, []byte("earer")) || bytes.Contains(text, []byte("EARER"))) {
-		text = bearer.ReplaceAll(text, []byte("${1}"+redacted))
+	if ss.foreign {
+		text = withoutBearer(text)
 	}
 	return text
 }
@@ -207,6 +220,9 @@ func (k *known) cleanEscaped(text []byte, cut bool) []byte {
 func (k *known) find(plain []byte, cut bool) (found []span) {
 	for _, form := range slices.Concat(k.forms...) {
 		form = strings.ReplaceAll(form, string(escape), "")
+		if len(form) < shortestSecret {
+			continue
+		}
 		for from := 0; ; {
 			i := bytes.Index(plain[from:], []byte(form))
 			if i < 0 {
@@ -328,7 +344,22 @@ func entity(name string) (byte, bool) {
 
 // bearer matches a token whose value is not known, since the HTTP client signs
 // the requests.
-var bearer = regexp.MustCompile(`(?i)(bearer(?:[\s"':=+]|%20|\\")+)[a-z0-9\-._~+/%]{16,}=*`)
+var bearer = regexp.MustCompile(`(?i)(bearer(?:[\s"':=+]|%20|\\")+)([a-z0-9\-._~+/%]{16,}=*)`)
+
+// withoutBearer returns a text without what stands behind "Bearer" and looks like a
+// token, which has digits in it.
+func withoutBearer(text []byte) []byte {
+	if len(text) > 2*maxErrorBody && !bytes.Contains(text, []byte("earer")) { // it takes long
+		return text
+	}
+	return bearer.ReplaceAllFunc(text, func(found []byte) []byte {
+		parts := bearer.FindSubmatch(found)
+		if !bytes.ContainsAny(parts[2], "0123456789") {
+			return found
+		}
+		return append(slices.Clone(parts[1]), redacted...)
+	})
+}
 
 // signedBy returns the token that a transport signed a request with, if it shows.
 func signedBy(resp *http.Response) string {

@@ -37,14 +37,28 @@ type sending struct {
 	mode            mode
 
 	answer  Answer
-	used    int // attempts that count against the policy's
-	waits   int // for which the server gave no time
+	count   count
 	next    Next
-	pending bool     // another attempt was decided on, and is not made yet
-	token   string   // of the latest attempt
-	renamed string   // the id in the latest answer under another name than the request's
+	pending bool // another attempt was decided on, and is not made yet
+	seen    seen
 	attempt *attempt // the service's own that is on its way
 	parts   *parts   // nil if a Carrier makes the attempts
+}
+
+// A count is how often something happened in a sending.
+type count struct {
+	used    int32 // attempts that count against the policy's
+	waits   int32 // for which the server gave no time
+	repairs int32 // of the channel, when the latest attempt failed
+	failed  bool  // an attempt did, as those do when the channel is out
+	own     bool  // which is the request's own fault
+	excused bool  // the latest one does not count, since the channel was out
+}
+
+// A seen is what is kept of the latest attempt for the next.
+type seen struct {
+	token   string
+	renamed string // the id in an answer under another name than the request's
 }
 
 // A parts has what the first attempt needs. Most sendings make only one, so it is
@@ -79,7 +93,7 @@ func (s *Service) Send(ctx context.Context, req *Request) Answer {
 func (s *Service) SendOnce(ctx context.Context, req *Request) (a Answer, token string) {
 	x := s.newSending(ctx, req, once)
 	x.send()
-	return x.answer, x.token
+	return x.answer, x.seen.token
 }
 
 // SendBy is Send with attempts that carry makes.
@@ -193,7 +207,7 @@ func newLoop(hc *http.Client) *retryablehttp.Client {
 func (x *sending) take(r Reply) bool {
 	x.pending = false
 	x.service.secrets.clean(&r)
-	x.token = r.Token
+	x.seen.token = r.Token
 	if x.withheld(r.Err) {
 		return false
 	}
@@ -202,7 +216,7 @@ func (x *sending) take(r Reply) bool {
 	x.answer.add(&r, late, x.request.Reads())
 	out := x.observe(&r)
 	if x.answer.Outcome != Delayed && !out {
-		x.used++
+		x.count.used++
 	}
 	x.pace(&r)
 	var ended error
@@ -211,7 +225,7 @@ func (x *sending) take(r Reply) bool {
 		x.answer.Err = ended
 	}
 	if x.next.chosen {
-		x.waits++
+		x.count.waits++
 	}
 	x.log()
 	return x.pending

@@ -51,9 +51,9 @@ func (g *gate) probeKnown() { g.probed = time.Time{} }
 // open opens the gate.
 func (g *gate) open(now time.Time) { g.until = now }
 
-// longestBelieved is how long the gate is closed without being tried. Nothing else
+// LongestBelieved is how long the gate is closed without being tried. Nothing else
 // would open it after a refusal that asks for a year.
-const longestBelieved = 15 * time.Minute
+const LongestBelieved = 15 * time.Minute
 
 // shut closes the gate, and returns until when. It reports false where it is
 // closed for longer already.
@@ -63,6 +63,6 @@ func (g *gate) shut(now time.Time, wait time.Duration) (time.Time, bool) {
 	if !until.After(g.until) {
 		return time.Time{}, false
 	}
-	g.until, g.tried, g.asked = until, now.Add(longestBelieved), wait
+	g.until, g.tried, g.asked = until, now.Add(LongestBelieved), wait
 	return until, true
 }

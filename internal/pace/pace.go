@@ -57,9 +57,15 @@ type Reply struct {
 }
 
 // A GateError says that the gate is closed for longer than the caller can wait.
-type GateError struct{ After time.Duration }
+type GateError struct {
+	After  time.Duration
+	Broken bool // since nothing got through
+}
 
 func (e *GateError) Error() string {
+	if e.Broken {
+		return "nothing got through for others, and the wait is too long"
+	}
 	return "an earlier write was refused for its frequency, and the wait is too long"
 }
 
@@ -126,7 +132,7 @@ func (p *Pacer) admit(ctx context.Context, by *Party, most func() time.Duration,
 		first := p.line.first(by)
 		switch {
 		case bound > 0 && bound > most():
-			return Pass{}, &GateError{After: bound}
+			return Pass{}, &GateError{After: bound, Broken: p.gate.broken.After(p.gate.until)}
 		case first && wait <= 0:
 			if take != nil {
 				n = take()
@@ -287,7 +293,7 @@ func (p *Pacer) Broken(wait time.Duration) {
 	now := time.Now()
 	p.rate.rise(now)
 	p.gate.probes = true
-	p.closed(now, later(p.gate.broken, now.Add(min(wait, longestBelieved))))
+	p.closed(now, later(p.gate.broken, now.Add(min(wait, LongestBelieved))))
 }
 
 // Repaired takes in that something got through after all.
