@@ -40,7 +40,7 @@ func TestLine(t *testing.T) {
 	for _, p := range []*Party{a, b, c} {
 		l.leave(p)
 	}
-	if !l.leave(a) == false || len(l.parties) != 0 {
+	if l.leave(a) || len(l.parties) != 0 {
 		t.Errorf("%d parties are left", len(l.parties))
 	}
 }
