@@ -178,6 +178,29 @@ func ExampleServicePlanChange_Apply() {
 	// [a23b959c-7ce8-4e57-9140-b90eb88a9e97 57ff2da0-773e-42df-b2af-ffb7a2317929]
 }
 
+func ExampleLicenseSwap_Apply() {
+	e3 := subscribed[0]
+	e5 := licensing.SubscribedSKU{
+		SKUID:        uuid.MustParse("06ebc4ee-1bb5-47dd-8120-11324bc54e06"),
+		ServicePlans: e3.ServicePlans[:2], // it has no Sway
+	}
+	teams, sway := e3.ServicePlans[1], e3.ServicePlans[2]
+	current := licensing.AssignedLicense{SKUID: e3.SKUID, DisabledPlans: []uuid.UUID{sway.ServicePlanID, teams.ServicePlanID}}
+
+	license, plans, err := licensing.LicenseSwap{From: e3.SKUID, To: e5.SKUID}.Apply(current, e3, e5)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(license.DisabledPlans)
+	for _, plan := range plans {
+		fmt.Println(plan.From, plan.By)
+	}
+	// Output:
+	// [57ff2da0-773e-42df-b2af-ffb7a2317929]
+	// a23b959c-7ce8-4e57-9140-b90eb88a9e97 none
+	// 57ff2da0-773e-42df-b2af-ffb7a2317929 same id
+}
+
 // grace has E3 directly, without Teams and Sway, and through a group without
 // Sway.
 var grace = &licensing.User{LicenseAssignmentStates: []licensing.LicenseAssignmentState{{

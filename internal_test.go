@@ -186,6 +186,30 @@ func TestSwapPlansErrors(t *testing.T) {
 	}
 }
 
+// Applying a swap is what its SKUs have to be the named ones for.
+func TestLicenseSwapApply(t *testing.T) {
+	t.Parallel()
+	a, b := swapSKU(0xA0, "OLD", 1, 2), swapSKU(0xB0, "NEW", 1, 11)
+	swap := LicenseSwap{From: a.SKUID, To: b.SKUID, Plans: map[uuid.UUID]uuid.UUID{swapID(2): swapID(11)}}
+	current := AssignedLicense{SKUID: a.SKUID, DisabledPlans: swapIDs(2)}
+	if got, plans, err := swap.Apply(current, a, b); err != nil || got.SKUID != b.SKUID || !slices.Equal(got.DisabledPlans, swapIDs(11)) || len(plans) != 1 {
+		t.Errorf("got %v, %v, %v", got, plans, err)
+	}
+	for want, apply := range map[string]func() (AssignedLicense, []PlanMapping, error){
+		"swap must name From and To": func() (AssignedLicense, []PlanMapping, error) { return LicenseSwap{From: a.SKUID}.Apply(current, a, b) },
+		"swap.From and swap.To are the same SKU": func() (AssignedLicense, []PlanMapping, error) {
+			return LicenseSwap{From: a.SKUID, To: a.SKUID}.Apply(current, a, b)
+		},
+		"from is SKU 00000000-0000-4000-8000-0000000000b0 (NEW), and From names 00000000-0000-4000-8000-0000000000a0": func() (AssignedLicense, []PlanMapping, error) { return swap.Apply(current, b, b) },
+		"to is SKU 00000000-0000-4000-8000-0000000000a0 (OLD), and To names 00000000-0000-4000-8000-0000000000b0":     func() (AssignedLicense, []PlanMapping, error) { return swap.Apply(current, a, a) },
+	} {
+		got, plans, err := apply()
+		if err == nil || err.Error() != "swap license: invalid argument: "+want || !errors.Is(err, ErrInvalidArgument) || got.SKUID != uuid.Nil || plans != nil {
+			t.Errorf("got %v, %v, %v, want %s", got, plans, err, want)
+		}
+	}
+}
+
 func TestRecentLicenses(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -16,6 +16,46 @@ type LicenseSwap struct {
 	Plans map[uuid.UUID]uuid.UUID
 }
 
+// Apply works out the license that takes the place of current, which is of the SKU
+// from, and for each plan of it that is off what became of it. Nothing is sent.
+//
+// A plan that both SKUs have stays off. For others s.Plans says which plan of the
+// new SKU stands for which of the old. The rest of the new SKU's plans are on. A
+// plan that is off and that the old SKU lists no more is carried over like the
+// others.
+//
+// Errors: [ErrInvalidArgument] (s names no SKU or one twice, from or to is not the
+// SKU that it names, current is not of from, or s.Plans has a plan that is not of
+// its SKU or cannot be switched).
+func (s LicenseSwap) Apply(current AssignedLicense, from, to SubscribedSKU) (AssignedLicense, []PlanMapping, error) {
+	return s.apply("swap license", current, from, to)
+}
+
+func (s LicenseSwap) apply(op string, current AssignedLicense, from, to SubscribedSKU) (AssignedLicense, []PlanMapping, error) {
+	err := s.check(op)
+	switch {
+	case err != nil:
+	case from.SKUID != s.From:
+		err = invalid(op, "from is SKU %s, and From names %s", called(from.SKUID, from.SKUPartNumber), s.From)
+	case to.SKUID != s.To:
+		err = invalid(op, "to is SKU %s, and To names %s", called(to.SKUID, to.SKUPartNumber), s.To)
+	default:
+		return swapPlans(op, current, from, to, s.Plans)
+	}
+	return AssignedLicense{}, nil, err
+}
+
+// check says what is wrong with the swap for any license.
+func (s LicenseSwap) check(op string) error {
+	switch {
+	case s.From == uuid.Nil || s.To == uuid.Nil:
+		return invalid(op, "swap must name From and To")
+	case s.From == s.To:
+		return invalid(op, "swap.From and swap.To are the same SKU")
+	}
+	return nil
+}
+
 // A SwapResult is what became of a swap.
 type SwapResult struct {
 	// User or Group is the object as Graph answered the write, or as it was
@@ -78,11 +118,8 @@ func (c *Client) SwapGroupLicense(ctx context.Context, groupID string, swap Lice
 }
 
 func (c *Client) swapLicense(ctx context.Context, op string, obj graph.Object, swap LicenseSwap, result *SwapResult) (answer, error) {
-	switch {
-	case swap.From == uuid.Nil || swap.To == uuid.Nil:
-		return nil, invalid(op, "swap must name From and To")
-	case swap.From == swap.To:
-		return nil, invalid(op, "swap.From and swap.To are the same SKU")
+	if err := swap.check(op); err != nil {
+		return nil, err
 	}
 	return c.edit(ctx, op, obj, func(e *editor) (AssignLicenseRequest, error) {
 		var change AssignLicenseRequest
@@ -108,7 +145,7 @@ func (c *Client) swapLicense(ctx context.Context, op string, obj graph.Object, s
 			if err != nil { // it has run out, which is what one swaps for
 				from = SubscribedSKU{SKUID: swap.From}
 			}
-			target, result.Plans, err = swapPlans(op, source, from, to, swap.Plans)
+			target, result.Plans, err = swap.apply(op, source, from, to)
 			if err != nil {
 				return change, err
 			}
