@@ -381,3 +381,23 @@ func ExampleClient_WaitForUser() {
 	fmt.Println("directly:", len(direct))
 	// Output: directly: 1
 }
+
+func ExampleIgnoreServicePlans() {
+	tenant, e3, _ := contoso()
+	client := tenant.Client()
+
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	change := licensing.AssignLicenseRequest{AddLicenses: []licensing.AssignedLicense{{SKUID: e3.ID, DisabledPlans: []uuid.UUID{e3.Plans[0].ID}}}}
+	if _, err := client.AssignUserLicense(ctx, "ben@contoso.example", change); err != nil {
+		log.Fatal(err)
+	}
+	change.AddLicenses[0].DisabledPlans = nil // which plans are off does not matter here
+	user, err := client.WaitForUser(ctx, "ben@contoso.example", change, licensing.IgnoreServicePlans())
+	if err != nil {
+		log.Fatal(err)
+	}
+	direct, _ := user.DirectLicenses()
+	fmt.Println("directly:", len(direct))
+	// Output: directly: 1
+}

@@ -3,8 +3,10 @@ package licensing
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -18,9 +20,18 @@ const (
 	staleness   = 30 * time.Second // how long what was so before may pass for what is
 )
 
+// A WaitOption changes what [Client.WaitForGroup] and [Client.WaitForUser] wait for.
+type WaitOption func(*waiting)
+
+// IgnoreServicePlans waits for the SKUs alone, whatever plans of them are off.
+func IgnoreServicePlans() WaitOption {
+	return func(w *waiting) { w.skusAlone = true }
+}
+
 // WaitForGroup waits until a change to a group has been applied to its members,
 // and returns the group: its licenses are what want asks for and processing is
-// complete. Want is the request that the change was made with.
+// complete. Want is the request that the change was made with. An empty one waits
+// until the group can be read, as one that was just made, or never if there is none.
 //
 // It reads the group at growing intervals until ctx ends, which is its only
 // limit; a large group can take hours. Reads can show what was complete before
@@ -30,33 +41,40 @@ const (
 //
 // Permission: Group.Read.All, delegated or application (unverified as the least).
 //
-// Errors: [ErrInvalidArgument] (nothing to wait for), the context's error when it
-// ends, [ErrNotFound], [ErrForbidden]. An unavailable service is waited for.
+// Errors: [ErrInvalidArgument] (nothing was sent), the context's error when it ends
+// (the text says what was seen last), [ErrNotFound], [ErrForbidden]. An unavailable
+// service is waited for.
 //
 // Graph: https://learn.microsoft.com/graph/api/group-get
-func (c *Client) WaitForGroup(ctx context.Context, groupID string, want AssignLicenseRequest) (*Group, error) {
+func (c *Client) WaitForGroup(ctx context.Context, groupID string, want AssignLicenseRequest, opts ...WaitOption) (*Group, error) {
 	const op = "wait for group"
-	want, err := want.checked(op)
+	w, err := c.newWaiting(op, want, opts)
 	if err != nil {
 		return nil, err
 	}
-	agreed := staleness
-	return wait(ctx, c, op, &agreed, func() (*Group, error) {
+	if !w.exists {
+		w.agreed = staleness
+	}
+	return wait(ctx, w, func() (*Group, error) {
 		return asGroup(c.read(ctx, op, graph.Group(groupID)))
-	}, func(g *Group) bool {
-		if g.LicenseProcessingState == nil || !reached(want, g.AssignedLicenses) {
-			return false
+	}, func(g *Group) []string {
+		missing := w.missing(ctx, g.AssignedLicenses)
+		switch state := g.LicenseProcessingState; {
+		case len(missing) > 0 || w.exists:
+		case state == nil:
+			missing = append(missing, "there is no processing state")
+		case state.State != ProcessingStateComplete:
+			w.agreed = 0 // what is seen from now on is not what was complete before
+			missing = append(missing, "the processing state is "+string(state.State))
 		}
-		complete := g.LicenseProcessingState.State == ProcessingStateComplete
-		if !complete {
-			agreed = 0 // what is seen from now on is not what was complete before
-		}
-		return complete
+		return missing
 	})
 }
 
 // WaitForUser waits until reads show a change of a user's direct licenses, and
-// returns the user. Want is the request that the change was made with.
+// returns the user. Want is the request that the change was made with. An empty one
+// waits until the user can be read, as one that was just made, or never if the name
+// is misspelled.
 //
 // The change itself is made when [Client.AssignUserLicense] returns. This is for
 // what follows and reads the user by itself. It reads at growing intervals until
@@ -65,30 +83,63 @@ func (c *Client) WaitForGroup(ctx context.Context, groupID string, want AssignLi
 //
 // Permission: User.Read.All, delegated or application (unverified as the least).
 //
-// Errors: [ErrInvalidArgument] (nothing to wait for), the context's error when it
-// ends, [ErrNotFound], [ErrForbidden]. An unavailable service is waited for.
+// Errors: [ErrInvalidArgument] (nothing was sent), the context's error when it ends
+// (the text says what was seen last), [ErrNotFound], [ErrForbidden]. An unavailable
+// service is waited for.
 //
 // Graph: https://learn.microsoft.com/graph/api/user-get
-func (c *Client) WaitForUser(ctx context.Context, user string, want AssignLicenseRequest) (*User, error) {
+func (c *Client) WaitForUser(ctx context.Context, user string, want AssignLicenseRequest, opts ...WaitOption) (*User, error) {
 	const op = "wait for user"
-	want, err := want.checked(op)
+	w, err := c.newWaiting(op, want, opts)
 	if err != nil {
 		return nil, err
 	}
-	return wait(ctx, c, op, new(time.Duration), func() (*User, error) {
+	return wait(ctx, w, func() (*User, error) {
 		return asUser(c.read(ctx, op, graph.User(user)))
-	}, func(u *User) bool {
+	}, func(u *User) []string {
 		direct, known := u.DirectLicenses()
-		return known && reached(want, direct)
+		if !known && !w.exists {
+			return []string{"where the licenses come from is not known"}
+		}
+		return w.missing(ctx, direct)
 	})
 }
 
-// wait reads an object until it is seen to have arrived where it should be,
-// twice running and for as long as *agreed says: the reads may be answered by
-// different replicas, and the first ones by what was so before. A service that
-// does not answer is waited for, too.
-func wait[T any](ctx context.Context, c *Client, op string, agreed *time.Duration, read func() (*T, error), arrived func(*T) bool) (*T, error) {
+// A waiting is one wait, and what is known in it.
+type waiting struct {
+	client    *Client
+	op        string
+	want      AssignLicenseRequest
+	exists    bool          // that is all that is waited for
+	skusAlone bool          // their plans do not matter
+	agreed    time.Duration // how long reads have to agree
+	differ    time.Time     // since when plans alone do
+	skus      []SubscribedSKU
+}
+
+func (c *Client) newWaiting(op string, want AssignLicenseRequest, opts []WaitOption) (*waiting, error) {
+	w := &waiting{client: c, op: op, exists: want.empty()}
+	for i, opt := range opts {
+		if opt == nil {
+			return nil, invalid(op, "opts[%d] is nil", i)
+		}
+		opt(w)
+	}
+	if w.exists {
+		return w, nil
+	}
+	var err error
+	w.want, err = want.checked(op)
+	return w, err
+}
+
+// wait reads an object until nothing is missing that it should have, twice running
+// and for as long as w.agreed says: the reads may be answered by different
+// replicas, and the first ones by what was so before. A service that does not
+// answer is waited for, too.
+func wait[T any](ctx context.Context, w *waiting, read func() (*T, error), missing func(*T) []string) (*T, error) {
 	var since time.Time // when it was first seen there, running
+	var lacks []string  // when it was last read
 	for interval := firstPoll; ; interval = min(interval+interval/2, longestPoll) {
 		object, err := read()
 		pause := interval
@@ -97,30 +148,110 @@ func wait[T any](ctx context.Context, c *Client, op string, agreed *time.Duratio
 			if e, ok := errors.AsType[*Error](err); ok {
 				pause = max(pause, min(e.RetryAfter, graph.Forever/2)) // there is more to come
 			}
+		case w.exists && errors.Is(err, ErrNotFound):
+			since, lacks = time.Time{}, []string{"not found"}
+		case err != nil && lacks != nil && ctx.Err() != nil:
+			return nil, w.ended(ctx, lacks)
 		case err != nil:
 			return nil, err
-		case !arrived(object):
-			since = time.Time{}
-		case since.IsZero():
-			since, pause = time.Now(), firstPoll
-		case time.Since(since) >= *agreed:
-			return object, nil
+		default:
+			switch lacks = missing(object); {
+			case len(lacks) > 0:
+				since = time.Time{}
+			case since.IsZero():
+				since, pause = time.Now(), firstPoll
+			case time.Since(since) >= w.agreed:
+				return object, nil
+			}
 		}
-		if err := c.service.Sleep(ctx, pause+rand.N(pause/10+1)); err != nil {
-			return nil, &Error{Op: op, cause: err}
+		if err := w.client.service.Sleep(ctx, pause+rand.N(pause/10+1)); err != nil {
+			return nil, w.ended(ctx, lacks)
 		}
 	}
 }
 
-// reached reports whether licenses are what want asks for.
-func reached(want AssignLicenseRequest, licenses []AssignedLicense) bool {
-	have := func(sku uuid.UUID) int {
+// ended returns the error of a wait whose context ended, with what was still
+// missing.
+func (w *waiting) ended(ctx context.Context, missing []string) error {
+	err := w.client.service.ContextError(ctx)
+	if len(missing) > 0 {
+		err = &lastSeen{err, strings.Join(missing, ", ")}
+	}
+	return &Error{Op: w.op, cause: err}
+}
+
+// A lastSeen is the end of a context, and what was seen before.
+type lastSeen struct {
+	error
+	missing string
+}
+
+func (l *lastSeen) Error() string { return l.error.Error() + "; at last " + l.missing }
+func (l *lastSeen) Unwrap() error { return l.error }
+
+// missing says in what licenses are not what is waited for.
+func (w *waiting) missing(ctx context.Context, licenses []AssignedLicense) []string {
+	skus, plans := w.compare(licenses)
+	if len(skus) > 0 || len(plans) == 0 {
+		w.differ = time.Time{}
+		return append(skus, plans...)
+	}
+	// Plans that a SKU has no more may be off. That it has them no more is found
+	// out when there is time to.
+	switch now := time.Now(); {
+	case w.differ.IsZero():
+		w.differ = now
+	case w.skus == nil && now.Sub(w.differ) >= staleness:
+		w.skus, _ = collect(listed(ctx, w.client, listing{op: w.op, object: graph.Tenant, action: "/subscribedSkus", whole: true}, item[SubscribedSKU]))
+		if w.skus == nil { // they may not be read
+			w.skus = []SubscribedSKU{}
+		}
+		_, plans = w.compare(licenses)
+	}
+	return plans
+}
+
+// compare says which licenses, and which plans of those that are there, are not as
+// they should be.
+func (w *waiting) compare(licenses []AssignedLicense) (skus, plans []string) {
+	held := func(sku uuid.UUID) int {
 		return slices.IndexFunc(licenses, func(l AssignedLicense) bool { return l.SKUID == sku })
 	}
-	for _, license := range want.AddLicenses {
-		if i := have(license.SKUID); i < 0 || !samePlans(licenses[i].DisabledPlans, license.DisabledPlans) {
-			return false
+	for _, license := range w.want.AddLicenses {
+		i := held(license.SKUID)
+		switch {
+		case i < 0:
+			skus = append(skus, fmt.Sprintf("license %s is not there", license.SKUID))
+		case !w.skusAlone:
+			off := licenses[i].DisabledPlans
+			plans = append(plans, w.differences(license.SKUID, off, license.DisabledPlans, "off")...)
+			plans = append(plans, w.differences(license.SKUID, license.DisabledPlans, off, "on")...)
 		}
 	}
-	return !slices.ContainsFunc(want.RemoveLicenses, func(sku uuid.UUID) bool { return have(sku) >= 0 })
+	for _, sku := range w.want.RemoveLicenses {
+		if held(sku) >= 0 {
+			skus = append(skus, fmt.Sprintf("license %s is still there", sku))
+		}
+	}
+	return skus, plans
+}
+
+// differences says of which plans of a SKU some has more than others.
+func (w *waiting) differences(sku uuid.UUID, some, others []uuid.UUID, are string) (texts []string) {
+	for _, plan := range some {
+		if !slices.Contains(others, plan) && w.counts(sku, plan) {
+			texts = append(texts, fmt.Sprintf("plan %s of %s is %s", plan, sku, are))
+		}
+	}
+	return texts
+}
+
+// counts reports whether a SKU still has a plan, as far as is known.
+func (w *waiting) counts(sku, plan uuid.UUID) bool {
+	i := slices.IndexFunc(w.skus, func(s SubscribedSKU) bool { return s.SKUID == sku })
+	if i < 0 {
+		return true
+	}
+	_, ok := planOf(w.skus[i], plan)
+	return ok
 }

@@ -2,9 +2,11 @@ package licensing_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -164,7 +166,7 @@ func TestWaitsThatAreRefused(t *testing.T) {
 	both := wantA()
 	both.RemoveLicenses = []uuid.UUID{skuA}
 	for name, err := range map[string]error{
-		"nothing":   second(client.WaitForGroup(t.Context(), groupID, licensing.AssignLicenseRequest{})),
+		"no option": second(client.WaitForGroup(t.Context(), groupID, wantA(), nil)),
 		"both ways": second(client.WaitForUser(t.Context(), userID, both)),
 		"no GUID":   second(client.WaitForGroup(t.Context(), "staff", wantA())),
 		"no user":   second(client.WaitForUser(t.Context(), "", wantA())),
@@ -172,9 +174,6 @@ func TestWaitsThatAreRefused(t *testing.T) {
 		if e := asError(t, err); !errors.Is(err, licensing.ErrInvalidArgument) || !strings.HasPrefix(e.Op, "wait for ") {
 			t.Errorf("%s: got %v", name, err)
 		}
-	}
-	if _, err := client.WaitForUser(t.Context(), userID, licensing.AssignLicenseRequest{}); !errors.Is(err, licensing.ErrNoChanges) {
-		t.Errorf("got %v", err)
 	}
 }
 
@@ -276,7 +275,14 @@ func TestWaitingEndsWithTheContext(t *testing.T) {
 					if took := time.Since(start); none != true || !errors.Is(err, test.kind) || errors.Is(err, licensing.ErrOutcomeUnknown) || took != test.took {
 						t.Errorf("%s: got %v after %v", what, err, took)
 					}
-					if text := fmt.Sprintf("wait for %s: %s", what, test.text); asError(t, err).Error() != text {
+					text := fmt.Sprintf("wait for %s: %s", what, test.text)
+					if test.took > 0 {
+						text += map[string]string{
+							"group": "; at last the processing state is ProcessingInProgress",
+							"user":  "; at last license aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa is not there",
+						}[what]
+					}
+					if asError(t, err).Error() != text {
 						t.Errorf("got %v, want %s", err, text)
 					}
 				}
@@ -355,5 +361,115 @@ func TestAfterWaitingForAGroup(t *testing.T) {
 		if ids, err = walked(t, client.GroupMembersWithErrors(t.Context(), group)); err != nil || len(ids) != 0 {
 			t.Errorf("got %q, %v", ids, err)
 		}
+	})
+}
+
+// An empty want waits until the object can be read, which takes a while for one that
+// was just made.
+func TestWaitingForWhatWasJustMade(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := newScript(t, missing, missing, userHas(), missing, userHas(), userHas())
+		user, err := newClient(t, s).WaitForUser(t.Context(), userID, licensing.AssignLicenseRequest{})
+		if err != nil || user.ID != userID {
+			t.Errorf("got %+v, %v", user, err)
+		}
+		s = newScript(t, missing, groupIn("", ""), groupIn("", ""))
+		if group, err := newClient(t, s).WaitForGroup(t.Context(), groupID, licensing.AssignLicenseRequest{}); err != nil || group.ID != groupID {
+			t.Errorf("got %+v, %v", group, err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		_, err = newClient(t, answering(missing)).WaitForUser(ctx, userID, licensing.AssignLicenseRequest{})
+		if !errors.Is(err, context.DeadlineExceeded) || !strings.HasSuffix(err.Error(), "; at last not found") {
+			t.Errorf("got %v", err)
+		}
+		// Something to wait for needs somebody who is there.
+		if _, err = newClient(t, newScript(t, missing)).WaitForUser(t.Context(), userID, wantA()); !errors.Is(err, licensing.ErrNotFound) {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+// A group that has other plans off than were asked for is waited for in vain, and the
+// error says which. The SKUs alone can be waited for, and plans that a SKU has no
+// more do not count.
+func TestWaitingForPlans(t *testing.T) {
+	read := func(name string) (want licensing.AssignLicenseRequest, group step) {
+		text, err := os.ReadFile("testdata/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var in struct {
+			Want struct {
+				AddLicenses []struct {
+					SKUID         uuid.UUID   `json:"skuId"`
+					DisabledPlans []uuid.UUID `json:"disabledPlans"`
+				}
+			}
+			EveryRead json.RawMessage
+		}
+		if err := json.Unmarshal(text, &in); err != nil {
+			t.Fatal(err)
+		}
+		for _, license := range in.Want.AddLicenses {
+			want.AddLicenses = append(want.AddLicenses, licensing.AssignedLicense{SKUID: license.SKUID, DisabledPlans: license.DisabledPlans})
+		}
+		return want, reply(200, string(in.EveryRead))
+	}
+	want, group := read("wait-group-more-plans-off.json")
+	const id, sku = "1ad75eeb-7e5a-4367-a493-9214d90d54d0", "6ec92958-3cc1-49db-95bd-bc6b3798df71"
+	const first, second = "81d4ecb8-0481-42fb-8868-51536c5aceeb", "2b815d45-56e4-4e3a-b65c-66cb9175b560"
+	const asked = "113feb6c-3fe4-4440-bddc-54d774bf0318"
+	way := func(skus step) *licensing.Client {
+		return newClient(t, answering(func(req *http.Request) (*http.Response, error) {
+			if strings.HasSuffix(req.URL.Path, "/subscribedSkus") {
+				return skus(req)
+			}
+			return group(req)
+		}))
+	}
+	has := func(plans ...string) step {
+		var list []string
+		for _, plan := range plans {
+			list = append(list, `{"servicePlanId":"`+plan+`","appliesTo":"User"}`)
+		}
+		return reply(200, `{"value":[{"skuId":"`+sku+`","servicePlans":[`+strings.Join(list, ",")+`]}]}`)
+	}
+	for name, test := range map[string]struct {
+		skus step
+		opts []licensing.WaitOption
+		text string // "" is a success
+	}{
+		"all are plans of the SKU": {has(first, second, asked), nil, "plan " + first + " of " + sku + " is off, plan " + second + " of " + sku + " is off"},
+		"one is":                   {has(first, asked), nil, "plan " + first + " of " + sku + " is off"},
+		"none is any more":         {has(asked), nil, ""},
+		"the SKUs may not be read": {forbidden, nil, "plan " + first + " of " + sku + " is off, plan " + second + " of " + sku + " is off"},
+		"another SKU is there":     {reply(200, `{"value":[]}`), nil, "plan " + first + " of " + sku + " is off, plan " + second + " of " + sku + " is off"},
+		"without regard to plans":  {forbidden, []licensing.WaitOption{licensing.IgnoreServicePlans()}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+				defer cancel()
+				got, err := way(test.skus).WaitForGroup(ctx, id, want, test.opts...)
+				switch {
+				case test.text == "" && (err != nil || got.ID != id):
+					t.Errorf("got %+v, %v", got, err)
+				case test.text != "" && (!errors.Is(err, context.DeadlineExceeded) || err.Error() != "wait for group: context deadline exceeded; at last "+test.text):
+					t.Errorf("got %v\nwant %s", err, test.text)
+				}
+			})
+		})
+	}
+	t.Run("what is on and was to be off", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			defer cancel()
+			more := licensing.AssignLicenseRequest{AddLicenses: []licensing.AssignedLicense{{SKUID: want.AddLicenses[0].SKUID, DisabledPlans: []uuid.UUID{planA}}}, RemoveLicenses: []uuid.UUID{skuB}}
+			_, err := way(forbidden).WaitForGroup(ctx, id, more)
+			if text := "plan " + asked + " of " + sku + " is off, plan " + planA.String() + " of " + sku + " is on"; !strings.HasSuffix(err.Error(), text) {
+				t.Errorf("got %v\nwant %s", err, text)
+			}
+		})
 	})
 }
