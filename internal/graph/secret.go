@@ -24,13 +24,26 @@ const (
 // so may answers that are meant for others.
 type secrets struct {
 	foreign bool // the HTTP client signs the requests, so that not all tokens are known
-	latest  atomic.Pointer[known]
+	latest  atomic.Pointer[[]secret]
 }
 
-// Known are the tokens that are cleaned away.
-type known struct {
-	tokens []string
-	forms  [][]string // of each: itself, and in base64 behind 0, 1 and 2 bytes of something else
+// A secret is a token that is cleaned away.
+type secret struct {
+	token string
+	forms []string // itself, and in base64 behind 0, 1 and 2 bytes of something else
+}
+
+// known are the secrets so far, the latest first. They are not changed.
+func (ss *secrets) known() []secret {
+	if list := ss.latest.Load(); list != nil {
+		return *list
+	}
+	return nil
+}
+
+// has reports whether a token is one of the secrets, or too short to be one.
+func (ss *secrets) has(token string) bool {
+	return len(token) < shortestSecret || slices.ContainsFunc(ss.known(), func(s secret) bool { return s.token == token })
 }
 
 // formsOf returns the texts that give a token away.
@@ -51,18 +64,13 @@ func formsOf(token string) []string {
 
 // add makes a token one of those that are cleaned away.
 func (ss *secrets) add(token string) {
-	for len(token) >= shortestSecret {
+	for !ss.has(token) { // as it nearly always does
 		old := ss.latest.Load()
-		next := &known{[]string{token}, [][]string{formsOf(token)}}
+		next := []secret{{token, formsOf(token)}}
 		if old != nil {
-			if slices.Contains(old.tokens, token) {
-				return
-			}
-			most := min(len(old.tokens), keptSecrets-1)
-			next.tokens = append(next.tokens, old.tokens[:most]...)
-			next.forms = append(next.forms, old.forms[:most]...)
+			next = append(next, (*old)[:min(len(*old), keptSecrets-1)]...)
 		}
-		if ss.latest.CompareAndSwap(old, next) {
+		if ss.latest.CompareAndSwap(old, &next) {
 			return
 		}
 	}
@@ -81,12 +89,11 @@ func (ss *secrets) clean(r *Reply) {
 
 // with returns the secrets with a token, which they may have already.
 func (ss *secrets) with(token string) *secrets {
-	k := ss.latest.Load()
-	if len(token) < shortestSecret || k != nil && slices.Contains(k.tokens, token) {
+	if ss.has(token) {
 		return ss
 	}
 	more := &secrets{foreign: ss.foreign}
-	more.latest.Store(k)
+	more.latest.Store(ss.latest.Load())
 	more.add(token)
 	return more
 }
@@ -95,16 +102,16 @@ func (ss *secrets) with(token string) *secrets {
 // beginning of a token.
 func (ss *secrets) text(text []byte, cut bool) []byte {
 	const probe = 24 // bytes of a form, which are found faster than all of it
-	if k := ss.latest.Load(); k != nil && len(text) >= shortestSecret {
-		for _, forms := range k.forms {
-			for _, form := range forms {
+	if known := ss.known(); known != nil && len(text) >= shortestSecret {
+		for _, s := range known {
+			for _, form := range s.forms {
 				if bytes.Contains(text, []byte(form[:min(probe, len(form))])) {
 					text = bytes.ReplaceAll(text, []byte(form), []byte(redacted))
 				}
 			}
 		}
 		if cut || bytes.IndexByte(text, '%') >= 0 || bytes.IndexByte(text, '\\') >= 0 || bytes.IndexByte(text, '&') >= 0 {
-			text = k.cleanEscaped(text, cut)
+			text = cleanEscaped(text, known, cut)
 		}
 	}
 	if ss.foreign {
@@ -150,10 +157,8 @@ func (ss *secrets) shortest() int {
 	if ss.foreign {
 		shortest = len("Bearer ") + shortestSecret
 	}
-	if k := ss.latest.Load(); k != nil {
-		for _, token := range k.tokens {
-			shortest = min(shortest, len(token))
-		}
+	for _, s := range ss.known() {
+		shortest = min(shortest, len(s.token))
 	}
 	return shortest
 }
@@ -161,9 +166,8 @@ func (ss *secrets) shortest() int {
 // names reports whether a header's name has a token. Its letters may have changed
 // their case.
 func (ss *secrets) names(name string) bool {
-	k := ss.latest.Load()
-	return k != nil && slices.ContainsFunc(k.tokens, func(token string) bool {
-		return len(name) >= len(token) && strings.Contains(strings.ToLower(name), strings.ToLower(token))
+	return slices.ContainsFunc(ss.known(), func(s secret) bool {
+		return len(name) >= len(s.token) && strings.Contains(strings.ToLower(name), strings.ToLower(s.token))
 	})
 }
 
@@ -192,9 +196,12 @@ func (e *cleanError) Error() string { return e.text }
 func (e *cleanError) Timeout() bool { return e.timeout }
 
 // cleanEscaped is clean for a text in which characters may be escaped.
-func (k *known) cleanEscaped(text []byte, cut bool) []byte {
+func cleanEscaped(text []byte, known []secret, cut bool) []byte {
 	plain := unescape(text, nil)
-	found := k.find(plain, cut)
+	var found []span
+	for _, s := range known {
+		found = append(found, s.find(plain, cut)...)
+	}
 	if len(found) == 0 {
 		return text
 	}
@@ -216,9 +223,9 @@ func (k *known) cleanEscaped(text []byte, cut bool) []byte {
 	return append(clean, text[at:]...)
 }
 
-// find returns where a plain text has tokens, in any form.
-func (k *known) find(plain []byte, cut bool) (found []span) {
-	for _, form := range slices.Concat(k.forms...) {
+// find returns where a plain text has the token, in any form.
+func (s secret) find(plain []byte, cut bool) (found []span) {
+	for _, form := range s.forms {
 		form = strings.ReplaceAll(form, string(escape), "")
 		if len(form) < shortestSecret {
 			continue
