@@ -1,7 +1,6 @@
 package licensing
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -215,7 +214,7 @@ type LimitError struct {
 
 // Error returns one line that says which limit it is.
 func (e *LimitError) Error() string {
-	return fmt.Sprintf("answer has more than %d %s", e.Limit, e.What)
+	return (*graph.LimitError)(e).Error()
 }
 
 // Is reports whether target is [ErrTooLarge].
@@ -291,21 +290,18 @@ func failure(op string, a *graph.Answer, altered bool) *Error {
 	var stop *stop
 	switch {
 	case ended(a.Err):
-	case errors.As(a.Err, &out):
-		e.cause = foreign{out}
+	case errors.As(a.Err, &out), errors.As(a.Err, &closed) && closed.Broken:
+		if out != nil {
+			e.cause = foreign{out}
+		}
 		e.kinds = append(e.kinds, ErrUnavailable)
 		if a.Outcome == graph.Refused && a.Status == 0 && !a.Doubted {
 			e.kinds = append(e.kinds, ErrStopped)
 		}
 	case errors.As(a.Err, &limit):
-		e.cause = &LimitError{What: limit.What, Limit: limit.Limit}
+		e.cause = (*LimitError)(limit)
 		if a.Outcome == graph.Doubtful {
 			e.kinds = append(e.kinds, ErrUnavailable)
-		}
-	case errors.As(a.Err, &closed) && closed.Broken:
-		e.kinds = append(e.kinds, ErrUnavailable)
-		if a.Outcome == graph.Refused && a.Status == 0 && !a.Doubted {
-			e.kinds = append(e.kinds, ErrStopped)
 		}
 	case closed != nil:
 		e.kinds = append(e.kinds, ErrThrottled)
@@ -327,9 +323,6 @@ func failure(op string, a *graph.Answer, altered bool) *Error {
 	return e
 }
 
-// maxKept is how many bytes of an answer an error keeps.
-const maxKept = 64 << 10
-
 // undecoded returns the error of an answer that is good but for a property.
 func undecoded(ctx context.Context, req *graph.Request, a *graph.Answer) *DecodeError {
 	fails := func(part []byte) bool {
@@ -342,7 +335,7 @@ func undecoded(ctx context.Context, req *graph.Request, a *graph.Answer) *Decode
 		RequestID:       a.RequestID(),
 		ClientRequestID: a.ClientRequestID(),
 		Property:        unreadable(ctx, a.Body, fails),
-		Body:            bytes.Clone(a.Body[:min(len(a.Body), maxKept)]),
+		Body:            graph.Kept(a.Body),
 		Err:             a.Unread,
 	}
 }

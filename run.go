@@ -81,19 +81,30 @@ func (e *events) add(job *job, what news) {
 	e.mu.Lock()
 	e.list = append(e.list, event{job, what})
 	e.mu.Unlock()
+	e.tell()
+}
+
+// next takes what happened first, if anything did.
+func (e *events) next() (event, bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if len(e.list) == 0 {
+		return event{}, false
+	}
+	first := e.list[0]
+	e.list[0] = event{}
+	if e.list = e.list[1:]; len(e.list) > 0 {
+		e.tell()
+	}
+	return first, true
+}
+
+// tell says that something happened.
+func (e *events) tell() {
 	select {
 	case e.happened <- struct{}{}:
 	default:
 	}
-}
-
-// take takes what happened so far.
-func (e *events) take() []event {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	list := e.list
-	e.list = nil
-	return list
 }
 
 func newRun(ctx context.Context, c *Client, opts BulkOptions) *run {
@@ -154,9 +165,6 @@ func (r *run) deliver(yield func(OperationResult) bool) {
 	defer stop()
 	ended, input := r.ctx.Done(), r.source.operations
 	wanting, more := false, true // an operation of the input
-	var list []event
-	now := make(chan struct{})
-	close(now)
 	for {
 		if r.ctx.Err() != nil || r.limits.reached() || r.batcher.Halted() != nil {
 			more, ended = false, nil
@@ -171,10 +179,6 @@ func (r *run) deliver(yield func(OperationResult) bool) {
 				return
 			}
 		}
-		happened := r.events.happened
-		if len(list) > 0 {
-			happened = now
-		}
 		select {
 		case op, ok := <-input: // comes only when it is wanted
 			wanting = false
@@ -183,16 +187,9 @@ func (r *run) deliver(yield func(OperationResult) bool) {
 			} else {
 				more, input = false, nil
 			}
-		case <-happened:
-			if len(list) == 0 {
-				list = r.events.take()
-			}
-			if len(list) > 0 {
-				next := list[0]
-				list = list[1:]
-				if !r.hear(next, yield) {
-					return
-				}
+		case <-r.events.happened:
+			if e, ok := r.events.next(); ok && !r.hear(e, yield) {
+				return
 			}
 		case <-tick:
 			r.progress.report(r.batcher, r.client.service.Pacer())

@@ -249,7 +249,7 @@ func (w *write) unmade(err error, after time.Duration) *Error {
 
 // died returns the error of a write whose goroutine ended on the way.
 func (w *write) died() *Error {
-	w.last.Verdict = graph.Verdict{Outcome: graph.Doubtful, Err: errors.New("the goroutine of the request ended")}
+	w.last.Verdict = graph.Verdict{Outcome: graph.Doubtful, Err: batch.ErrDied}
 	w.last.Doubted = true
 	return w.failure()
 }

@@ -101,7 +101,7 @@ func (b *Batcher) Work(stop func(panicked any)) {
 		stop(recover())
 		pacer.Settled(pass)
 		for _, p := range parcels {
-			p.reply(graph.Reply{Err: errDied, ID: p.request.ID})
+			p.reply(graph.Reply{Err: ErrDied, ID: p.request.ID})
 		}
 	}()
 	for b.queue.wait() {
@@ -140,7 +140,8 @@ func (b *Batcher) deliver(parcels []*parcel, pass pace.Pass) {
 	}
 }
 
-var errDied = errors.New("the goroutine of the request ended")
+// ErrDied says that the goroutine that made a request ended on the way.
+var ErrDied = errors.New("the goroutine of the request ended")
 
 // patience is how long the pacer's gate is waited for.
 func (b *Batcher) patience() time.Duration {
@@ -251,7 +252,7 @@ func (b *Batcher) send(parcels []*parcel, pass pace.Pass) (delivered, through bo
 		}
 	}
 	if replies == nil && batch.Outcome == graph.Doubtful {
-		b.queue.halve(parcels) // one of them may be what fails
+		halve(parcels) // one of them may be what fails
 	}
 	b.service.Together(requests, each)
 	for i, p := range parcels {
@@ -269,7 +270,7 @@ func (b *Batcher) distrust(parcels []*parcel, replies []graph.Reply) {
 	var late time.Time
 	for i, p := range parcels {
 		misplaced[i] = graph.Misplaced(p.request, &replies[i])
-		if status := replies[i].Status; status == http.StatusGatewayTimeout || status == http.StatusRequestTimeout {
+		if graph.Stalled(replies[i].Status) {
 			late = time.Now().Add(b.service.Policy().Fence)
 		}
 	}

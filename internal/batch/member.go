@@ -24,7 +24,7 @@ type parcel struct {
 	first   bool         // of a member that has made none before
 	veto    func() error // why it is not to be made, if it is the first
 	most    int          // others and itself that it may be sent with; 0 is any number
-	limit   *int         // of the member's requests after it
+	after   int          // as most, for the member's next requests; 0 changes nothing
 	answer  chan graph.Reply
 	idle    chan struct{} // closed when its member has drawn its conclusions
 }
@@ -72,9 +72,12 @@ func (m *Member) Carry(ctx context.Context, req *graph.Request, next graph.Next)
 			return graph.Reply{Err: &graph.Withheld{Err: err}}
 		}
 	}
-	m.latest = &parcel{request: req, next: next, first: !m.sent, veto: m.veto, most: m.most, limit: &m.most, answer: make(chan graph.Reply, 1), idle: make(chan struct{})}
+	m.latest = &parcel{request: req, next: next, first: !m.sent, veto: m.veto, most: m.most, answer: make(chan graph.Reply, 1), idle: make(chan struct{})}
 	m.batcher.queue.put(m.latest)
 	r := <-m.latest.answer
+	if m.latest.after > 0 {
+		m.most = m.latest.after
+	}
 	if !errors.As(r.Err, new(*graph.Withheld)) {
 		m.sent = true
 	}

@@ -172,11 +172,9 @@ func (q *queue) split(parcels []*parcel, status int) {
 
 // halve has the requests of a batch that failed as a whole sent with fewer others
 // the next time.
-func (q *queue) halve(parcels []*parcel) {
+func halve(parcels []*parcel) {
 	for _, p := range parcels {
-		if p.limit != nil {
-			*p.limit = max(1, len(parcels)/2)
-		}
+		p.after = max(1, len(parcels)/2)
 	}
 }
 

@@ -15,8 +15,8 @@ import (
 )
 
 const (
-	maxAnswer    = 16 << 20 // bytes of a success, decompressed
-	maxErrorBody = 64 << 10 // bytes kept of an error
+	maxAnswer = 16 << 20 // bytes of a success, decompressed
+	MaxKept   = 64 << 10 // bytes that an error keeps of an answer
 )
 
 var errTooLarge = &LimitError{"MiB", maxAnswer >> 20}

@@ -32,10 +32,8 @@ type channel struct {
 	patience time.Duration // the longest Retry-After that is waited for
 }
 
-const (
-	outAfter      = 3                // objects whose requests fail make an outage
-	longestOutage = 30 * time.Second // between two requests in an outage
-)
+// outAfter is how many objects' requests have to fail to make an outage.
+const outAfter = 3
 
 // observe takes in what a reply says about the channel. It reports whether the
 // channel is out, so that the failure is not the request's own.
@@ -99,7 +97,7 @@ func (s *Service) Together(requests []*Request, replies []Reply) {
 	for i := range replies {
 		r := &replies[i]
 		v := Verdict{Status: r.Status, Err: r.Err}
-		uncertain := r.Status == 0 || r.Status != http.StatusInternalServerError && Uncertain(r.Status)
+		uncertain := r.Status == 0 || Uncertain(r.Status)
 		if !r.Unsent && !(uncertain && !v.own()) && !(r.Status == http.StatusUnauthorized && r.Token == "") {
 			return
 		}
@@ -152,7 +150,7 @@ func (c *channel) fails(object string, a *Answer, setup bool, share float64, p *
 	case now.Before(c.until): // it was on its way when that was decided
 		return 0, true
 	default:
-		wait = min(time.Second<<min(c.rounds, 5), longestOutage)
+		wait = pace.Doubled(c.rounds)
 		wait -= part(wait/4, share)
 		if errors.As(a.Err, new(attemptTimeout)) { // which was a wait, too
 			wait = max(wait-p.AttemptTimeout, shortestWait)

@@ -69,7 +69,7 @@ func (e *exchange) read(from io.ReadCloser) {
 	if e.err != nil || e.resp.StatusCode < 200 {
 		return
 	}
-	limit, first := maxErrorBody+beyondError, maxErrorBody
+	limit, first := MaxKept+beyondError, MaxKept
 	if e.resp.StatusCode/100 == 2 {
 		limit, first = maxAnswer, 1<<20
 	}

@@ -33,12 +33,17 @@ func (x *sending) judge(r *Reply) (v Verdict, late time.Time) {
 // stall: what gave up on it is not always what carries it out.
 const shortFence = 30 * time.Second
 
+// Stalled reports whether a status says that a request took too long for somebody.
+func Stalled(status int) bool {
+	return status == http.StatusGatewayTimeout || status == http.StatusRequestTimeout
+}
+
 // mayLand is until when a request may still be carried out after its reply. One
 // that stalled because of its time says so itself; see attempt.end.
 func (x *sending) mayLand(r *Reply, v *Verdict) time.Time {
 	switch {
 	case r.Err != nil && x.Err() != nil && !r.Unsent,
-		r.Status == http.StatusGatewayTimeout, r.Status == http.StatusRequestTimeout:
+		Stalled(r.Status):
 		return x.late(Forever)
 	case v.Outcome == Doubtful, r.Earlier:
 		return x.late(shortFence)
@@ -65,18 +70,18 @@ func (x *sending) outcome(r *Reply, v *Verdict) Outcome {
 			}
 			v.Err = x.hidden(v.Err)
 		}
-		v.Body = bytes.Clone(v.Body[:min(len(v.Body), maxErrorBody)])
+		v.Body = Kept(v.Body)
 		v.problem = readProblem(v.Body)
 		if x.request.Reads() && errors.As(v.Err, new(*LimitError)) { // it would have it again
 			return Permanent
 		}
 		return Doubtful
 	}
-	if len(v.Body) > maxErrorBody { // of an item of a batch
-		v.Body = bytes.Clone(v.Body[:maxErrorBody])
+	if len(v.Body) > MaxKept { // of an item of a batch
+		v.Body = Kept(v.Body)
 	}
 	v.problem = readProblem(v.Body)
-	broken := v.Err != nil || v.problem.broken && len(v.Body) < maxErrorBody
+	broken := v.Err != nil || v.problem.broken && len(v.Body) < MaxKept
 	switch {
 	case Throttled(v.Status, v.problem.Code):
 		return Delayed
@@ -153,7 +158,7 @@ func (x *sending) notAnswered(v *Verdict) (unread, err error) {
 // plain reports whether a body is too small to be counted, and has no error in it
 // by any spelling.
 func plain(body []byte) bool {
-	return len(body) <= maxErrorBody && bytes.IndexByte(body, '\\') < 0 &&
+	return len(body) <= MaxKept && bytes.IndexByte(body, '\\') < 0 &&
 		!bytes.Contains(body, []byte("rror")) && !bytes.Contains(body, []byte("RROR"))
 }
 
@@ -164,31 +169,29 @@ func (x *sending) known(v *Verdict) bool {
 	return sign == Certain || sign == Weak && v.Header.Get("Request-Id") != ""
 }
 
-// other says whether an answer is about another object than the request's: it has
-// another id, or another name where the request goes by a name. A person may be
-// known by two names, so two answers with one id are about the person. That is
-// why the id is kept.
+// other says whether an answer is about another object than the request's. A person
+// may be known by two names, so two answers with one id are about the person. That
+// is why the id is kept.
 func (x *sending) other(id string) error {
-	req := x.request
-	if req.Object.name == "" {
-		return nil
-	}
-	if guid := req.Object.GUID(); guid != "" {
-		if id != "" && !strings.EqualFold(id, guid) {
-			return errOtherObject
-		}
-		return nil
-	}
-	_, name := req.Into.Identity()
-	if name == "" || strings.EqualFold(name, req.Object.name) || strings.EqualFold(id, req.Object.name) {
+	if x.request.fits(id) {
 		return nil
 	}
 	before := x.seen.renamed
 	x.seen.renamed = id
-	if id == "" || id != before {
+	if id == "" || id != before || x.request.Object.GUID() != "" {
 		return errOtherObject
 	}
 	return nil
+}
+
+// fits reports whether an answer with an id, which Into has read, is about the
+// object by the id or the name that the request goes by, as far as it tells them.
+func (r *Request) fits(id string) bool {
+	if guid := r.Object.GUID(); guid != "" {
+		return id == "" || strings.EqualFold(id, guid)
+	}
+	_, name := r.Into.Identity()
+	return r.Object.name == "" || name == "" || strings.EqualFold(name, r.Object.name) || strings.EqualFold(id, r.Object.name)
 }
 
 // idText returns the id, without the quotes. What is no text is shown as it is.
@@ -200,18 +203,20 @@ func (s *survey) idText() string {
 	return string(s.id[:min(len(s.id), 100)])
 }
 
+// Kept returns what an error keeps of a body, without the rest of it.
+func Kept(body []byte) []byte { return bytes.Clone(body[:min(len(body), MaxKept)]) }
+
 // Misplaced reports whether a reply is about another object than its request, as
 // far as that shows without judging it.
 func Misplaced(req *Request, r *Reply) bool {
 	if r.Status/100 != 2 {
 		return false
 	}
-	x := sending{request: req}
 	seen, err := lookOver(unmarked(r.Body), maxList)
 	if err != nil || req.Object.GUID() == "" && req.Into.Read(unmarked(r.Body)) != nil {
 		return false
 	}
-	return x.other(seen.idText()) != nil
+	return !req.fits(seen.idText())
 }
 
 // fromGraph reports whether a header is one that Graph makes.

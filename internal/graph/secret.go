@@ -78,7 +78,7 @@ func (ss *secrets) add(token string) {
 
 // clean takes the tokens out of a reply.
 func (ss *secrets) clean(r *Reply) {
-	cut := r.Err != nil || r.Status/100 != 2 && len(r.Body) > maxErrorBody
+	cut := r.Err != nil || r.Status/100 != 2 && len(r.Body) > MaxKept
 	ss = ss.with(r.Token) // of many at once, not all are kept
 	r.Body = ss.text(r.Body, cut)
 	r.Header = ss.header(r.Header)
@@ -356,7 +356,7 @@ var bearer = regexp.MustCompile(`(?i)(bearer(?:[\s"':=+]|%20|\\")+)([a-z0-9\-._~
 // withoutBearer returns a text without what stands behind "Bearer" and looks like a
 // token, which has digits in it.
 func withoutBearer(text []byte) []byte {
-	if len(text) > 2*maxErrorBody && !bytes.Contains(text, []byte("earer")) { // it takes long
+	if len(text) > 2*MaxKept && !bytes.Contains(text, []byte("earer")) { // it takes long
 		return text
 	}
 	return bearer.ReplaceAllFunc(text, func(found []byte) []byte {

@@ -31,8 +31,14 @@ func (g *gate) opens() time.Time {
 	return g.until
 }
 
-// asks is how long nothing is to be let through by what was asked for.
-func (g *gate) asks(now time.Time) time.Duration { return max(g.until.Sub(now), g.broken.Sub(now)) }
+// asks is how long nothing is to be let through by what was asked for, 0 when the
+// gate is open or is tried.
+func (g *gate) asks(now time.Time) time.Duration {
+	if g.closed(now) <= 0 {
+		return 0
+	}
+	return max(g.until.Sub(now), g.broken.Sub(now))
+}
 
 // probe lets a probe through.
 func (g *gate) probe(now time.Time) {

@@ -75,6 +75,10 @@ const (
 	probeTime   = 5 * time.Second  // that the others wait for a probe's answer
 )
 
+// Doubled is the n-th wait, from 0, of those that are each twice as long as the one
+// before, from a second to half a minute.
+func Doubled(n int) time.Duration { return min(time.Second<<min(n, 5), longestWait) }
+
 // New returns a pacer for a quota that is said to allow so many writes a second,
 // and so many at once after a rest. It waits for maxWait at most where a refusal
 // asks for no wait.
@@ -123,9 +127,6 @@ func (p *Pacer) admit(ctx context.Context, by *Party, most func() time.Duration,
 		p.rest(now)
 		p.rate.rise(now)
 		wait, bound := p.wait(now, n), p.gate.asks(now)
-		if p.gate.closed(now) <= 0 { // it is open, or is tried
-			bound = 0
-		}
 		if take == nil {
 			bound = max(bound, wait)
 		}
@@ -261,7 +262,7 @@ func (p *Pacer) refused(pass Pass, current bool, wait time.Duration, now time.Ti
 	case wait > 0:
 		p.shut(now, wait)
 	case !pass.single:
-		p.shut(now, min(time.Second<<min(max(p.vain-1, 0), 5), longestWait, p.maxWait))
+		p.shut(now, min(Doubled(max(p.vain-1, 0)), p.maxWait))
 	}
 }
 
