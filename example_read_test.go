@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -199,9 +200,12 @@ func ExampleClient_GroupMembersWithErrors() {
 
 	tenant.SetSeats(e3.ID, 2) // seats were bought
 	for _, id := range failed {
-		user, err := client.ReprocessUserLicense(ctx, id)
-		if err != nil {
+		if _, err := client.ReprocessUserLicense(ctx, id); err != nil {
 			log.Fatal(err) // tells the true cause
+		}
+		user, err := client.User(ctx, id) // the answer to the write has no licenses
+		if err != nil {
+			log.Fatal(err)
 		}
 		fmt.Println(user.UserPrincipalName, "has", len(user.AssignedLicenses), "license")
 	}
@@ -238,9 +242,12 @@ func ExampleClient_SetUsageLocation() {
 	if err := client.SetUsageLocation(ctx, "cleo@contoso.example", "gb"); err != nil {
 		log.Fatal(err)
 	}
-	user, err := client.AssignUserLicense(ctx, "cleo@contoso.example", licensing.AssignLicenseRequest{
+	if _, err := client.AssignUserLicense(ctx, "cleo@contoso.example", licensing.AssignLicenseRequest{
 		AddLicenses: []licensing.AssignedLicense{{SKUID: e3.ID}},
-	})
+	}); err != nil {
+		log.Fatal(err)
+	}
+	user, err := client.User(ctx, "cleo@contoso.example")
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -257,17 +264,21 @@ func ExampleClient_UpdateUserServicePlans() {
 	client := tenant.Client()
 
 	// Teams off and Sway on; Exchange stays as it is.
-	user, err := client.UpdateUserServicePlans(ctx, "adele@contoso.example", e3.ID, licensing.ServicePlanChange{
+	if _, err := client.UpdateUserServicePlans(ctx, "adele@contoso.example", e3.ID, licensing.ServicePlanChange{
 		Enable:  []uuid.UUID{sway},
 		Disable: []uuid.UUID{teams},
-	})
-	if err != nil {
+	}); err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println("only Teams is off:", fmt.Sprint(user.AssignedLicenses[0].DisabledPlans) == fmt.Sprint([]uuid.UUID{teams}))
+
+	// It was written, so what came back has no licenses. This is what is true.
+	adele, _ := tenant.User("adele@contoso.example")
+	for _, license := range adele.Licenses {
+		fmt.Println("only Teams is off:", slices.Equal(license.DisabledPlans, []uuid.UUID{teams}))
+	}
 
 	// What comes from a group is changed there.
-	_, err = client.UpdateUserServicePlans(ctx, "ben@contoso.example", e3.ID, licensing.ServicePlanChange{Disable: []uuid.UUID{teams}})
+	_, err := client.UpdateUserServicePlans(ctx, "ben@contoso.example", e3.ID, licensing.ServicePlanChange{Disable: []uuid.UUID{teams}})
 	fmt.Println("inherited:", errors.Is(err, licensing.ErrInherited))
 	// Output:
 	// only Teams is off: true

@@ -51,10 +51,17 @@ func ExampleClient_AssignUserLicense() {
 	client := tenant.Client()
 
 	// From E1 to E3 without Sway, in one step.
-	user, err := client.AssignUserLicense(context.Background(), "adele@contoso.example", licensing.AssignLicenseRequest{
+	ctx := context.Background()
+	changed, err := client.AssignUserLicense(ctx, "adele@contoso.example", licensing.AssignLicenseRequest{
 		AddLicenses:    []licensing.AssignedLicense{{SKUID: e3.ID, DisabledPlans: []uuid.UUID{e3.Plans[0].ID}}},
 		RemoveLicenses: []uuid.UUID{e1.ID},
 	})
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	// It is done. The answer has no licenses: to see them, read the user.
+	user, err := client.User(ctx, changed.ID)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -71,9 +78,13 @@ func ExampleClient_AssignMyLicense() {
 	tenant.SignIn("adele@contoso.example")
 	client := tenant.Client()
 
-	user, err := client.AssignMyLicense(context.Background(), licensing.AssignLicenseRequest{
+	ctx := context.Background()
+	if _, err := client.AssignMyLicense(ctx, licensing.AssignLicenseRequest{
 		AddLicenses: []licensing.AssignedLicense{{SKUID: visio.ID}},
-	})
+	}); err != nil {
+		log.Fatal(err)
+	}
+	user, err := client.Me(ctx) // the answer to the write has no licenses
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -270,7 +281,7 @@ func ExampleDecodeError() {
 	tenant.Fail(licensingtest.Fault{
 		Apply:  true,
 		Status: http.StatusOK,
-		Body:   `{"assignedLicenses":[{"skuId":"skuId-value"}]}`,
+		Body:   `{"id":"87d349ed-44d7-43e1-9a83-5f2406dee5bd","businessPhones":[425]}`,
 		Header: http.Header{"Content-Type": {"application/json"}},
 	})
 	client := tenant.Client()
@@ -279,7 +290,7 @@ func ExampleDecodeError() {
 	if e, ok := errors.AsType[*licensing.DecodeError](err); ok {
 		fmt.Println("done, but the answer is odd:", e.Property)
 	}
-	// Output: done, but the answer is odd: assignedLicenses[0].skuId
+	// Output: done, but the answer is odd: businessPhones[0]
 }
 
 func ExampleLicenseAssignmentState_Err() {

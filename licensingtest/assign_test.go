@@ -290,6 +290,27 @@ func TestAssignUser(t *testing.T) {
 	}
 }
 
+// A successful write of a user answers with the default properties alone.
+func TestAnswerToUserWrite(t *testing.T) {
+	t.Parallel()
+	tenant := newTenant()
+	tenant.SignIn(adele)
+	tenant.AddGroup(licensingtest.Group{Licenses: []licensingtest.License{{SKUID: basicID, DisabledPlans: []uuid.UUID{liteID}}}}, adele)
+	for _, test := range []struct{ path, body string }{
+		{"/users/" + adele + "/assignLicense", add(officeID, yammerID)},
+		{"/users/" + adeleID + "/assignLicense", add(officeID, yammerID)}, // changes nothing
+		{"/me/assignLicense", add(callingID)},
+		{"/users('" + adele + "')/microsoft.graph.assignLicense", remove(callingID)},
+		{"/users/" + adele + "/reprocessLicenseAssignment", ""},
+		{"/me/reprocessLicenseAssignment", ""},
+	} {
+		t.Run(test.path, func(t *testing.T) {
+			wantJSON(t, call(t, tenant, "POST", test.path, test.body), 200, adeleBare)
+		})
+	}
+	wantRows(t, tenant, adele, "ENTERPRISEPACK direct Active -1; EXCHANGESTANDARD Group 2 Active -1")
+}
+
 func TestCompressedBody(t *testing.T) {
 	t.Parallel()
 	tenant := newTenant()

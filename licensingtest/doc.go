@@ -121,6 +121,9 @@
 //     addresses, and a new usage location that does not hold for licenses yet
 //   - rows without an error say None; a failed reprocessing answers with the
 //     true cause
+//   - the user in the answer to assignLicense: the default properties of a user,
+//     no licenses (one report of February 2023; new users and those who are read
+//     have the same eleven)
 //   - the headers and identifiers of answers, the Content-Type, and a resource
 //     unit charged for a refused call
 //   - the refusals of a batch that has no items or too many, an id twice, or a
@@ -192,10 +195,8 @@
 //     member, never at once; a group's seats likewise
 //   - reprocessing under /me and by user principal name; reprocessing applies
 //     the groups that fit although another one fails
-//   - the user returned by a write has the default properties and
-//     accountEnabled, assignedLicenses, assignedPlans, city, companyName,
-//     provisionedPlans, usageLocation and userType, but no
-//     licenseAssignmentStates
+//   - the user in the answer to reprocessLicenseAssignment has the same
+//     properties as in that to assignLicense
 //   - a clash of proxy addresses stops additions and changes only, not removals
 //   - the text for a batch in another one; an absolute URL in a batch being a
 //     path that does not exist; every other mistake in the form of a batch being

@@ -31,6 +31,12 @@ var (
 
 const adele = "adele@contoso.example"
 
+// adeleBare is adele in an answer that has the default properties: to a read
+// without $select, and to a write.
+const adeleBare = `{"@odata.context":"https://graph.microsoft.com/v1.0/$metadata#users/$entity","id":"87d349ed-44d7-43e1-9a83-5f2406dee5bd","businessPhones":[],
+	"displayName":"Adele Vance","givenName":null,"jobTitle":null,"mail":null,"mobilePhone":null,"officeLocation":null,"preferredLanguage":null,"surname":null,
+	"userPrincipalName":"adele@contoso.example"}`
+
 // newTenant returns a tenant with four SKUs, a user adele in the US, and an
 // empty group.
 //

@@ -41,12 +41,11 @@ type wireProvisionedPlan struct {
 	Service            string `json:"service"`
 }
 
-// Which properties an answer has. Defaults come without $select, changed and
-// accepted in the answer to a write. The others are null here, and only there
-// to be selected.
+// Which properties an answer has. Defaults come without $select, and those of a
+// user in the answer to a write, too. Accepted come in the answer to a group's
+// write. The others are null here, and only there to be selected.
 var (
 	userDefaults = strings.Fields("businessPhones displayName givenName id jobTitle mail mobilePhone officeLocation preferredLanguage surname userPrincipalName")
-	userChanged  = append(strings.Fields("accountEnabled assignedLicenses assignedPlans city companyName provisionedPlans usageLocation userType"), userDefaults...)
 	userOthers   = strings.Fields("city companyName country createdDateTime deletedDateTime department employeeId mailNickname onPremisesSyncEnabled postalCode state streetAddress")
 
 	userNulls = nulls(userDefaults, userOthers)
@@ -131,7 +130,7 @@ func groupProperties(g *group) map[string]any {
 
 // changedUser is the user in the answer to a write.
 func changedUser(u *user) any {
-	return entity(metadata("#users/$entity", nil), userProperties(u), userChanged)
+	return entity(metadata("#users/$entity", nil), userProperties(u), userDefaults)
 }
 
 // acceptedGroup is the answer to a group's assignLicense.
