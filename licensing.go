@@ -31,7 +31,7 @@
 // [User.DirectLicenses], [User.InheritedLicenses] and [User.EffectivePlans] tell
 // from where. [Client.SubscribedSKUs] reads what there is to give, and a
 // [Catalog] of it finds SKUs and service plans by name. Reads of Entra lag
-// behind its writes: trust what a write returned.
+// behind its writes: [Client.WaitForUser] waits until they show a change.
 //
 // # Assigning and removing
 //
@@ -40,6 +40,10 @@
 // its plans are on. Licenses inherited from a group can be changed on the
 // group only. Taking away Exchange, whether as a SKU or as a service plan,
 // starts the 30 days after which the mailbox is deleted.
+//
+// That a write succeeded is what to trust. Graph answers the write of a user with
+// the eleven default properties of a user, and no licenses. [Client.User] reads
+// the licenses.
 //
 // A client sends one write at a time for one user or group, because parallel
 // ones end in a 409 for a user and in silently lost changes for a group. A

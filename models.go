@@ -85,7 +85,10 @@ type AssignedLicense struct {
 }
 
 // A User is a user as Graph returned it. Graph sends some properties only
-// where they were asked for: those that did not come have their zero value.
+// where they were asked for: those that did not come have their zero value. A
+// write is answered with the eleven default ones, and no licenses: ID,
+// BusinessPhones, DisplayName, GivenName, JobTitle, Mail, MobilePhone,
+// OfficeLocation, PreferredLanguage, Surname and UserPrincipalName.
 type User struct {
 	ID                      string                   `json:"id,omitzero"`
 	AccountEnabled          *bool                    `json:"accountEnabled,omitzero"` // nil: not returned

@@ -44,7 +44,7 @@ type Operation struct {
 type OperationResult struct {
 	Index     int // of the operation in this run's input; -1 if no operation is to blame
 	Operation Operation
-	User      *User  // for operations on users that were made; it may have the id alone
+	User      *User  // for operations on users that were made; without licenses, and it may have the id alone
 	Group     *Group // for operations on groups that were made
 	Attempts  int    // requests that the operation was in
 	Err       error

@@ -7,7 +7,9 @@ import (
 )
 
 // ReprocessUserLicense makes Graph work out all group-based licenses of a user
-// again and returns the user as Graph answers the write.
+// again and returns the user as Graph answers the write: with the eleven default
+// properties of a user, and no licenses. That it succeeded is what to trust. For
+// the licenses read the user, by [Client.User]: reads lag behind.
 //
 // The user is an object id or a user principal name. It is the way out of a
 // license in error once its cause is gone: seats freed, a conflict, usage
@@ -30,7 +32,9 @@ func (c *Client) ReprocessUserLicense(ctx context.Context, user string) (*User, 
 }
 
 // ReprocessMyLicense makes Graph work out all group-based licenses of the
-// signed-in user again and returns the user as Graph answers the write.
+// signed-in user again and returns the user as Graph answers the write: with the
+// eleven default properties of a user, and no licenses. That it succeeded is what
+// to trust; [Client.Me] reads the licenses.
 //
 // It is [Client.ReprocessUserLicense] for the user whose token it is, and
 // works with delegated tokens only. Graph's page does not list this form.

@@ -58,9 +58,11 @@ func (s LicenseSwap) check(op string) error {
 
 // A SwapResult is what became of a swap.
 type SwapResult struct {
-	// User or Group is the object as Graph answered the write, or as it was
-	// read where nothing was written.
-	User    *User
+	// User is the user with the eleven default properties, and no licenses, where
+	// something was written; as it was read, with licenses, where nothing was.
+	User *User
+	// Group is the group as Graph answered the write, or as it was read where
+	// nothing was written.
 	Group   *Group
 	License AssignedLicense // what the object has of the new SKU
 	Plans   []PlanMapping   // what became of the plans that were off
@@ -71,6 +73,10 @@ type SwapResult struct {
 // request that is made as a whole or not at all, and carries over which service
 // plans are off: by the same id, then by swap.Plans. The rest of the new SKU's
 // plans are on.
+//
+// That it succeeded is what to trust. The user in the result has licenses only
+// where nothing was written; else read it, by [Client.User] or
+// [Client.WaitForUser].
 //
 // A new SKU that the user has directly already keeps its own disabled plans.
 // With the new one there and no direct old one nothing is written, so that a

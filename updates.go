@@ -13,8 +13,11 @@ import (
 )
 
 // UpdateUserServicePlans switches service plans of a SKU on or off that a user
-// has directly, leaves the others as they are, and returns the user. Where
-// nothing changes, that is the user as read, and nothing is written.
+// has directly, leaves the others as they are, and returns the user. Where nothing
+// changes, nothing is written, and the user is as it was read, with licenses.
+// Where something was written, the user has the eleven default properties, and no
+// licenses. That it succeeded is what to trust. For the licenses read the user, by
+// [Client.User] or [Client.WaitForUser].
 //
 // It reads the direct assignment and the tenant's SKUs and then writes. Calls of
 // one client to one user, addressed in the same way, wait for each other. Since

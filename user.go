@@ -10,13 +10,14 @@ import (
 )
 
 // AssignUserLicense adds and removes licenses of a user in one request and
-// returns the user as Graph answers it, which is with few of the properties.
+// returns the user as Graph answers the write: with the eleven default properties
+// of a user, and no licenses. That it succeeded is what to trust. For the licenses
+// read the user, by [Client.User] or [Client.WaitForUser]: reads lag behind.
 //
 // The user is an object id or a user principal name, and needs a usage
 // location. The disabled plans of an added SKU replace those it had; without
 // any all plans are on. What is inherited from a group is removed on the group.
 // Removing Exchange starts the 30 days after which the mailbox is deleted.
-// Reads lag behind: trust what this returns.
 //
 // Permission: LicenseAssignment.ReadWrite.All, delegated or application.
 //
@@ -33,7 +34,9 @@ func (c *Client) AssignUserLicense(ctx context.Context, user string, req AssignL
 }
 
 // AssignMyLicense adds and removes licenses of the signed-in user and returns
-// the user as Graph answers the write.
+// the user as Graph answers the write: with the eleven default properties of a
+// user, and no licenses. That it succeeded is what to trust; [Client.Me] reads the
+// licenses.
 //
 // It is [Client.AssignUserLicense] for the user whose token it is, and works
 // with delegated tokens only.
