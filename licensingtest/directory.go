@@ -238,13 +238,13 @@ func (t *Tenant) AddUser(u User) User {
 	}
 	keys := []string{u.ID, strings.ToLower(u.UserPrincipalName)}
 	t.checkUser(u, keys)
-	added := &user{User: u}
+	now := time.Now()
+	added := &user{User: u, past: notBefore[user](t, now)}
 	for _, key := range keys {
 		t.userKeys[key] = added
 	}
 	t.users = append(t.users, added)
-	t.setLicenses(added, "", u.Licenses, time.Now())
-	added.past = nil // there was nothing before
+	t.setLicenses(added, "", u.Licenses, now)
 	return added.snapshot()
 }
 
@@ -286,13 +286,14 @@ func (t *Tenant) AddGroup(g Group, members ...string) Group {
 	if len(g.Licenses) > 0 {
 		g.State = stateComplete
 	}
-	added := &group{Group: g, created: time.Now()}
+	now := time.Now()
+	added := &group{Group: g, created: now, past: notBefore[group](t, now)}
 	for _, key := range slices.Concat(g.Members, members) {
 		t.mustUser("AddGroup", key).join(added)
 	}
 	t.groups = append(t.groups, added)
 	t.groupIDs[g.ID] = added
-	t.processGroup(added, added.created)
+	t.processGroup(added, now)
 	return t.groupSnapshot(added)
 }
 

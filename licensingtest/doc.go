@@ -122,8 +122,9 @@
 //   - rows without an error say None; a failed reprocessing answers with the
 //     true cause
 //   - the user in the answer to assignLicense: the default properties of a user,
-//     no licenses (one report of February 2023; new users and those who are read
-//     have the same eleven)
+//     no licenses (one report of February 2023; recorded answers to the making
+//     and the reading of a user have the same eleven)
+//   - a group that is new answered with 404 at first (one report, of beta)
 //   - the headers and identifiers of answers, the Content-Type, and a resource
 //     unit charged for a refused call
 //   - the refusals of a batch that has no items or too many, an id twice, or a
@@ -139,19 +140,19 @@
 // removed plans that stay in assignedPlans as Deleted;
 // hasMembersWithLicenseErrors never being returned; what needs an advanced
 // query; sizes of pages, opaque links, empty pages, a count on the first page
-// only, and a header that each page needs; reads that lag; seats in the grace
-// period that can be used; license details of direct and inherited licenses,
-// with the plans that are disabled; a usage location that is not nullable; the
-// costs in resource units; a user principal name that begins with a dollar sign
-// refused except in parentheses. Of batches: no nested ones, ids without case,
-// a leading slash in URLs that may be left out, blanks in them (in a sample),
-// headers of each item's own, bodies that are objects or base64url, base64
-// where an answer is no JSON, dependencies on earlier items, all in a row or
-// all on the same one, 424 where one failed, 200 for the batch whatever its
-// items were answered with, and answers in any order. Of throttling: the
-// limits, token buckets, the cost of each operation, 429 for each item of a
-// batch by itself, and the headers x-ms-throttle-scope,
-// x-ms-throttle-information with its values, and
+// only, and a header that each page needs; reads that lag, also for users and
+// groups that are new; seats in the grace period that can be used; license
+// details of direct and inherited licenses, with the plans that are disabled; a
+// usage location that is not nullable; the costs in resource units; a user
+// principal name that begins with a dollar sign refused except in parentheses.
+// Of batches: no nested ones, ids without case, a leading slash in URLs that
+// may be left out, blanks in them (in a sample), headers of each item's own,
+// bodies that are objects or base64url, base64 where an answer is no JSON,
+// dependencies on earlier items, all in a row or all on the same one, 424 where
+// one failed, 200 for the batch whatever its items were answered with, and
+// answers in any order. Of throttling: the limits, token buckets, the cost of
+// each operation, 429 for each item of a batch by itself, and the headers
+// x-ms-throttle-scope, x-ms-throttle-information with its values, and
 // x-ms-throttle-limit-percentage.
 //
 // Assumed, so nothing to build upon:
@@ -180,8 +181,8 @@
 //   - members with errors are members now, and have a row of the group with an
 //     error, be it in state Error or ActiveWithError; their properties can be
 //     selected as those of users can
-//   - reads that lag are all behind by the same time; seats, and users and
-//     groups that are new, are never behind
+//   - reads that lag are all behind by the same time; seats are never behind;
+//     writes find a user or group that is new, although reads do not yet
 //   - a SKU without any units is Deleted; a capability status that was set does
 //     not change what can be assigned
 //   - the text of an unknown property in $select, observed for other types than

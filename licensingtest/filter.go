@@ -60,9 +60,9 @@ func (t *Tenant) groupItem(g *group) item {
 }
 
 // failed reports whether u is a member of g who lacks one of its licenses, or
-// its latest change.
+// its latest change. A nil user, whom reads do not see, is none.
 func (u *user) failed(g *group) bool {
-	return slices.Contains(u.groups, g) &&
+	return u != nil && slices.Contains(u.groups, g) &&
 		slices.ContainsFunc(u.rows, func(row Assignment) bool { return row.Group == g.ID && row.Error != "None" })
 }
 

@@ -19,11 +19,12 @@ func TestHistoryIsBounded(t *testing.T) {
 			t.Fatalf("after %d changes: %d versions kept", i+1, len(h))
 		}
 		want := max(0, i-9) // the state that ended first of those within the lag
-		if got := h.at(now.Add(-lag)); got == nil || *got != want {
+		if got := h.at(now.Add(-lag), nil); got == nil || *got != want {
 			t.Fatalf("after %d changes: state %v, want %d", i+1, got, want)
 		}
 	}
-	if got := h.at(start.Add(time.Hour)); got != nil {
+	current := new(int)
+	if got := h.at(start.Add(time.Hour), current); got != current {
 		t.Errorf("state %d after all changes, want the current one", *got)
 	}
 }

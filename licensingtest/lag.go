@@ -1,16 +1,15 @@
 package licensingtest
 
 import (
-	"cmp"
 	"slices"
 	"time"
 )
 
 // SetReadLag makes reads late, as from a replica that changes take d to reach:
 // for d after each change of a user or group, whoever made it, reads and
-// listings answer with the state before it. Writes and the tenant's own methods
-// go by the true state, and answers to writes show it. The seats of a SKU are
-// never late. Reads do not go back to before the lag was set.
+// listings answer with the state before it. One that was added is not there
+// before. Writes and the tenant's own methods go by the true state. The seats of a
+// SKU are never late. Reads do not go back to before the lag was set.
 func (t *Tenant) SetReadLag(d time.Duration) {
 	t.lock()
 	defer t.mu.Unlock()
@@ -21,7 +20,7 @@ func (t *Tenant) SetReadLag(d time.Duration) {
 // back no further than reads do.
 type history[T any] []version[T]
 
-// A version is the state of an object until a change.
+// A version is the state of an object until a change, nil before it was added.
 type version[T any] struct {
 	until time.Time
 	state *T
@@ -37,14 +36,14 @@ func (h *history[T]) add(state *T, until time.Time, lag time.Duration) {
 	*h = append(*h, version[T]{until, state})
 }
 
-// at returns the state at a time, nil if it is the current one.
-func (h history[T]) at(when time.Time) *T {
+// at returns the state at a time, or current if it has not changed since.
+func (h history[T]) at(when time.Time, current *T) *T {
 	for _, v := range h {
 		if v.until.After(when) {
 			return v.state
 		}
 	}
-	return nil
+	return current
 }
 
 // rememberUser keeps the state of u, which changes at a time.
@@ -65,12 +64,20 @@ func (t *Tenant) rememberGroup(g *group, at time.Time) {
 	}
 }
 
-// seenUser is the user as reads see it now.
-func (t *Tenant) seenUser(u *user) *user {
-	return cmp.Or(u.past.at(time.Now().Add(-t.readLag)), u)
+// notBefore is the history of an object that is added at a time.
+func notBefore[T any](t *Tenant, at time.Time) (h history[T]) {
+	if t.readLag > 0 {
+		h.add(nil, at, t.readLag)
+	}
+	return h
 }
 
-// seenGroup is the group as reads see it now.
+// seenUser is the user as reads see it now, nil if they do not yet.
+func (t *Tenant) seenUser(u *user) *user {
+	return u.past.at(time.Now().Add(-t.readLag), u)
+}
+
+// seenGroup is the group as reads see it now, nil if they do not yet.
 func (t *Tenant) seenGroup(g *group) *group {
-	return cmp.Or(g.past.at(time.Now().Add(-t.readLag)), g)
+	return g.past.at(time.Now().Add(-t.readLag), g)
 }

@@ -91,14 +91,14 @@ func TestReadLagOfListings(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tenant := newTenant()
 		tenant.SetSeats(officeID, 0)
-		tenant.SetReadLag(time.Minute)
 		alex := tenant.AddUser(licensingtest.User{UserPrincipalName: "alex@contoso.example", UsageLocation: "US", Licenses: []licensingtest.License{{SKUID: callingID}}})
+		tenant.SetReadLag(time.Minute)
 		details := func(want string) {
 			t.Helper()
 			wantJSON(t, call(t, tenant, "GET", "/users/"+alex.ID+"/licenseDetails?$select=skuPartNumber", ""), 200,
 				`{"@odata.context":"https://graph.microsoft.com/v1.0/$metadata#users('`+alex.ID+`')/licenseDetails(skuPartNumber)","value":[`+want+`]}`)
 		}
-		details(`{"skuPartNumber":"MCOEV"}`) // a user who is added is seen at once
+		details(`{"skuPartNumber":"MCOEV"}`) // a user who was added before is seen at once
 		assign(t, tenant, "/users/"+alex.ID, remove(callingID))
 		details(`{"skuPartNumber":"MCOEV"}`)
 		wantJSON(t, call(t, tenant, "GET", "/users/"+alex.ID+"?$select=assignedPlans", ""), 200,
@@ -133,6 +133,113 @@ func TestReadLagOfListings(t *testing.T) {
 		time.Sleep(time.Minute)
 		if got := getPage(t, tenant, members).names(); got != "" {
 			t.Errorf("members with errors %q, want none", got)
+		}
+	})
+}
+
+// What is added while reads lag is not there for them yet, and there for writes.
+func TestReadLagOfNewObjects(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		tenant := newTenant()
+		tenant.SetSeats(officeID, 0)
+		assign(t, tenant, "/groups/"+salesID, add(officeID))
+		tenant.Process()
+		tenant.SetReadLag(time.Minute)
+		start := time.Now()
+		const (
+			cleo    = "/users/cleo@contoso.example"
+			staff   = "/groups/66666666-2222-4333-8444-555555555555"
+			staffID = "66666666-2222-4333-8444-555555555555"
+			cleoID  = "77777777-2222-4333-8444-555555555555"
+			reads   = "https://graph.microsoft.com/v1.0/$metadata"
+			has     = "hasMembersWithLicenseErrors%20eq%20true"
+		)
+		tenant.AddUser(licensingtest.User{ID: cleoID, UserPrincipalName: "cleo@contoso.example", DisplayName: "Cleo", UsageLocation: "US", Licenses: []licensingtest.License{{SKUID: basicID}}})
+		tenant.AddGroup(licensingtest.Group{ID: staffID, DisplayName: "Staff", Licenses: []licensingtest.License{{SKUID: officeID}}}, cleoID)
+		tenant.AddMember(salesID, cleoID)
+		tenant.Process()
+		tenant.SignIn(cleoID)
+
+		absent := func() {
+			t.Helper()
+			for path, key := range map[string]string{
+				cleo:                                "cleo@contoso.example",
+				"/users/" + cleoID:                  cleoID,
+				"/me":                               cleoID,
+				cleo + "/licenseDetails":            "cleo@contoso.example",
+				"/me/licenseDetails":                cleoID,
+				staff:                               staffID,
+				staff + "/membersWithLicenseErrors": staffID,
+			} {
+				wantError(t, call(t, tenant, "GET", path, ""), 404, "Request_ResourceNotFound",
+					"Resource '"+key+"' does not exist or one of its queried reference-property objects are not present.")
+			}
+			wantJSON(t, call(t, tenant, "GET", "/users?$select=displayName&$count=true", "", eventual), 200,
+				`{"@odata.context":"`+reads+`#users(displayName)","@odata.count":1,"value":[{"displayName":"Adele Vance"}]}`)
+			wantJSON(t, call(t, tenant, "GET", "/users?$select=displayName&$filter=displayName%20eq%20'Cleo'", ""), 200,
+				`{"@odata.context":"`+reads+`#users(displayName)","value":[]}`)
+			wantJSON(t, call(t, tenant, "GET", "/groups?$select=displayName&$count=true", "", eventual), 200,
+				`{"@odata.context":"`+reads+`#groups(displayName)","@odata.count":1,"value":[{"displayName":"Sales"}]}`)
+			wantJSON(t, call(t, tenant, "GET", "/groups?$select=displayName&$filter="+has, ""), 200,
+				`{"@odata.context":"`+reads+`#groups(displayName)","value":[]}`)
+			wantJSON(t, call(t, tenant, "GET", "/groups/"+salesID+"/membersWithLicenseErrors?$select=displayName", ""), 200,
+				`{"@odata.context":"`+reads+`#directoryObjects(displayName)","value":[]}`)
+			if a := call(t, tenant, "GET", "/users/"+adele, ""); a.status != 200 {
+				t.Errorf("a user who was there before: %d %s", a.status, a.body)
+			}
+		}
+		absent()
+
+		// Writes find them.
+		time.Sleep(10 * time.Second)
+		for _, w := range []struct {
+			method, path, body string
+			status             int
+		}{
+			{"PATCH", cleo, `{"usageLocation":"DE"}`, 204},
+			{"POST", cleo + "/assignLicense", remove(basicID), 200},
+			{"POST", staff + "/assignLicense", remove(officeID), 202},
+			{"POST", cleo + "/reprocessLicenseAssignment", "", 400}, // no seats, as ever
+		} {
+			if a := call(t, tenant, w.method, w.path, w.body); a.status != w.status {
+				t.Errorf("%s %s: %d %s, want %d", w.method, w.path, a.status, a.body, w.status)
+			}
+		}
+		wantRows(t, tenant, cleoID, "ENTERPRISEPACK Sales Error CountViolation")
+		time.Sleep(time.Until(start.Add(59 * time.Second)))
+		absent()
+
+		// They appear as they were added, and change as they did.
+		time.Sleep(time.Second)
+		wantJSON(t, call(t, tenant, "GET", cleo+"?$select=id,usageLocation,assignedLicenses", ""), 200,
+			`{"@odata.context":"`+reads+`#users(id,usageLocation,assignedLicenses)/$entity","id":"`+cleoID+`","usageLocation":"US",
+			"assignedLicenses":[{"skuId":"3b555118-da6a-4418-894f-7df1e2096870","disabledPlans":[]}]}`)
+		wantJSON(t, call(t, tenant, "GET", "/users?$select=displayName&$count=true", "", eventual), 200,
+			`{"@odata.context":"`+reads+`#users(displayName)","@odata.count":2,"value":[{"displayName":"Adele Vance"},{"displayName":"Cleo"}]}`)
+		wantJSON(t, call(t, tenant, "GET", "/me/licenseDetails?$select=skuPartNumber", ""), 200,
+			`{"@odata.context":"`+reads+`#users('`+cleoID+`')/licenseDetails(skuPartNumber)","value":[{"skuPartNumber":"EXCHANGESTANDARD"}]}`)
+		wantJSON(t, call(t, tenant, "GET", staff+"?$select=displayName,assignedLicenses", ""), 200,
+			`{"@odata.context":"`+reads+`#groups(displayName,assignedLicenses)/$entity","displayName":"Staff",
+			"assignedLicenses":[{"skuId":"6fd2c87f-b296-42f0-b197-1e91e994b900","disabledPlans":[]}]}`)
+		wantJSON(t, call(t, tenant, "GET", "/groups?$select=displayName&$filter="+has, ""), 200,
+			`{"@odata.context":"`+reads+`#groups(displayName)","value":[{"displayName":"Sales"},{"displayName":"Staff"}]}`)
+		wantJSON(t, call(t, tenant, "GET", staff+"/membersWithLicenseErrors?$select=displayName", ""), 200,
+			`{"@odata.context":"`+reads+`#directoryObjects(displayName)","value":[{"@odata.type":"#microsoft.graph.user","displayName":"Cleo"}]}`)
+		time.Sleep(10 * time.Second)
+		wantJSON(t, call(t, tenant, "GET", cleo+"?$select=id,usageLocation,assignedLicenses", ""), 200,
+			`{"@odata.context":"`+reads+`#users(id,usageLocation,assignedLicenses)/$entity","id":"`+cleoID+`","usageLocation":"DE","assignedLicenses":[]}`)
+
+		// Without a lag all is there at once.
+		dan := tenant.AddUser(licensingtest.User{}).ID
+		tenant.SetReadLag(0)
+		if a := call(t, tenant, "GET", "/users/"+dan, ""); a.status != 200 {
+			t.Errorf("without a lag: %d %s", a.status, a.body)
+		}
+		erin := tenant.AddUser(licensingtest.User{}).ID
+		tenant.SetReadLag(time.Hour)
+		if a := call(t, tenant, "GET", "/users/"+erin, ""); a.status != 200 {
+			t.Errorf("added before the lag was set: %d %s", a.status, a.body)
 		}
 	})
 }

@@ -160,7 +160,7 @@ func (c *call) fingerprint() uint64 {
 func (t *Tenant) listUsers(c *call) (result, *graphError) {
 	return t.list(c, listing{
 		kind: "user", context: "#users", defaults: userDefaults, size: len(t.users), fields: userFields, known: userProperties(new(user)),
-		candidate:  func(i int) (item, bool) { return t.seenUser(t.users[i]).field, true },
+		candidate:  func(i int) (item, bool) { u := t.seenUser(t.users[i]); return u.field, u != nil },
 		properties: func(i int) map[string]any { return userProperties(t.seenUser(t.users[i])) },
 	})
 }
@@ -168,7 +168,7 @@ func (t *Tenant) listUsers(c *call) (result, *graphError) {
 func (t *Tenant) listGroups(c *call) (result, *graphError) {
 	return t.list(c, listing{
 		kind: "group", context: "#groups", defaults: groupDefaults, size: len(t.groups), fields: groupFields, known: groupProperties(new(group)),
-		candidate:  func(i int) (item, bool) { return t.groupItem(t.groups[i]), true },
+		candidate:  func(i int) (item, bool) { return t.groupItem(t.groups[i]), t.seenGroup(t.groups[i]) != nil },
 		properties: func(i int) map[string]any { return groupProperties(t.seenGroup(t.groups[i])) },
 	})
 }
@@ -176,7 +176,7 @@ func (t *Tenant) listGroups(c *call) (result, *graphError) {
 // listMembersWithErrors lists the members of a group who lack one of its
 // licenses, or its latest change.
 func (t *Tenant) listMembersWithErrors(c *call) (result, *graphError) {
-	g, err := t.findGroup(c)
+	g, _, err := t.seeGroup(c)
 	if err != nil {
 		return result{}, err
 	}

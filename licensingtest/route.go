@@ -1,6 +1,7 @@
 package licensingtest
 
 import (
+	"cmp"
 	"net/http"
 	"strings"
 	"time"
@@ -115,18 +116,42 @@ func (t *Tenant) findGroup(c *call) (*group, *graphError) {
 	return g, nil
 }
 
-func (t *Tenant) readUser(c *call) (result, *graphError) {
+// seeUser returns the user that a call reads, as reads see it now.
+func (t *Tenant) seeUser(c *call) (*user, *graphError) {
 	u, err := t.findUser(c)
+	if err != nil {
+		return nil, err
+	}
+	if seen := t.seenUser(u); seen != nil {
+		return seen, nil
+	}
+	return nil, errNotFound(cmp.Or(c.target.key, u.ID))
+}
+
+// seeGroup returns the group that a call reads, as it is and as reads see it
+// now.
+func (t *Tenant) seeGroup(c *call) (g, seen *group, err *graphError) {
+	if g, err = t.findGroup(c); err != nil {
+		return nil, nil, err
+	}
+	if seen = t.seenGroup(g); seen == nil {
+		return nil, nil, errNotFound(c.target.key)
+	}
+	return g, seen, nil
+}
+
+func (t *Tenant) readUser(c *call) (result, *graphError) {
+	u, err := t.seeUser(c)
 	if err != nil {
 		return result{}, err
 	}
-	return c.read("user", "#users", userProperties(t.seenUser(u)), userDefaults)
+	return c.read("user", "#users", userProperties(u), userDefaults)
 }
 
 func (t *Tenant) readGroup(c *call) (result, *graphError) {
-	g, err := t.findGroup(c)
+	_, g, err := t.seeGroup(c)
 	if err != nil {
 		return result{}, err
 	}
-	return c.read("group", "#groups", groupProperties(t.seenGroup(g)), groupDefaults)
+	return c.read("group", "#groups", groupProperties(g), groupDefaults)
 }

@@ -123,14 +123,13 @@ func servicePlans(s *SKU, disabled []uuid.UUID) []wireServicePlan {
 }
 
 func (t *Tenant) listLicenseDetails(c *call) (result, *graphError) {
-	u, err := t.findUser(c)
+	u, err := t.seeUser(c)
 	if err != nil {
 		return result{}, err
 	}
 	if err := c.options.only(refuseOption); err != nil {
 		return result{}, err
 	}
-	u = t.seenUser(u)
 	var all []map[string]any
 	for _, l := range u.merged() {
 		all = append(all, t.detailsProperties(u, l))
