@@ -1,6 +1,7 @@
 // Package turn keeps writers of one object apart: one at a time, in the order in
 // which they came. It also keeps the fence behind an earlier write that may still
-// land, for which whoever has the turn waits before a different write.
+// land, for which whoever has the turn waits before a different write. An object
+// may go by several names, once they are known to be its own.
 //
 // The package knows keys and times. It must not know what the keys stand for or
 // what a write is, and imports nothing of this module.
@@ -23,23 +24,30 @@ var ErrBusy = errors.New("another write to the same object has not ended")
 type Turns struct {
 	mu    sync.Mutex
 	byKey map[string]*Turn
+	names names
 }
 
 // A Turn is the right to write to one object, from [Turns.Take] to
-// [Turn.Release]. Its fields are guarded by the mutex of its Turns, but for the
-// fence, which belongs to whoever has the turn.
+// [Turn.Release]. Its fields are guarded by the mutex of its Turns.
 type Turn struct {
 	of      *Turns
 	key     string
-	callers int       // who has it and who waits for it
-	waiting list.List // of channels, each closed when it is its turn; many may wait, and give up at once
+	into    *Turn     // that it became one with, whose fields count instead
+	holders int       // who has it: one, but for those who had it under two names
+	waiting list.List // of waiters; many may wait, and give up at once
 	fence   fence
 	ending  bool // a timer is set for when the fence is over
 }
 
+// A waiter waits for a turn.
+type waiter struct {
+	ready chan struct{} // closed when it is its turn
+	place *list.Element
+}
+
 // A fence keeps other writes away while one that stalled may still land.
 type fence struct {
-	write string // what may still land; the same again does no harm
+	write string // what may still land, "" for more than one; the same again does no harm
 	until time.Time
 }
 
@@ -55,6 +63,7 @@ func (f fence) left() time.Duration {
 // ends, with ctx's error, or after the time of most with [ErrBusy].
 func (ts *Turns) Take(ctx context.Context, key string, most time.Duration) (*Turn, error) {
 	ts.mu.Lock()
+	key = ts.names.of(key)
 	t := ts.byKey[key]
 	if t == nil {
 		if ts.byKey == nil {
@@ -63,40 +72,69 @@ func (ts *Turns) Take(ctx context.Context, key string, most time.Duration) (*Tur
 		t = &Turn{of: ts, key: key}
 		ts.byKey[key] = t
 	}
-	t.callers++
-	if t.callers == 1 {
+	if t.idle() {
+		t.holders++
 		ts.mu.Unlock()
 		return t, nil
 	}
-	ready := make(chan struct{})
-	place := t.waiting.PushBack(ready)
+	w := &waiter{ready: make(chan struct{})}
+	w.place = t.waiting.PushBack(w)
 	ts.mu.Unlock()
+	has, err := t.wait(ctx, w, most)
+	if err == nil {
+		return t, nil
+	}
+	if has {
+		t.Release()
+	}
+	return nil, err
+}
 
+// Alone waits until nobody else has the turn, which somebody may who has it under
+// another name of the object. It reports whether it had to wait: then there may
+// have been a write meanwhile. It gives up as [Turns.Take] does.
+func (t *Turn) Alone(ctx context.Context, most time.Duration) (waited bool, err error) {
+	t.of.mu.Lock()
+	top := t.top()
+	if top.holders == 1 {
+		t.of.mu.Unlock()
+		return false, nil
+	}
+	w := &waiter{ready: make(chan struct{})}
+	w.place = top.waiting.PushFront(w)
+	top.holders--
+	t.of.mu.Unlock()
+	has, err := t.wait(ctx, w, most)
+	if !has { // it has the turn as before, beside somebody else
+		t.of.mu.Lock()
+		defer t.of.mu.Unlock()
+		t.top().holders++
+	}
+	return true, err
+}
+
+// wait waits until it is w's turn, and reports whether w has it, which w may even
+// where there is an error.
+func (t *Turn) wait(ctx context.Context, w *waiter, most time.Duration) (has bool, err error) {
 	expired := time.NewTimer(most)
 	defer expired.Stop()
-	var err error
 	select {
-	case <-ready:
-		return t, nil
+	case <-w.ready:
+		return true, nil
 	case <-ctx.Done():
 		err = ctx.Err()
 	case <-expired.C:
 		err = ErrBusy
 	}
-	ts.mu.Lock()
-	ours := false
+	t.of.mu.Lock()
+	defer t.of.mu.Unlock()
 	select {
-	case <-ready:
-		ours = true // as we gave up
+	case <-w.ready: // as it gave up
+		return true, err
 	default:
-		t.waiting.Remove(place)
-		t.callers--
+		t.top().waiting.Remove(w.place)
+		return false, err
 	}
-	ts.mu.Unlock()
-	if ours {
-		t.Release()
-	}
-	return nil, err
 }
 
 // Len returns for how many objects something is held, for tests.
@@ -106,16 +144,31 @@ func (ts *Turns) Len() int {
 	return len(ts.byKey)
 }
 
+// top is the turn whose fields count.
+func (t *Turn) top() *Turn {
+	for t.into != nil {
+		t = t.into
+	}
+	return t
+}
+
+// idle reports whether nobody has the turn: then nobody waits for it either.
+func (t *Turn) idle() bool { return t.holders == 0 }
+
 // Release hands the turn to whoever is next.
 func (t *Turn) Release() {
 	t.of.mu.Lock()
 	defer t.of.mu.Unlock()
-	t.callers--
-	if t.waiting.Len() == 0 {
+	t = t.top()
+	t.holders--
+	switch {
+	case t.holders > 0:
+	case t.waiting.Len() > 0:
+		t.holders++
+		close(t.waiting.Remove(t.waiting.Front()).(*waiter).ready)
+	default:
 		t.drop()
-		return
 	}
-	close(t.waiting.Remove(t.waiting.Front()).(chan struct{}))
 }
 
 // drop forgets an object that nobody needs, now or when its fence is over.
@@ -133,7 +186,7 @@ func (t *Turn) drop() {
 		t.of.mu.Lock()
 		defer t.of.mu.Unlock()
 		t.ending = false
-		if t.callers == 0 && t.of.byKey[t.key] == t {
+		if t.idle() && t.of.byKey[t.key] == t {
 			t.drop()
 		}
 	})
@@ -142,6 +195,9 @@ func (t *Turn) drop() {
 // Stall notes that a write may still land until then. A fence that stands for
 // longer stays.
 func (t *Turn) Stall(write string, until time.Time) {
+	t.of.mu.Lock()
+	defer t.of.mu.Unlock()
+	t = t.top()
 	if until.After(t.fence.until) {
 		t.fence = fence{write, until}
 	}
@@ -150,5 +206,8 @@ func (t *Turn) Stall(write string, until time.Time) {
 // Fence returns the write that may still land, and for how long it may. Any
 // other write to the object has to wait as long.
 func (t *Turn) Fence() (write string, left time.Duration) {
+	t.of.mu.Lock()
+	defer t.of.mu.Unlock()
+	t = t.top()
 	return t.fence.write, t.fence.left()
 }

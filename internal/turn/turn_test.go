@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -166,7 +167,7 @@ func TestFenceIsKeptUntilItIsOver(t *testing.T) {
 func TestAnEarlierFenceDoesNotShortenALaterOne(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		var turn Turn
+		turn := Turn{of: new(Turns)}
 		turn.Stall(" later", time.Now().Add(time.Hour))
 		turn.Stall(" earlier", time.Now().Add(time.Minute))
 		if write, left := turn.Fence(); write != " later" || left != time.Hour {
@@ -222,4 +223,163 @@ func TestNothingIsKeptWhenTheFenceEndsUnwatched(t *testing.T) {
 		synctest.Wait()
 		wantKept(t, &o, 0)
 	})
+}
+
+// A key that turns out to be a name of another is one with it, whoever has or
+// waits for a turn.
+func TestJoinedKeysAreOne(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var o Turns
+		byName, byID := mustTake(t, &o, "user adele"), mustTake(t, &o, "user 1")
+		var order []string
+		take := func(who, key string) {
+			go func() {
+				turn, err := o.Take(t.Context(), key, time.Hour)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				order = append(order, who)
+				turn.Release()
+			}()
+			synctest.Wait()
+		}
+		take("a", "user 1")
+		take("b", "user adele")
+		if !o.Join("user adele", "user 1") || o.Join("user adele", "user 1") {
+			t.Error("joined not once")
+		}
+		take("c", "user adele")
+		byID.Release()
+		synctest.Wait()
+		if len(order) != 0 {
+			t.Errorf("%v had a turn beside the one by name", order)
+		}
+		byName.Release()
+		synctest.Wait()
+		if want := []string{"a", "b", "c"}; !slices.Equal(order, want) {
+			t.Errorf("the turns came in the order %v, want %v", order, want)
+		}
+		wantKept(t, &o, 0)
+		if o.Key("user adele") != "user 1" || o.Key("user 1") != "user 1" || o.Key("user 2") != "user 2" {
+			t.Error("the keys are not as joined")
+		}
+		o.Join("user adele", "user 2") // the name was given away
+		if o.Key("user adele") != "user 2" {
+			t.Error("the newest does not count")
+		}
+	})
+}
+
+// Of two who have the turn by two names, each can wait until the other is through,
+// and neither waits forever.
+func TestAlone(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var o Turns
+		turns := []*Turn{mustTake(t, &o, "user adele"), mustTake(t, &o, "user 1")}
+		if waited, err := turns[0].Alone(t.Context(), 0); waited || err != nil {
+			t.Errorf("alone, and waited: %t, %v", waited, err)
+		}
+		o.Join("user adele", "user 1")
+		inside, waits := 0, 0
+		for _, turn := range turns {
+			go func() {
+				waited, err := turn.Alone(t.Context(), time.Hour)
+				if err != nil {
+					t.Error(err)
+				}
+				if waited {
+					waits++
+				}
+				if inside++; inside != 1 {
+					t.Error("two are alone")
+				}
+				time.Sleep(time.Second)
+				inside--
+				turn.Release()
+			}()
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if waits != 1 {
+			t.Errorf("%d waited, want 1", waits)
+		}
+		wantKept(t, &o, 0)
+	})
+}
+
+// Who gives up has the turn as before, beside the other.
+func TestAloneGivesUp(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var o Turns
+		byName, byID := mustTake(t, &o, "user adele"), mustTake(t, &o, "user 1")
+		o.Join("user adele", "user 1")
+		if waited, err := byName.Alone(t.Context(), time.Second); !waited || !errors.Is(err, ErrBusy) {
+			t.Errorf("got %t, %v", waited, err)
+		}
+		byID.Release()
+		if _, err := o.Take(t.Context(), "user 1", 0); !errors.Is(err, ErrBusy) {
+			t.Errorf("got %v beside the one by name", err)
+		}
+		byName.Release()
+		wantKept(t, &o, 0)
+	})
+}
+
+func TestFencesAreJoined(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		byName, byID string // what is fenced, for a minute and two
+		write        string
+		left         time.Duration
+	}{
+		"by name":   {"a", "", "a", time.Minute},
+		"by id":     {"", "b", "b", 2 * time.Minute},
+		"the same":  {"a", "a", "a", 2 * time.Minute},
+		"different": {"a", "b", "", 2 * time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				var o Turns
+				for i, write := range []string{test.byName, test.byID} {
+					turn := mustTake(t, &o, []string{"user adele", "user 1"}[i])
+					if write != "" {
+						turn.Stall(write, time.Now().Add(time.Duration(i+1)*time.Minute))
+					}
+					turn.Release()
+				}
+				o.Join("user adele", "user 1")
+				turn := mustTake(t, &o, "user adele")
+				if write, left := turn.Fence(); write != test.write || left != test.left {
+					t.Errorf("%q is fenced for %v, want %q for %v", write, left, test.write, test.left)
+				}
+				turn.Release()
+				time.Sleep(3 * time.Minute)
+				synctest.Wait()
+				wantKept(t, &o, 0)
+			})
+		})
+	}
+}
+
+// Names are bounded, and those that are asked for stay.
+func TestNamesAreBounded(t *testing.T) {
+	t.Parallel()
+	var o Turns
+	for i := range 4 * maxNames {
+		o.Join("name "+strconv.Itoa(i), "id "+strconv.Itoa(i))
+		if o.Key("name 0") != "id 0" {
+			t.Fatalf("what is asked for is forgotten after %d", i)
+		}
+	}
+	if n := len(o.names.young) + len(o.names.old); n > 2*maxNames {
+		t.Errorf("%d names are known, want %d at most", n, 2*maxNames)
+	}
+	if o.Key("name 9") != "name 9" {
+		t.Error("nothing is forgotten")
+	}
 }
