@@ -184,7 +184,7 @@ func TestABatchThatFailsAsAWhole(t *testing.T) {
 					return test.status, test.answer
 				}
 				b := New(t.Context(), t.Context(), newService(t, s), Most, time.Minute)
-				parcels := []*parcel{{request: request("a"), answer: make(chan graph.Reply, 1)}, {request: request("b"), answer: make(chan graph.Reply, 1)}}
+				parcels := []*parcel{{ctx: t.Context(), request: request("a"), answer: make(chan graph.Reply, 1)}, {ctx: t.Context(), request: request("b"), answer: make(chan graph.Reply, 1)}}
 				pass := b.service.Pacer().Unasked()
 				if delivered, _ := b.send(parcels, pass); !delivered {
 					t.Fatal("nothing was delivered")
@@ -256,7 +256,7 @@ func TestABatchIsNotSent(t *testing.T) {
 		for _, names := range [][]string{{"a", "b"}, {"c"}} {
 			var parcels []*parcel
 			for _, name := range names {
-				parcels = append(parcels, &parcel{request: request(name), answer: make(chan graph.Reply, 1)})
+				parcels = append(parcels, &parcel{ctx: t.Context(), request: request(name), answer: make(chan graph.Reply, 1)})
 			}
 			b.send(parcels, pace.Pass{})
 			for _, p := range parcels {
@@ -294,7 +294,7 @@ func TestTheQueueIsClosed(t *testing.T) {
 		"sent before":        {t.Context(), false, why, nil},
 	} {
 		b := New(t.Context(), test.waiting, newService(t, &server{}), Most, time.Minute)
-		p := &parcel{first: test.first, veto: func() error { return test.veto }, answer: make(chan graph.Reply, 1)}
+		p := &parcel{ctx: t.Context(), first: test.first, veto: func() error { return test.veto }, answer: make(chan graph.Reply, 1)}
 		b.queue.put(p)
 		select {
 		case r := <-p.answer:
@@ -314,7 +314,7 @@ func TestWhatWasSentBeforeGoesFirst(t *testing.T) {
 	t.Parallel()
 	q := newQueue(3, func() *graph.Withheld { return nil })
 	for i, first := range []bool{true, true, false, true, false} {
-		q.put(&parcel{request: request(strconv.Itoa(i)), first: first, veto: func() error { return nil }})
+		q.put(&parcel{ctx: t.Context(), request: request(strconv.Itoa(i)), first: first, veto: func() error { return nil }})
 	}
 	for _, want := range []string{"240", "13", ""} {
 		got := ""
@@ -370,8 +370,8 @@ func TestSift(t *testing.T) {
 	t.Parallel()
 	var veto error
 	q := newQueue(3, func() *graph.Withheld { return nil })
-	fresh := &parcel{first: true, veto: func() error { return veto }, answer: make(chan graph.Reply, 1)}
-	again := &parcel{veto: func() error { return veto }, answer: make(chan graph.Reply, 1)}
+	fresh := &parcel{ctx: t.Context(), first: true, veto: func() error { return veto }, answer: make(chan graph.Reply, 1)}
+	again := &parcel{ctx: t.Context(), veto: func() error { return veto }, answer: make(chan graph.Reply, 1)}
 	q.put(fresh)
 	q.put(again)
 	veto = errors.New("enough")

@@ -12,24 +12,29 @@ import (
 	"github.com/graphlicensing/licensing/internal/graph"
 )
 
-// appendBody writes the body of a batch of writes. The id of a request is its
-// number, from 1.
+// appendBody writes the body of a batch. The id of a request is its number, from 1.
 func appendBody(body []byte, parcels []*parcel) []byte {
 	body = append(body, `{"requests":[`...)
 	for i, p := range parcels {
 		if i > 0 {
 			body = append(body, ',')
 		}
-		path, _ := json.Marshal(p.request.Path())
+		url := p.request.Path()
+		if p.request.Query != "" {
+			url += "?" + p.request.Query
+		}
+		path, _ := json.Marshal(url)
 		body = append(body, `{"id":"`...)
 		body = strconv.AppendInt(body, int64(i+1), 10)
 		body = append(body, `","method":"`+p.request.Method+`","url":`...)
 		body = append(body, path...)
-		body = append(body, `,"headers":{"Content-Type":"application/json"},"body":`...)
-		if p.request.Body == nil { // which Graph takes for a write by itself, but not in a batch
-			body = append(body, `{}`...)
+		if !p.request.Reads() {
+			body = append(body, `,"headers":{"Content-Type":"application/json"},"body":`...)
+			if p.request.Body == nil { // which Graph takes for a write by itself, but not in a batch
+				body = append(body, `{}`...)
+			}
+			body = append(body, p.request.Body...)
 		}
-		body = append(body, p.request.Body...)
 		body = append(body, '}')
 	}
 	return append(body, `]}`...)

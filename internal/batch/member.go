@@ -12,13 +12,14 @@ import (
 type Member struct {
 	batcher *Batcher
 	veto    func() error
-	sent    bool    // a request was made
+	sent    bool    // a request was made that writes
 	most    int     // others and itself that its next request may be sent with; 0 is any number
 	latest  *parcel // until what its answer means is known
 }
 
 // A parcel is a request on its way.
 type parcel struct {
+	ctx     context.Context
 	request *graph.Request
 	next    graph.Next
 	first   bool         // of a member that has made none before
@@ -37,7 +38,7 @@ func (p *parcel) reply(r graph.Reply) {
 	}
 }
 
-// Join counts a member in. As long as it has made no request veto, unless it is
+// Join counts a member in. As long as it has made no request that writes veto, unless it is
 // nil, can say why none is to be made any more; it is asked under the queue's
 // lock, when a request is queued and by [Batcher.Sift].
 func (b *Batcher) Join(veto func() error) *Member {
@@ -72,13 +73,16 @@ func (m *Member) Carry(ctx context.Context, req *graph.Request, next graph.Next)
 			return graph.Reply{Err: &graph.Withheld{Err: err}}
 		}
 	}
-	m.latest = &parcel{request: req, next: next, first: !m.sent, veto: m.veto, most: m.most, answer: make(chan graph.Reply, 1), idle: make(chan struct{})}
+	m.latest = &parcel{ctx: ctx, request: req, next: next, first: !m.sent, veto: m.veto, most: m.most, answer: make(chan graph.Reply, 1), idle: make(chan struct{})}
 	m.batcher.queue.put(m.latest)
 	r := <-m.latest.answer
+	if r.Err == errExpired {
+		r.Err = &graph.Withheld{Err: m.batcher.service.ContextError(ctx)}
+	}
 	if m.latest.after > 0 {
 		m.most = m.latest.after
 	}
-	if !errors.As(r.Err, new(*graph.Withheld)) {
+	if !req.Reads() && !errors.As(r.Err, new(*graph.Withheld)) {
 		m.sent = true
 	}
 	return r

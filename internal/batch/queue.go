@@ -1,6 +1,7 @@
 package batch
 
 import (
+	"errors"
 	"net/http"
 	"slices"
 	"sync"
@@ -65,8 +66,24 @@ func (q *queue) put(p *parcel) {
 // keep answers a parcel that is not sent.
 func (p *parcel) keep(why *graph.Withheld) { p.reply(graph.Reply{Err: why}) }
 
+// errExpired says that the context of a request has ended.
+var errExpired = &graph.Withheld{Err: errors.New("context ended")}
+
+// expired reports whether a parcel is not to be sent since its context has ended,
+// and then answers it.
+func (p *parcel) expired() bool {
+	if p.ctx.Err() == nil {
+		return false
+	}
+	p.keep(errExpired)
+	return true
+}
+
 // vetoed reports whether a parcel is not to be sent, and then answers it.
 func (p *parcel) vetoed() bool {
+	if p.expired() {
+		return true
+	}
 	if !p.first || p.veto == nil {
 		return false
 	}
@@ -107,11 +124,13 @@ func (q *queue) wait() bool {
 	}
 }
 
-// take takes a batch. In an outage it is a probe: every other one is a single
+// take takes a batch, without those whose context has ended meanwhile. In an outage it is a probe: every other one is a single
 // request that was not made before, since what fails may be in those that were.
 func (q *queue) take(outage bool) []*parcel {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	q.again = slices.DeleteFunc(q.again, (*parcel).expired)
+	q.fresh = slices.DeleteFunc(q.fresh, (*parcel).expired)
 	if outage {
 		if q.probes++; q.probes%2 == 0 && len(q.fresh) > 0 {
 			p := q.fresh[0]
