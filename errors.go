@@ -36,6 +36,7 @@ var (
 	ErrListingExpired   = errors.New("listing expired")                                 // the page token; start again
 	ErrUnsafeLink       = errors.New("next link is not one to follow with credentials") // foreign, repeated or not https
 	ErrStopped          = errors.New("run was stopped")                                 // by its context, an outage or BulkOptions, before the operation was sent
+	ErrLocked           = errors.New("locked")                                          // the Locker gave no lock, or it was lost before anything was sent
 	ErrTooLarge         = errors.New("answer is too large")                             // see LimitError
 
 	// The license change. Failures of group members are of the same kinds.

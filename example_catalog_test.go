@@ -1,7 +1,6 @@
 package licensing_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log"
@@ -223,31 +222,6 @@ func ExampleUser_DirectLicenses() {
 		fmt.Println(license.SKUID, "without", len(license.DisabledPlans), "plans")
 	}
 	// Output: 6fd2c87f-b296-42f0-b197-1e91e994b900 without 2 plans
-}
-
-// All that a leaver has directly is taken away in one step. What comes from a
-// group goes when the user leaves it.
-func ExampleUser_DirectLicenses_leaver() {
-	tenant, e3, _ := contoso()
-	client := tenant.Client()
-
-	user, err := client.User(context.Background(), "adele@contoso.example")
-	if err != nil {
-		log.Fatal(err)
-	}
-	direct, _ := user.DirectLicenses()
-	var change licensing.AssignLicenseRequest
-	for _, license := range direct {
-		change.RemoveLicenses = append(change.RemoveLicenses, license.SKUID)
-	}
-	if len(change.RemoveLicenses) > 0 {
-		if _, err := client.AssignUserLicense(context.Background(), user.ID, change); err != nil {
-			log.Fatal(err)
-		}
-	}
-	sku, _ := tenant.SKU(e3.ID)
-	fmt.Println("taken away:", len(change.RemoveLicenses), "- seats still taken, by Ben:", sku.Consumed)
-	// Output: taken away: 1 - seats still taken, by Ben: 1
 }
 
 func ExampleUser_InheritedLicenses() {

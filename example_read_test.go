@@ -412,3 +412,75 @@ func ExampleIgnoreServicePlans() {
 	fmt.Println("directly:", len(direct))
 	// Output: directly: 1
 }
+
+func ExampleClient_RemoveAllUserLicenses() {
+	tenant, e3, _ := contoso()
+	client := tenant.Client()
+
+	user, err := client.RemoveAllUserLicenses(context.Background(), "adele@contoso.example")
+	if err != nil {
+		log.Fatal(err)
+	}
+	inherited, _ := user.InheritedLicenses()
+	sku, _ := tenant.SKU(e3.ID)
+	fmt.Println("left, from groups:", len(inherited), "- seats still taken, by Ben:", sku.Consumed)
+	// Output: left, from groups: 0 - seats still taken, by Ben: 1
+}
+
+func ExampleClient_RemoveUserLicenses() {
+	tenant, e3, sales := contoso()
+	client := tenant.Client()
+
+	user, err := client.RemoveUserLicenses(context.Background(), "ben@contoso.example", []uuid.UUID{e3.ID})
+	if err != nil {
+		log.Fatal(err) // that Ben does not have it directly is no error
+	}
+	inherited, _ := user.InheritedLicenses()
+	for _, license := range inherited {
+		fmt.Println("E3 is still there, from Sales:", license.GroupID == sales.ID)
+	}
+	// Output: E3 is still there, from Sales: true
+}
+
+// A client sees what it wrote, though reads lag behind.
+func ExampleContextWithRawReads() {
+	tenant, e3, _ := contoso()
+	tenant.SetReadLag(time.Minute)
+	client := tenant.Client()
+
+	ctx := context.Background()
+	if _, err := client.AssignUserLicense(ctx, "ben@contoso.example", licensing.AssignLicenseRequest{
+		AddLicenses: []licensing.AssignedLicense{{SKUID: e3.ID}},
+	}); err != nil {
+		log.Fatal(err)
+	}
+	for _, ctx := range []context.Context{ctx, licensing.ContextWithRawReads(ctx)} {
+		user, err := client.User(ctx, "ben@contoso.example")
+		if err != nil {
+			log.Fatal(err)
+		}
+		direct, _ := user.DirectLicenses()
+		fmt.Println(len(direct))
+	}
+	// Output:
+	// 1
+	// 0
+}
+
+// Two processes edit one user by turns. Reads lag behind, and the lock hands on
+// what was written.
+func ExampleWithLocker() {
+	tenant, e3, _ := contoso()
+	tenant.SetReadLag(time.Minute)
+	locker := licensingtest.NewLocker() // in production, of a lock service
+	for _, plan := range e3.Plans[:2] {
+		client := tenant.Client(licensing.WithLocker(locker)) // of another process
+		change := licensing.ServicePlanChange{Disable: []uuid.UUID{plan.ID}}
+		if _, err := client.UpdateUserServicePlans(context.Background(), "adele@contoso.example", e3.ID, change); err != nil {
+			log.Fatal(err)
+		}
+	}
+	user, _ := tenant.User("adele@contoso.example")
+	fmt.Println("plans that are off:", len(user.Licenses[0].DisabledPlans))
+	// Output: plans that are off: 3
+}

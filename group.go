@@ -33,7 +33,8 @@ func (c *Client) AssignGroupLicense(ctx context.Context, groupID string, req Ass
 // Group reads what licenses a group has, and how far Graph has come
 // with giving them to the members.
 //
-// The group is given by its object id. Reads lag behind writes;
+// The group is given by its object id. What this client wrote in the last five
+// minutes is shown as it wrote it; see Reading in the package's documentation.
 // [Client.WaitForGroup] waits until a change is complete. LicenseProcessingState
 // is nil on a group that never had a license.
 //

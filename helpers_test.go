@@ -342,6 +342,7 @@ var sentinels = []struct {
 	{"ListingExpired", licensing.ErrListingExpired},
 	{"UnsafeLink", licensing.ErrUnsafeLink},
 	{"Stopped", licensing.ErrStopped},
+	{"Locked", licensing.ErrLocked},
 	{"TooLarge", licensing.ErrTooLarge},
 	{"NoAvailableLicenses", licensing.ErrNoAvailableLicenses},
 	{"UsageLocation", licensing.ErrUsageLocation},

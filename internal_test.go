@@ -18,11 +18,11 @@ import (
 // What package licensing_test sees of the inside.
 
 // ObjectsKept returns for how many objects c keeps something.
-func ObjectsKept(c *Client) int { return c.turns.Len() }
+func ObjectsKept(c *Client) int { return c.recent.turns.Len() }
 
 // TakeTurn takes the turn to write to a user, and returns what gives it back.
 func TakeTurn(c *Client, user string) (release func()) {
-	t, err := c.turns.Take(context.Background(), graph.User(user).Key(), time.Hour)
+	t, err := c.recent.turns.Take(context.Background(), graph.User(user).Key(), time.Hour)
 	if err != nil {
 		panic(err)
 	}
@@ -221,10 +221,10 @@ func TestRecentLicenses(t *testing.T) {
 		}
 		at := time.Now()
 		r.changed("user x", AssignLicenseRequest{AddLicenses: []AssignedLicense{license}, RemoveLicenses: []uuid.UUID{b}}, nil, at)
-		if w, ok := r.license("user x", a); !ok || w.removed || !samePlans(w.license.DisabledPlans, swapIDs(9)) || !w.at.Equal(at) {
+		if w, ok := r.license("user x", a); !ok || !w.there || !samePlans(w.DisabledPlans, swapIDs(9)) || !w.at.Equal(at) {
 			t.Errorf("got %+v, %t", w, ok)
 		}
-		if w, ok := r.license("user x", b); !ok || !w.removed {
+		if w, ok := r.license("user x", b); !ok || w.there {
 			t.Errorf("got %+v, %t", w, ok)
 		}
 		for _, key := range []string{"user y", "group x"} {
@@ -245,7 +245,7 @@ func TestRecentLicenses(t *testing.T) {
 		if _, ok := r.license("user x", a); ok {
 			t.Error("remembered too long")
 		}
-		if w, ok := r.license("user x", b); !ok || w.removed {
+		if w, ok := r.license("user x", b); !ok || !w.there {
 			t.Errorf("got %+v, %t", w, ok)
 		}
 	})
@@ -276,15 +276,15 @@ func TestRecentsThatWereRefuted(t *testing.T) {
 	a, b := swapID(1), swapID(2)
 	var r recents
 	r.changed("user x", AssignLicenseRequest{AddLicenses: []AssignedLicense{{SKUID: a}}, RemoveLicenses: []uuid.UUID{b}}, nil, time.Now())
-	r.unknown("user x", AssignLicenseRequest{AddLicenses: []AssignedLicense{{SKUID: b}}})
+	r.failed("user x", AssignLicenseRequest{AddLicenses: []AssignedLicense{{SKUID: b}}}, nil, refuted)
 	if _, ok := r.license("user x", b); ok {
 		t.Error("what was refuted counts")
 	}
-	if w, ok := r.license("user x", a); !ok || w.removed {
+	if w, ok := r.license("user x", a); !ok || !w.there {
 		t.Errorf("got %+v, %t", w, ok)
 	}
 	r.changed("user x", AssignLicenseRequest{AddLicenses: []AssignedLicense{{SKUID: b}}}, nil, time.Now())
-	if w, ok := r.license("user x", b); !ok || w.removed {
+	if w, ok := r.license("user x", b); !ok || !w.there {
 		t.Errorf("got %+v, %t", w, ok)
 	}
 }
@@ -318,7 +318,7 @@ func TestTheLatestOfRecents(t *testing.T) {
 		r.changed("user x", AssignLicenseRequest{AddLicenses: []AssignedLicense{{SKUID: a}}}, nil, time.Now())
 		time.Sleep(time.Minute)
 		r.changed("user x", AssignLicenseRequest{RemoveLicenses: []uuid.UUID{a}}, nil, time.Now())
-		if w, ok := r.license("user x", a); !ok || !w.removed || len(r.old) != 2 {
+		if w, ok := r.license("user x", a); !ok || w.there || len(r.old) != 2 {
 			t.Errorf("got %+v, %t, and %d old objects", w, ok, len(r.old))
 		}
 	})
@@ -333,8 +333,8 @@ func TestRecentsOfOneObject(t *testing.T) {
 		r.changed("user x", AssignLicenseRequest{AddLicenses: []AssignedLicense{{SKUID: a, DisabledPlans: swapIDs(byte(i + 1))}}}, nil, time.Now())
 	}
 	w, known := r.license("user x", a)
-	if n := len(r.young["user x"]); !known || n != maxPerKey || len(w.before) != n-1 || !samePlans(w.license.DisabledPlans, swapIDs(byte(2*maxPerKey))) {
-		t.Errorf("%d notes, %d states before %v", n, len(w.before), w.license.DisabledPlans)
+	if n := len(r.young["user x"]); !known || n != maxPerKey || len(w.before) != n-1 || !samePlans(w.DisabledPlans, swapIDs(byte(2*maxPerKey))) {
+		t.Errorf("%d notes, %d states before %v", n, len(w.before), w.DisabledPlans)
 	}
 }
 
@@ -359,13 +359,14 @@ func TestOutdatedReads(t *testing.T) {
 		at   time.Time
 		want bool
 	}{
-		{"an earlier write", swapIDs(1), now.Add(time.Minute), true},
-		{"what an edit found", swapIDs(7), now.Add(time.Minute), true},
+		{"an earlier write", swapIDs(1), now.Add(20 * time.Second), true},
+		{"an earlier write, made again by another", swapIDs(1), now.Add(time.Minute), false},
+		{"what an edit found", swapIDs(7), now.Add(20 * time.Second), true},
 		{"another's, later", swapIDs(3), now.Add(time.Minute), false},
 		{"another's, earlier", swapIDs(3), now.Add(-time.Minute), true},
 		{"the latest write", swapIDs(2, 1), now.Add(time.Minute), false},
 	} {
-		if got := w.outdates(AssignedLicense{SKUID: a, DisabledPlans: test.off}, test.at); got != test.want {
+		if got := w.outdates(holding{AssignedLicense{SKUID: a, DisabledPlans: test.off}, true}, test.at); got != test.want {
 			t.Errorf("%s: outdated is %t", test.name, got)
 		}
 	}
@@ -377,10 +378,12 @@ func TestRecentLicensesAreCopies(t *testing.T) {
 	a := swapID(1)
 	var r recents
 	r.changed("user x", AssignLicenseRequest{AddLicenses: []AssignedLicense{{SKUID: a, DisabledPlans: swapIDs(9)}}}, nil, time.Now())
-	w, _ := r.license("user x", a)
-	w.license.DisabledPlans[0] = uuid.Nil
-	if w, _ = r.license("user x", a); !samePlans(w.license.DisabledPlans, swapIDs(9)) {
-		t.Errorf("got %v", w.license.DisabledPlans)
+	u := User{LicenseAssignmentStates: []LicenseAssignmentState{}}
+	r.show("user x", &u, trustWrites)
+	u.AssignedLicenses[0].DisabledPlans[0] = uuid.Nil
+	u.LicenseAssignmentStates[0].DisabledPlans[0] = uuid.Nil
+	if w, _ := r.license("user x", a); !samePlans(w.DisabledPlans, swapIDs(9)) {
+		t.Errorf("got %v", w.DisabledPlans)
 	}
 }
 

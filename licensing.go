@@ -30,8 +30,18 @@
 // [Client.User] and the listing [Client.Users] read who has what;
 // [User.DirectLicenses], [User.InheritedLicenses] and [User.EffectivePlans] tell
 // from where. [Client.SubscribedSKUs] reads what there is to give, and a
-// [Catalog] of it finds SKUs and service plans by name. Reads of Entra lag
-// behind its writes: [Client.WaitForUser] waits until they show a change.
+// [Catalog] of it finds SKUs and service plans by name.
+//
+// Reads of Entra lag behind its writes, by seconds as a rule and by minutes at
+// times. A client reads its own writes: for five minutes a user or group is shown
+// as the client wrote it, in AssignedLicenses and in the direct rows of
+// LicenseAssignmentStates. A direct row with a later time is shown as it is. A
+// removal by somebody else leaves no row, and the licenses of a group carry no
+// times: there the client's own write counts. What a group's change does to its
+// members, plans in AssignedPlans, and users that a filter leaves out are not made
+// up, and a change in doubt is not shown as made. [ContextWithRawReads] shows what
+// Graph answers. [Client.WaitForUser] and [Client.WaitForGroup] wait until that
+// shows a change.
 //
 // # Assigning and removing
 //
@@ -45,22 +55,37 @@
 // the eleven default properties of a user, and no licenses. [Client.User] reads
 // the licenses.
 //
+// [Client.RemoveUserLicenses] and [Client.RemoveAllUserLicenses] take away what is
+// there, in whatever state a user is, and return when reads show that it is gone.
+//
 // A client sends one write at a time for one user or group, because parallel
-// ones end in a 409 for a user and in silently lost changes for a group. A
-// user addressed by id, by user principal name and as "me" counts as three, and
-// several processes need an order of their own. Different objects never wait
-// for each other.
+// ones end in a 409 for a user and in silently lost changes for a group. Different
+// objects never wait for each other. A user goes by id, by user principal name and
+// as "me". Each answer that shows both tells the client that they are one user, and
+// until then they are several. At least the last 16,384 names are known, in 6 MiB.
+//
+// # Several processes
+//
+// The clients of several processes do not know of each other. [WithLocker] gives
+// them an order: each write and each edit has a lock of its user or group, which
+// hands on what was written lately. With such a locker an edit undoes nothing that
+// another process wrote. Without one it can undo what another process wrote in the
+// last five minutes, as long as reads lag or, where no time tells which write is
+// later, the client wrote the same license itself. A request that stalled can then
+// undo what another process writes within RetryPolicy.Fence.
 //
 // # Editing what is there
 //
 // [Client.UpdateUserServicePlans] switches single service plans, and
 // [Client.SwapUserLicense] puts one SKU in the place of another; both have twins
 // for groups. They read what is assigned directly, work the change out and
-// write it in one turn. Because reads lag behind, for five minutes a client goes
-// by what it wrote itself, unless a read shows something newer; what another
-// client changed meanwhile can be undone. [ServicePlanChange.Apply] works out a
-// change of plans without sending anything. [Client.SetUsageLocation] comes
-// before a user's first license.
+// write it in one turn. They go by what the client reads, its own writes
+// included. [ServicePlanChange.Apply] and [LicenseSwap.Apply] work a change out
+// without sending anything. [Client.SetUsageLocation] comes before a user's first
+// license.
+//
+// After a change in doubt an edit makes so what reads show. Where it may have
+// assigned a license that no read shows yet, the edit fails with [ErrUnavailable].
 //
 // # Groups are asynchronous
 //
@@ -161,7 +186,6 @@ import (
 
 	"github.com/graphlicensing/licensing/internal/graph"
 	"github.com/graphlicensing/licensing/internal/pace"
-	"github.com/graphlicensing/licensing/internal/turn"
 )
 
 // A Cloud is one deployment of Microsoft Graph. Tokens do not cross clouds.
@@ -201,12 +225,12 @@ func StaticToken(token string) TokenSource {
 }
 
 // A Client calls Microsoft Graph. It is made by [NewClient], is safe for
-// concurrent use, and should be shared: only calls of one client keep out of
-// each other's way on one user or group.
+// concurrent use, and should be shared: without [WithLocker] only calls of one
+// client keep out of each other's way on one user or group.
 type Client struct {
 	service *graph.Service
-	turns   *turn.Turns // to write to one object
-	recent  *recents
+	recent  *recents // and the turns to write to one object
+	locker  Locker   // nil: other processes do not write
 }
 
 // NewClient returns a client that signs its requests with tokens. It checks
@@ -246,7 +270,7 @@ func NewClient(tokens TokenSource, opts ...Option) (*Client, error) {
 		config.OutageWait = graph.Forever
 	}
 	config.Pacer = pace.New(s.perSecond, s.burst, config.Policy.MaxWait)
-	return &Client{service: graph.New(config), turns: new(turn.Turns), recent: new(recents)}, nil
+	return &Client{service: graph.New(config), recent: new(recents), locker: s.locker}, nil
 }
 
 // version is the one that the User-Agent tells.

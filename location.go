@@ -16,8 +16,8 @@ import (
 //
 // The user is an object id or a user principal name, the country code two
 // letters of ISO 3166, such as "DE". Graph takes a while to notice the new
-// location: for a minute after, assignments of this client to the same user,
-// addressed in the same way, wait for that instead of failing.
+// location: for a minute after, assignments of this client to the same user wait
+// for that instead of failing.
 //
 // Permission: User.ReadWrite.All, delegated or application.
 //

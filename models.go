@@ -20,6 +20,15 @@ type AssignLicenseRequest struct {
 // empty reports whether the request asks for nothing.
 func (r AssignLicenseRequest) empty() bool { return len(r.AddLicenses)+len(r.RemoveLicenses) == 0 }
 
+// skus returns what the request is about.
+func (r AssignLicenseRequest) skus() []uuid.UUID {
+	all := slices.Clone(r.RemoveLicenses)
+	for _, license := range r.AddLicenses {
+		all = append(all, license.SKUID)
+	}
+	return all
+}
+
 // clone returns a copy that shares nothing.
 func (r AssignLicenseRequest) clone() AssignLicenseRequest {
 	r.AddLicenses = slices.Clone(r.AddLicenses)

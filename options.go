@@ -29,6 +29,7 @@ type settings struct {
 	userAgent  string
 	perSecond  float64
 	burst      int
+	locker     Locker
 }
 
 // WithCloud selects a national or sovereign cloud. The default is

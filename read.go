@@ -6,10 +6,7 @@ import (
 	"iter"
 	"net/http"
 	"net/url"
-	"slices"
-	"time"
-
-	"github.com/google/uuid"
+	"strings"
 
 	"github.com/graphlicensing/licensing/internal/graph"
 )
@@ -20,9 +17,7 @@ type answer interface {
 	// identify fills in what the object was asked for by, where Graph did not
 	// say it.
 	identify(graph.Object)
-	// holding returns the direct assignment of a SKU and when it was made, or
-	// the ids of the groups that it comes from alone.
-	holding(sku uuid.UUID) (license AssignedLicense, at time.Time, groups []string, ok bool)
+	holder
 }
 
 // newAnswer returns what holds an answer about an object.
@@ -51,7 +46,7 @@ func asGroup(a answer, err error) (*Group, error) {
 
 func (a *userAnswer) identify(o graph.Object) {
 	if id := o.GUID(); id != "" && a.ID == "" {
-		a.ID = id
+		a.ID = strings.ToLower(id)
 	} else if id == "" && a.UserPrincipalName == "" {
 		a.UserPrincipalName = o.Name()
 	}
@@ -59,30 +54,8 @@ func (a *userAnswer) identify(o graph.Object) {
 
 func (a *groupAnswer) identify(o graph.Object) {
 	if a.ID == "" {
-		a.ID = o.Name()
+		a.ID = strings.ToLower(o.Name())
 	}
-}
-
-func (a *userAnswer) holding(sku uuid.UUID) (license AssignedLicense, at time.Time, groups []string, ok bool) {
-	states, _ := a.user().held()
-	for _, state := range states {
-		switch {
-		case state.SKUID != sku:
-		case state.AssignedByGroup != "":
-			groups = append(groups, state.AssignedByGroup)
-		default:
-			license, at, ok = AssignedLicense{SKUID: sku, DisabledPlans: state.DisabledPlans}, state.LastUpdatedDateTime, true
-		}
-	}
-	return license, at, groups, ok
-}
-
-func (a *groupAnswer) holding(sku uuid.UUID) (license AssignedLicense, at time.Time, groups []string, ok bool) {
-	i := slices.IndexFunc(a.AssignedLicenses, func(l AssignedLicense) bool { return l.SKUID == sku })
-	if i < 0 {
-		return AssignedLicense{}, time.Time{}, nil, false
-	}
-	return a.AssignedLicenses[i], time.Time{}, nil, true
 }
 
 // The queries that read all of an object that is about licenses. Graph returns
@@ -107,15 +80,42 @@ func (c *Client) read(ctx context.Context, op string, obj graph.Object) (answer,
 		return nil, err
 	}
 	req.Query = selection(obj)
-	if err := c.get(ctx, &req); err != nil {
+	if err := c.look(ctx, &req, into); err != nil {
 		return nil, err
+	}
+	if !raw(ctx) {
+		c.recent.show(obj.Key(), into, trustWrites)
+	}
+	return into, nil
+}
+
+// look sends a request that reads all of an object that is about licenses.
+func (c *Client) look(ctx context.Context, req *graph.Request, into answer) error {
+	if err := c.get(ctx, req); err != nil {
+		return err
 	}
 	if a, ok := into.(*userAnswer); ok {
 		a.user().selected()
 	}
-	into.identify(obj)
-	return into, nil
+	into.identify(req.Object)
+	return nil
 }
+
+type rawKey struct{}
+
+// ContextWithRawReads returns a context whose reads show what Graph answered.
+//
+// Without it [Client.User], [Client.Me], [Client.Group] and [Client.Users] show
+// what the client wrote in the last five minutes as it was written, since reads of
+// Graph lag behind; see Reading in the package's documentation. [Client.WaitForUser]
+// and [Client.WaitForGroup] go by what Graph answers in any case. Edits such as
+// [Client.UpdateUserServicePlans] never go by less than what the client wrote.
+func ContextWithRawReads(ctx context.Context) context.Context {
+	return context.WithValue(ctx, rawKey{}, true)
+}
+
+// raw reports whether reads of ctx show what Graph answered.
+func raw(ctx context.Context) bool { return ctx.Value(rawKey{}) != nil }
 
 // rereading returns the request that reads the object of another one, as a part
 // of the same call.
@@ -133,9 +133,22 @@ func rereading(of *graph.Request, into answer) graph.Request {
 
 // get sends a request that reads.
 func (c *Client) get(ctx context.Context, req *graph.Request) error {
-	a := c.service.Send(ctx, req)
+	return c.getBy(ctx, req, nil)
+}
+
+// getBy is get, with attempts that carry makes unless it is nil.
+func (c *Client) getBy(ctx context.Context, req *graph.Request, carry graph.Carrier) error {
+	var a graph.Answer
+	if carry != nil {
+		a = c.service.SendBy(ctx, req, carry)
+	} else {
+		a = c.service.Send(ctx, req)
+	}
 	switch {
 	case a.Good():
+		if id, name := req.Into.Identity(); id != "" {
+			c.learn(req.Object.Key(), req.Object, id, name)
+		}
 		return nil
 	case a.Outcome == graph.Applied:
 		return undecoded(ctx, req, &a)

@@ -6,18 +6,24 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/graphlicensing/licensing/internal/turn"
 )
 
 const (
-	readLag     = 5 * time.Minute // how long reads are seen to lag behind a write
-	locationLag = time.Minute     // how long a usage location may take to count
-	maxRecent   = 16384           // writes; the quota allows 9,000 in that time
-	maxPerKey   = 32              // writes to one object
+	readLag     = 5 * time.Minute  // how long reads are seen to lag behind a write
+	clockSkew   = 30 * time.Second // how far Graph's clocks may be apart
+	locationLag = time.Minute      // how long a usage location may take to count
+	maxRecent   = 16384            // writes; the quota allows 9,000 in that time
+	maxPerKey   = 32               // writes to one object
 )
 
-// recents knows what this client has lately written to users and groups. Reads
-// lag behind writes: who edits what a read shows would undo the last change.
+// recents knows what this client has lately written to users and groups, and what
+// others had when they left their locks. Reads lag behind writes: who edits what a
+// read shows would undo the last change.
 type recents struct {
+	turns turn.Turns // that know which keys are one object's
+
 	mu         sync.Mutex
 	young, old map[string][]recent // by object, in their order; young becomes old as a whole, and old is forgotten
 	noted      int                 // in young
@@ -26,49 +32,106 @@ type recents struct {
 
 // A recent is a write to one object.
 type recent struct {
-	change  AssignLicenseRequest // empty: its usage location was set
-	from    []AssignedLicense    // what an edit found before
-	unknown bool                 // by what Graph answered it is not as was noted, or nobody knows
-	at      time.Time            // by Graph's clock, as the times in its answers
-	noted   time.Time            // by ours
+	change AssignLicenseRequest // empty: its usage location was set
+	from   []AssignedLicense    // what an edit found before
+	fate   fate
+	at     time.Time // by Graph's clock, as the times in its answers
+	noted  time.Time // by ours
+	shown  bool      // reads have shown it, or what came after
 }
 
-// A written says what this client lately made of a SKU.
+// A fate is what is known of a write.
+type fate string
+
+const (
+	made     fate = "made"
+	doubtful fate = "doubtful" // perhaps made
+	refuted  fate = "refuted"  // by what Graph answered the object is not as was noted
+)
+
+// A written says what was lately made of a SKU.
 type written struct {
-	license AssignedLicense // in the end; of a SKU that was removed, the id alone
-	removed bool
-	at      time.Time         // by Graph's clock
-	before  []AssignedLicense // what it was made before that
+	holding           // in the end
+	at      time.Time // by Graph's clock
+	before  []holding // what was made of it before that, or was there
+	doubts  []holding // what may have been made of it since
 }
 
-// outdates reports whether what is read of the SKU was so before the write: it is
-// what an earlier write made, or its time is earlier. Clocks alone do not tell,
+// A trust says what counts where a read differs from what was written, and no time
+// tells which is later.
+type trust bool
+
+const (
+	trustWrites trust = false // for nobody else is known to have written
+	trustReads  trust = true  // for others write in between, and leave no notes
+)
+
+// outdates reports whether what is read of the SKU was so before the write: its
+// time is earlier, or it is what an earlier write made. Clocks alone do not tell,
 // since the answer to a write need not have the directory's time.
-func (w *written) outdates(read AssignedLicense, at time.Time) bool {
-	return !at.Truncate(time.Second).After(w.at) || // answers tell whole seconds
-		slices.ContainsFunc(w.before, func(l AssignedLicense) bool { return samePlans(l.DisabledPlans, read.DisabledPlans) })
+func (w *written) outdates(read holding, at time.Time) bool {
+	switch {
+	case slices.ContainsFunc(w.doubts, read.same):
+		return false
+	case !at.Truncate(time.Second).After(w.at): // answers tell whole seconds
+		return true
+	}
+	return at.Before(w.at.Add(clockSkew)) && slices.ContainsFunc(w.before, read.same)
 }
 
 // changed notes a change that was made, from what an edit found if it was one, and
 // keeps both.
 func (r *recents) changed(key string, change AssignLicenseRequest, from []AssignedLicense, at time.Time) {
-	r.note(key, recent{change: change, from: from, at: at})
+	r.note(key, recent{change: change, from: from, fate: made, at: at})
 }
 
-// unknown forgets what a change was about.
-func (r *recents) unknown(key string, change AssignLicenseRequest) {
-	r.note(key, recent{change: change, unknown: true})
+// failed notes a change of which it is not known whether it was made, or of which
+// Graph said that it cannot be, the object not being as was noted.
+func (r *recents) failed(key string, change AssignLicenseRequest, from []AssignedLicense, fate fate) {
+	r.note(key, recent{change: change, from: from, fate: fate})
+}
+
+// gone notes that there is nothing to remove of a SKU. A change in doubt that was
+// to remove it has been made then, for it is made as a whole.
+func (r *recents) gone(key string, sku uuid.UUID, at time.Time) {
+	r.mu.Lock()
+	key = r.turns.Key(key)
+	for _, notes := range [][]recent{r.old[key], r.young[key]} {
+		for i, n := range notes {
+			if n.fate == doubtful && slices.Contains(n.change.RemoveLicenses, sku) {
+				notes[i].fate, notes[i].at = made, at
+			}
+		}
+	}
+	r.mu.Unlock()
+	r.changed(key, AssignLicenseRequest{RemoveLicenses: []uuid.UUID{sku}}, nil, at)
+}
+
+// doubts reports whether it is not known what was lately made of one of the SKUs.
+func (r *recents) doubts(key string, skus ...uuid.UUID) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	notes := r.of(key)
+	return slices.ContainsFunc(skus, func(sku uuid.UUID) bool {
+		w, _ := writtenOf(notes, sku)
+		return len(w.doubts) > 0
+	})
 }
 
 // located notes that a usage location was set.
-func (r *recents) located(key string) { r.note(key, recent{}) }
+func (r *recents) located(key string) { r.note(key, recent{fate: made}) }
 
 func (r *recents) note(key string, n recent) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	n.noted = time.Now()
-	if r.noted >= maxRecent || n.noted.Sub(r.begun) >= readLag {
-		r.old, r.young, r.noted, r.begun = r.young, make(map[string][]recent), 0, n.noted
+	r.add(r.turns.Key(key), n)
+}
+
+// add adds a note, which is the latest of its object. The caller has the lock.
+func (r *recents) add(key string, n recent) {
+	if now := time.Now(); r.young == nil || r.noted >= maxRecent || now.Sub(r.begun) >= readLag {
+		r.old, r.young, r.noted, r.begun = r.young, make(map[string][]recent), 0, now
 	}
 	notes := r.young[key]
 	if len(notes) >= maxPerKey {
@@ -78,61 +141,202 @@ func (r *recents) note(key string, n recent) {
 	r.noted++
 }
 
-// about reports whether a write was about a SKU.
-func (n recent) about(sku uuid.UUID) bool {
-	return slices.Contains(n.change.RemoveLicenses, sku) ||
-		slices.ContainsFunc(n.change.AddLicenses, func(l AssignedLicense) bool { return l.SKUID == sku })
-}
-
-// last returns the latest write to an object that is of some kind.
-func (r *recents) last(key string, is func(recent) bool) (recent, bool) {
+// join notes that an object goes by a name as well, as the turns do.
+func (r *recents) join(name, key string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, notes := range [][]recent{r.young[key], r.old[key]} {
-		for _, n := range slices.Backward(notes) {
-			if is(n) {
-				return n, true
-			}
-		}
+	if r.turns.Join(name, key) {
+		r.merge(key, r.take(name))
 	}
-	return recent{}, false
 }
 
-// license returns what a SKU was lately made, if it was.
+// take takes the notes about an object away. The caller has the lock.
+func (r *recents) take(key string) []recent {
+	notes := slices.Concat(r.old[key], r.young[key])
+	delete(r.old, key)
+	delete(r.young, key)
+	return notes
+}
+
+// merge adds notes to those about an object, in their order. The caller has the
+// lock.
+func (r *recents) merge(key string, notes []recent) {
+	if len(notes) == 0 {
+		return
+	}
+	notes = slices.Concat(r.take(key), notes)
+	slices.SortStableFunc(notes, func(a, b recent) int { return a.noted.Compare(b.noted) })
+	for _, n := range notes {
+		r.add(key, n)
+	}
+}
+
+// of returns the notes about an object that still count. The caller has the lock.
+func (r *recents) of(key string) []recent {
+	if len(r.young)+len(r.old) == 0 { // as in a program that reads
+		return nil
+	}
+	key = r.turns.Key(key)
+	notes := slices.Concat(r.old[key], r.young[key])
+	return slices.DeleteFunc(notes, func(n recent) bool { return time.Since(n.noted) >= readLag })
+}
+
+// makes returns what a write makes of a SKU, if it is about it.
+func (n recent) makes(sku uuid.UUID) (h holding, ok bool) {
+	for _, license := range n.change.AddLicenses {
+		if license.SKUID == sku {
+			return holding{license, true}, true
+		}
+	}
+	return holding{AssignedLicense{SKUID: sku}, false}, slices.Contains(n.change.RemoveLicenses, sku)
+}
+
+// license returns what was lately made of a SKU, if something was.
 func (r *recents) license(key string, sku uuid.UUID) (written, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	var w written
-	known := false
-	for _, n := range slices.Concat(r.old[key], r.young[key]) {
-		if !n.about(sku) || time.Since(n.noted) >= readLag {
+	return writtenOf(r.of(key), sku)
+}
+
+// writtenOf returns what notes say of a SKU, if they do.
+func writtenOf(notes []recent, sku uuid.UUID) (w written, known bool) {
+	for _, n := range notes {
+		h, ok := n.makes(sku)
+		if !ok {
 			continue
-		}
-		if known && !w.removed {
-			w.before = append(w.before, w.license)
 		}
 		for _, license := range n.from {
 			if license.SKUID == sku {
-				w.before = append(w.before, license)
+				w.before = append(w.before, holding{license, true})
 			}
 		}
-		known, w.removed, w.at = !n.unknown, true, n.at
-		w.license = AssignedLicense{SKUID: sku}
-		for _, license := range n.change.AddLicenses {
-			if license.SKUID == sku {
-				w.license.DisabledPlans, w.removed = slices.Clone(license.DisabledPlans), false
+		switch n.fate {
+		case doubtful:
+			w.doubts = append(w.doubts, h)
+		case refuted:
+			w, known = written{}, false
+		default:
+			if known {
+				w.before = append(w.before, w.holding)
 			}
+			w.before = append(w.before, w.doubts...)
+			w.holding, w.at, w.doubts, known = h, n.at, nil, true
 		}
 	}
 	return w, known
 }
 
+// show has an answer show what was lately written to its object, unless it shows
+// something later. What is in doubt is not shown as made.
+func (r *recents) show(key string, a holder, trust trust) {
+	r.mu.Lock()
+	notes := r.of(key)
+	r.mu.Unlock()
+	var seen []uuid.UUID
+	for _, n := range notes {
+		for _, sku := range n.change.skus() {
+			if slices.Contains(seen, sku) {
+				continue
+			}
+			seen = append(seen, sku)
+			w, known := writtenOf(notes, sku)
+			if !known {
+				continue
+			}
+			read, at, _ := a.holding(sku)
+			outdated := w.outdates(read, at)
+			if trust == trustReads {
+				outdated = !at.IsZero() && at.Before(w.at.Truncate(time.Second))
+			}
+			switch {
+			case read.same(w.holding):
+			case outdated:
+				a.hold(w.holding, w.at)
+			case trust == trustReads: // what was written is no more
+				r.failed(key, AssignLicenseRequest{RemoveLicenses: []uuid.UUID{sku}}, nil, refuted)
+			}
+		}
+	}
+}
+
+// returns reports whether what a read shows of a SKU may be what it was before it
+// was lately made something else: the read has a direct assignment of a time, the
+// zero time if there is none. Alone says that its plans do not matter.
+func (r *recents) returns(key string, read holding, alone bool, at time.Time) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var before, other *recent // as is read, before the latest that is not
+	var same *recent
+	notes := r.of(key)
+	for i := range notes {
+		h, ok := notes[i].makes(read.SKUID)
+		switch {
+		case !ok || notes[i].fate == refuted:
+		case h.same(read) || alone && h.there && read.there:
+			same = &notes[i]
+		default:
+			before, other = same, &notes[i]
+		}
+	}
+	switch {
+	case other == nil, other.shown:
+		return false
+	case at.IsZero(), other.at.IsZero(), at.Before(other.at.Truncate(time.Second)):
+		return true
+	}
+	return before != nil && at.Before(before.at.Add(clockSkew))
+}
+
+// seen notes that reads have shown what was written of SKUs, so that they do not
+// show any more what was before.
+func (r *recents) seen(key string, skus []uuid.UUID) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	key = r.turns.Key(key)
+	for _, notes := range [][]recent{r.old[key], r.young[key]} {
+		for i, n := range notes {
+			notes[i].shown = n.shown || slices.ContainsFunc(n.change.skus(), func(id uuid.UUID) bool { return slices.Contains(skus, id) })
+		}
+	}
+}
+
+// since reports whether a SKU was lately added, at a time or after it by our clock.
+func (r *recents) since(key string, sku uuid.UUID, start time.Time) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.ContainsFunc(r.of(key), func(n recent) bool {
+		h, ok := n.makes(sku)
+		return ok && h.there && !n.noted.Before(start)
+	})
+}
+
+// added returns the SKUs, but for those already known, that were added lately, or
+// may have been.
+func (r *recents) added(key string, known []uuid.UUID) (skus []uuid.UUID) {
+	r.mu.Lock()
+	notes := r.of(key)
+	r.mu.Unlock()
+	for _, n := range notes {
+		for _, sku := range n.change.skus() {
+			w, _ := writtenOf(notes, sku)
+			there := slices.ContainsFunc(append(w.doubts, w.holding), func(h holding) bool { return h.there })
+			if there && !slices.Contains(known, sku) && !slices.Contains(skus, sku) {
+				skus = append(skus, sku)
+			}
+		}
+	}
+	return skus
+}
+
 // locationLeft returns how long a usage location set lately may still be
 // unknown to the write path.
 func (r *recents) locationLeft(key string) time.Duration {
-	n, ok := r.last(key, func(n recent) bool { return n.change.empty() })
-	if !ok {
-		return 0
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, n := range slices.Backward(r.of(key)) {
+		if n.change.empty() {
+			return locationLag - time.Since(n.noted)
+		}
 	}
-	return locationLag - time.Since(n.noted)
+	return 0
 }

@@ -73,6 +73,7 @@ var kindWords = []kindWord{
 	{"listingExpired", ErrListingExpired},
 	{"unsafeLink", ErrUnsafeLink},
 	{"stopped", ErrStopped},
+	{"locked", ErrLocked},
 	{"tooLarge", ErrTooLarge},
 	{"noAvailableLicenses", ErrNoAvailableLicenses},
 	{"usageLocation", ErrUsageLocation},

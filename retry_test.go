@@ -206,7 +206,7 @@ func TestReadBack(t *testing.T) {
 	full := `{"id":"` + userID + `","userPrincipalName":"` + userUPN + `","displayName":"Adele"}`
 	byID := licensing.User{ID: userID}
 	byName := licensing.User{UserPrincipalName: userUPN}
-	read := licensing.User{ID: userID, UserPrincipalName: userUPN, DisplayName: "Adele"}
+	read := licensing.User{ID: userID, UserPrincipalName: userUPN, DisplayName: "Adele", LicenseAssignmentStates: []licensing.LicenseAssignmentState{}}
 	for name, test := range map[string]struct {
 		user   string
 		answer step

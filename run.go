@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"sync"
 	"time"
 
@@ -35,6 +36,7 @@ type run struct {
 // A job is an operation that was taken in.
 type job struct {
 	write  *write // nil for one that cannot be made
+	queue  *queue // that it is the first of, or waits in
 	result OperationResult
 }
 
@@ -45,12 +47,24 @@ type taken struct {
 	window  int               // that there may be, those at rest not counted
 	resting int               // of those that are open
 	waiting map[string]*queue // by object
+	named   map[string]*queue // those of them whose key may turn out to be a name
 }
 
 // A queue has the operations on one object behind the one that is under way.
 type queue struct {
+	key   string
 	jobs  []*job
-	rests bool // the one under way does, and they with it
+	busy  int    // under way: one, or more that were begun before their objects were known to be one
+	rests bool   // the one under way does, and they with it
+	into  *queue // that it became a part of
+}
+
+// top is the queue that counts.
+func (q *queue) top() *queue {
+	for q.into != nil {
+		q = q.into
+	}
+	return q
 }
 
 // Events are what the goroutines of a run tell the one that ranges. There is room
@@ -114,7 +128,7 @@ func newRun(ctx context.Context, c *Client, opts BulkOptions) *run {
 		client:   c,
 		events:   events{happened: make(chan struct{}, 1)},
 		source:   source{operations: make(chan Operation), wanted: make(chan struct{}, 1)},
-		taken:    taken{window: window, waiting: make(map[string]*queue)},
+		taken:    taken{window: window, waiting: make(map[string]*queue), named: make(map[string]*queue)},
 		limits:   limits{failures: opts.StopAfterFailures, seats: opts.StopAddingWithoutSeats},
 		progress: progress{opts.Progress, time.Now(), BulkProgress{Total: opts.Total}, pace.Meter{Span: progressTime}},
 	}
@@ -201,7 +215,7 @@ func (r *run) deliver(yield func(OperationResult) bool) {
 // hear takes in an event, and reports whether the caller goes on.
 func (r *run) hear(e event, yield func(OperationResult) bool) bool {
 	if e.what != isOver {
-		r.taken.rest(e.job.write.key, e.what == rests)
+		r.taken.rest(e.job.queue.top(), e.what == rests)
 		return true
 	}
 	r.taken.open--
@@ -219,8 +233,10 @@ func (r *run) hear(e event, yield func(OperationResult) bool) bool {
 func (t *taken) hasRoom() bool { return t.open-min(t.resting, 10*t.window) < t.window }
 
 // rest notes that the operation under way on an object rests, or goes on.
-func (t *taken) rest(key string, rests bool) {
-	q := t.waiting[key]
+func (t *taken) rest(q *queue, rests bool) {
+	if q.rests == rests {
+		return
+	}
 	q.rests = rests
 	if n := 1 + len(q.jobs); rests {
 		t.resting += n
@@ -241,19 +257,51 @@ func (r *run) take(op Operation) {
 		return
 	}
 	j.write = w
-	q, busy := r.taken.waiting[w.key]
-	if !busy {
-		r.taken.waiting[w.key] = new(queue)
+	key := r.client.recent.turns.Key(w.key)
+	known := key != w.key || w.request.Object.HasID()
+	if known {
+		r.taken.join(key, r.client.recent.turns.Key)
+	}
+	j.queue = r.taken.waiting[key]
+	if j.queue == nil {
+		j.queue = &queue{key: key}
+		r.taken.waiting[key] = j.queue
+		if !known {
+			r.taken.named[key] = j.queue
+		}
 		r.start(j)
 		return
 	}
-	q.jobs = append(q.jobs, j)
-	if q.rests {
+	j.queue.jobs = append(j.queue.jobs, j)
+	if j.queue.rests {
 		r.taken.resting++
 	}
 }
 
+// join puts queues together whose keys are by now known to be names of one object.
+func (t *taken) join(key string, of func(string) string) {
+	for name, q := range t.named {
+		if of(name) != key {
+			continue
+		}
+		delete(t.named, name)
+		delete(t.waiting, name)
+		to := t.waiting[key]
+		if to == nil {
+			q.key, t.waiting[key] = key, q
+			continue
+		}
+		t.rest(q, false)
+		t.rest(to, false)
+		to.busy += q.busy
+		to.jobs = append(to.jobs, q.jobs...)
+		slices.SortFunc(to.jobs, func(a, b *job) int { return a.result.Index - b.result.Index })
+		q.jobs, q.into = nil, to
+	}
+}
+
 func (r *run) start(j *job) {
+	j.queue.top().busy++
 	w := j.write
 	w.member = r.batcher.Join(func() error { return r.limits.veto(w.change) })
 	w.rests = func(start bool) {
@@ -295,10 +343,14 @@ func (r *run) startNext(done *job) {
 	if done.write == nil {
 		return
 	}
-	key := done.write.key
-	q := r.taken.waiting[key]
-	if len(q.jobs) == 0 {
-		delete(r.taken.waiting, key)
+	q := done.queue.top()
+	q.busy--
+	switch {
+	case q.busy > 0:
+		return
+	case len(q.jobs) == 0:
+		delete(r.taken.waiting, q.key)
+		delete(r.taken.named, q.key)
 		return
 	}
 	next := q.jobs[0]

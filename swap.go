@@ -129,15 +129,19 @@ func (c *Client) swapLicense(ctx context.Context, op string, obj graph.Object, s
 	}
 	return c.edit(ctx, op, obj, func(e *editor) (AssignLicenseRequest, error) {
 		var change AssignLicenseRequest
-		target, _, there, err := e.holding(ctx, swap.To)
-		if err != nil {
-			return change, err
-		}
-		source, err := e.current(ctx, swap.From)
+		held, _ := e.holding(swap.To)
+		target, there := held.AssignedLicense, held.there
+		source, err := e.current(swap.From)
 		switch {
 		case there && gone(err):
 			result.License = target
-			return change, nil
+			if e.doubts(swap.From) { // it may be there, and reads do not show it yet
+				change.RemoveLicenses = []uuid.UUID{swap.From}
+			}
+			if result.Changed = e.doubts(swap.From) || e.doubts(swap.To); result.Changed {
+				change.AddLicenses = []AssignedLicense{target}
+			}
+			return change.clone(), nil
 		case err != nil:
 			return change, err
 		}

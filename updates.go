@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/graphlicensing/licensing/internal/graph"
+	"github.com/graphlicensing/licensing/internal/turn"
 )
 
 // UpdateUserServicePlans switches service plans of a SKU on or off that a user
@@ -20,10 +21,10 @@ import (
 // [Client.User] or [Client.WaitForUser].
 //
 // It reads the direct assignment and the tenant's SKUs and then writes. Calls of
-// one client to one user, addressed in the same way, wait for each other. Since
-// reads lag behind, for five minutes a client goes by what it wrote itself,
-// unless a read shows something newer; what another client changed meanwhile can
-// be undone. Switching Exchange off starts the 30 days to the mailbox's end.
+// one client to one user wait for each other. What it reads is what [Client.User]
+// shows, with the client's own writes. What another process changed lately can be
+// undone without [WithLocker]. Switching Exchange off starts the 30 days to the
+// mailbox's end.
 //
 // Permission: LicenseAssignment.ReadWrite.All, LicenseAssignment.Read.All and
 // User.Read.All, delegated or application (unverified as the least).
@@ -66,7 +67,7 @@ func (c *Client) updatePlans(ctx context.Context, op string, obj graph.Object, s
 		return nil, err
 	}
 	return c.edit(ctx, op, obj, func(e *editor) (AssignLicenseRequest, error) {
-		current, err := e.current(ctx, skuID)
+		current, err := e.current(skuID)
 		if err != nil {
 			return AssignLicenseRequest{}, err
 		}
@@ -79,7 +80,7 @@ func (c *Client) updatePlans(ctx context.Context, op string, obj graph.Object, s
 			_, ok := planOf(sku, id)
 			return !ok // it is off by being no more
 		})
-		if err != nil || samePlans(next.DisabledPlans, listed) {
+		if err != nil || samePlans(next.DisabledPlans, listed) && !e.doubts(skuID) {
 			return AssignLicenseRequest{}, err
 		}
 		return AssignLicenseRequest{AddLicenses: []AssignedLicense{next}}, nil
@@ -90,7 +91,6 @@ func (c *Client) updatePlans(ctx context.Context, op string, obj graph.Object, s
 // has now.
 type editor struct {
 	write *write            // that the change is to be
-	known bool              // what the object has was read
 	found []AssignedLicense // of what was asked for
 	all   []SubscribedSKU   // the tenant's, once they were read
 }
@@ -102,68 +102,95 @@ func (c *Client) edit(ctx context.Context, op string, obj graph.Object, plan fun
 	if err != nil {
 		return nil, err
 	}
-	turn, err := w.takeTurn(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer turn.Release()
-	// What may still land would make the read worthless.
-	if err := w.passFence(ctx, turn); err != nil {
-		return nil, err
-	}
 	e := editor{write: &w}
-	change, err := plan(&e)
-	if unread, ok := errors.AsType[*DecodeError](err); ok { // which would say that a change was accepted
-		return nil, refused(&w.request, ErrUnavailable, "%v", unread)
-	}
+	err = w.inTurn(ctx, func(ctx context.Context, t *turn.Turn) error {
+		for again := true; ; again = false {
+			var change AssignLicenseRequest
+			err := e.read(ctx, t)
+			if err == nil {
+				change, err = plan(&e)
+			}
+			if err != nil || change.empty() {
+				return unreadError(&w.request, err)
+			}
+			again = again && e.doubts(change.skus()...)
+			w.assign(change)
+			err = w.makeInTurn(ctx, t, e.found)
+			if !again || !gone(err) || errors.Is(err, ErrOutcomeUnknown) {
+				return err
+			} // else it is told that the change in doubt was made
+		}
+	})
 	if err != nil {
 		return nil, err
-	}
-	if !change.empty() {
-		if err := w.assigning(change).makeInTurn(ctx, turn, e.found); err != nil {
-			return nil, err
-		}
 	}
 	w.into.identify(obj)
 	return w.into, nil
 }
 
-// current reads the direct assignment of a SKU.
-func (e *editor) current(ctx context.Context, sku uuid.UUID) (AssignedLicense, error) {
-	license, groups, ok, err := e.holding(ctx, sku)
-	switch {
-	case err != nil:
-		return license, err
-	case ok:
-		return license, nil
-	case len(groups) > 0:
-		return license, refused(&e.write.request, ErrInherited, "license %s comes from group %s", sku, strings.Join(groups, ", "))
+// unreadError returns err, and in place of one that a read could not be decoded,
+// which would say that a change was accepted, one that says so.
+func unreadError(req *graph.Request, err error) error {
+	if unread, ok := errors.AsType[*DecodeError](err); ok {
+		return refused(req, ErrUnavailable, "%v", unread)
 	}
-	return license, refused(&e.write.request, ErrNotAssigned, "license %s is not assigned", sku)
+	return err
 }
 
-// holding reads what the object has of a SKU. What this client has lately
+// read reads what the object has, at a time when nobody else writes to it, and when
+// nothing may still land that was written before. What this client has lately
 // written counts, unless the read shows something newer.
-func (e *editor) holding(ctx context.Context, sku uuid.UUID) (license AssignedLicense, groups []string, ok bool, err error) {
-	c, into := e.write.client, e.write.into
-	if !e.known {
-		read := rereading(&e.write.request, into)
-		if err := c.get(ctx, &read); err != nil {
-			return AssignedLicense{}, nil, false, err
+func (e *editor) read(ctx context.Context, t *turn.Turn) error {
+	w := e.write
+	for {
+		if err := w.passFence(ctx, t); err != nil {
+			return err
 		}
-		into.identify(read.Object)
-		e.known = true
-	}
-	defer func() {
-		if ok {
-			e.found = append(e.found, license)
+		e.found = nil
+		read := rereading(&w.request, w.into)
+		if err := w.client.look(ctx, &read, w.into); err != nil {
+			return err
 		}
-	}()
-	license, at, groups, ok := into.holding(sku)
-	if w, known := c.recent.license(e.write.key, sku); known && w.outdates(license, at) {
-		return w.license, groups, !w.removed, nil
+		// The read may have told that the object is one to which others write by
+		// another name.
+		waited, err := w.alone(ctx, t)
+		if err != nil {
+			return err
+		}
+		if _, fenced := t.Fence(); !waited && fenced == 0 {
+			w.client.recent.show(w.key, w.into, w.trust)
+			return nil
+		}
 	}
-	return license, groups, ok, nil
+}
+
+// current returns the direct assignment of a SKU.
+func (e *editor) current(sku uuid.UUID) (AssignedLicense, error) {
+	h, groups := e.holding(sku)
+	switch {
+	case h.there:
+		return h.AssignedLicense, nil
+	case slices.Contains(e.write.client.recent.added(e.write.key, nil), sku):
+		return AssignedLicense{}, refused(&e.write.request, ErrUnavailable, "license %s may have been assigned by a change in doubt, and reads do not show it yet", sku)
+	case len(groups) > 0:
+		return AssignedLicense{}, refused(&e.write.request, ErrInherited, "license %s comes from group %s", sku, strings.Join(groups, ", "))
+	}
+	return AssignedLicense{}, refused(&e.write.request, ErrNotAssigned, "license %s is not assigned", sku)
+}
+
+// holding returns what the object has of a SKU, and the groups that it has it from.
+func (e *editor) holding(sku uuid.UUID) (holding, []string) {
+	h, _, groups := e.write.into.holding(sku)
+	if h.there {
+		e.found = append(e.found, h.AssignedLicense)
+	}
+	return h, groups
+}
+
+// doubts reports whether it is not known what this client made of a SKU last, so
+// that a read that shows it as it is to be is not enough.
+func (e *editor) doubts(skus ...uuid.UUID) bool {
+	return e.write.client.recent.doubts(e.write.key, skus...)
 }
 
 // sku returns one of the tenant's SKUs.

@@ -57,9 +57,8 @@ func (c *Client) AssignMyLicense(ctx context.Context, req AssignLicenseRequest) 
 //
 // The user is an object id or a user principal name. See [User.DirectLicenses],
 // [User.InheritedLicenses] and [User.EffectivePlans]: AssignedLicenses cannot
-// tell direct from inherited. Reads lag behind writes, by seconds as a rule and
-// by minutes at times; [Client.WaitForUser] waits until they show a change. Who
-// takes away what a read shows, as from a leaver, should wait for it before.
+// tell direct from inherited. What this client wrote in the last five minutes is
+// shown as it wrote it; see Reading in the package's documentation.
 //
 // Permission: User.Read.All, delegated or application (unverified as the least).
 //

@@ -35,7 +35,7 @@ type UserQuery struct {
 //
 // The users are read page by page as they are asked for, and ranging again
 // reads again. An error ends the sequence. A listing of a large tenant is no
-// snapshot: reads lag behind writes, and filters that need Graph's index more
+// snapshot: reads lag behind writes, but for those of this client, and filters that need Graph's index more
 // so.
 //
 // Permission: User.Read.All, delegated or application (unverified as the least).
@@ -69,7 +69,20 @@ func (c *Client) Users(ctx context.Context, query UserQuery) iter.Seq2[*User, er
 	if l.indexed {
 		l.query += "&$count=true"
 	}
-	users := listed(ctx, c, l, selectedUser)
+	users := listed(ctx, c, l, func(w *wireUser) *User {
+		user := selectedUser(w)
+		id, name := user.ID, user.UserPrincipalName
+		if id == "" {
+			return user
+		}
+		obj := graph.User(id)
+		key := obj.Key()
+		c.learn(key, obj, id, name)
+		if !raw(ctx) {
+			c.recent.show(key, user, trustWrites)
+		}
+		return user
+	})
 	if !query.OnlyErrors {
 		return users
 	}

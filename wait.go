@@ -48,26 +48,30 @@ func IgnoreServicePlans() WaitOption {
 // Graph: https://learn.microsoft.com/graph/api/group-get
 func (c *Client) WaitForGroup(ctx context.Context, groupID string, want AssignLicenseRequest, opts ...WaitOption) (*Group, error) {
 	const op = "wait for group"
-	w, err := c.newWaiting(op, want, opts)
+	w, err := c.newWaiting(ctx, op, want, opts)
 	if err != nil {
 		return nil, err
 	}
 	if !w.exists {
 		w.agreed = staleness
 	}
+	w.key = graph.Group(groupID).Key()
 	return wait(ctx, w, func() (*Group, error) {
-		return asGroup(c.read(ctx, op, graph.Group(groupID)))
-	}, func(g *Group) []string {
+		return asGroup(c.read(ContextWithRawReads(ctx), op, graph.Group(groupID)))
+	}, func(g *Group) ([]string, error) {
 		missing := w.missing(ctx, g.AssignedLicenses)
 		switch state := g.LicenseProcessingState; {
 		case len(missing) > 0 || w.exists:
+		case state == nil && len(w.want.AddLicenses) == 0: // it never had a license
 		case state == nil:
 			missing = append(missing, "there is no processing state")
 		case state.State != ProcessingStateComplete:
 			w.agreed = 0 // what is seen from now on is not what was complete before
 			missing = append(missing, "the processing state is "+string(state.State))
+		case w.agreed > 0:
+			missing = w.returned(g)
 		}
-		return missing
+		return missing, nil
 	})
 }
 
@@ -90,18 +94,23 @@ func (c *Client) WaitForGroup(ctx context.Context, groupID string, want AssignLi
 // Graph: https://learn.microsoft.com/graph/api/user-get
 func (c *Client) WaitForUser(ctx context.Context, user string, want AssignLicenseRequest, opts ...WaitOption) (*User, error) {
 	const op = "wait for user"
-	w, err := c.newWaiting(op, want, opts)
+	w, err := c.newWaiting(ctx, op, want, opts)
 	if err != nil {
 		return nil, err
 	}
+	w.key = graph.User(user).Key()
 	return wait(ctx, w, func() (*User, error) {
-		return asUser(c.read(ctx, op, graph.User(user)))
-	}, func(u *User) []string {
+		return asUser(c.read(ContextWithRawReads(ctx), op, graph.User(user)))
+	}, func(u *User) ([]string, error) {
 		direct, known := u.DirectLicenses()
 		if !known && !w.exists {
-			return []string{"where the licenses come from is not known"}
+			return []string{"where the licenses come from is not known"}, nil
 		}
-		return w.missing(ctx, direct)
+		missing := w.missing(ctx, direct)
+		if len(missing) == 0 {
+			missing = w.returned(u)
+		}
+		return missing, nil
 	})
 }
 
@@ -109,6 +118,7 @@ func (c *Client) WaitForUser(ctx context.Context, user string, want AssignLicens
 type waiting struct {
 	client    *Client
 	op        string
+	key       string // of the object
 	want      AssignLicenseRequest
 	exists    bool          // that is all that is waited for
 	skusAlone bool          // their plans do not matter
@@ -117,7 +127,10 @@ type waiting struct {
 	skus      []SubscribedSKU
 }
 
-func (c *Client) newWaiting(op string, want AssignLicenseRequest, opts []WaitOption) (*waiting, error) {
+func (c *Client) newWaiting(ctx context.Context, op string, want AssignLicenseRequest, opts []WaitOption) (*waiting, error) {
+	if err := c.check(ctx, op); err != nil {
+		return nil, err
+	}
 	w := &waiting{client: c, op: op, exists: want.empty()}
 	for i, opt := range opts {
 		if opt == nil {
@@ -137,7 +150,7 @@ func (c *Client) newWaiting(op string, want AssignLicenseRequest, opts []WaitOpt
 // and for as long as w.agreed says: the reads may be answered by different
 // replicas, and the first ones by what was so before. A service that does not
 // answer is waited for, too.
-func wait[T any](ctx context.Context, w *waiting, read func() (*T, error), missing func(*T) []string) (*T, error) {
+func wait[T any](ctx context.Context, w *waiting, read func() (*T, error), missing func(*T) ([]string, error)) (*T, error) {
 	var since time.Time // when it was first seen there, running
 	var lacks []string  // when it was last read
 	for interval := firstPoll; ; interval = min(interval+interval/2, longestPoll) {
@@ -155,12 +168,16 @@ func wait[T any](ctx context.Context, w *waiting, read func() (*T, error), missi
 		case err != nil:
 			return nil, err
 		default:
-			switch lacks = missing(object); {
+			lacks, err = missing(object)
+			switch {
+			case err != nil:
+				return nil, err
 			case len(lacks) > 0:
 				since = time.Time{}
 			case since.IsZero():
 				since, pause = time.Now(), firstPoll
 			case time.Since(since) >= w.agreed:
+				w.client.recent.seen(w.key, w.want.skus())
 				return object, nil
 			}
 		}
@@ -209,6 +226,20 @@ func (w *waiting) missing(ctx context.Context, licenses []AssignedLicense) []str
 		_, plans = w.compare(licenses)
 	}
 	return plans
+}
+
+// returned says of which licenses it is not known whether they are so again, or
+// still, since this client made something else of them meanwhile. It is known when
+// their times tell, or when no read can be so old any more.
+func (w *waiting) returned(h holder) (texts []string) {
+	for _, sku := range w.want.skus() {
+		want, _ := recent{change: w.want}.makes(sku)
+		_, at, _ := h.holding(sku)
+		if w.client.recent.returns(w.key, want, w.skusAlone, at) {
+			texts = append(texts, fmt.Sprintf("license %s was so before as well, and may not be so again", sku))
+		}
+	}
+	return texts
 }
 
 // compare says which licenses, and which plans of those that are there, are not as

@@ -26,6 +26,7 @@ type write struct {
 	rests   func(bool)           // tells the run that the write waits, and that it goes on
 
 	last    graph.Answer // to the latest request, with what is known of all of them
+	trust   trust        // of an edit
 	altered bool         // a part of the change was made by itself, or may have been
 }
 
@@ -48,14 +49,14 @@ func (c *Client) newAssign(ctx context.Context, op string, obj graph.Object, req
 	if err != nil {
 		return nil, err
 	}
-	return w.assigning(change), nil
+	w.assign(change)
+	return &w, nil
 }
 
-// assigning returns the write, which has no body yet, with a change of licenses,
-// which it keeps.
-func (w write) assigning(change AssignLicenseRequest) *write {
+// assign gives the write, which has no body yet, a change of licenses, which it
+// keeps.
+func (w *write) assign(change AssignLicenseRequest) {
 	w.change, w.request.Body = change, change.appendJSON(nil)
-	return &w
 }
 
 // newReprocess returns the write that works out the licenses of a user again.
@@ -99,24 +100,51 @@ func finish(ctx context.Context, w *write, err error) (answer, error) {
 
 // make makes the write when it is its turn.
 func (w *write) make(ctx context.Context) error {
-	turn, err := w.takeTurn(ctx)
-	if err != nil {
-		return err
-	}
-	defer turn.Release()
-	return w.makeInTurn(ctx, turn, nil)
+	return w.inTurn(ctx, func(ctx context.Context, t *turn.Turn) error {
+		return w.makeInTurn(ctx, t, nil)
+	})
 }
 
-// takeTurn waits until no other write to the object is under way.
-func (w *write) takeTurn(ctx context.Context) (*turn.Turn, error) {
-	t, err := w.client.turns.Take(ctx, w.key, w.client.service.Allowed(&w.request))
-	switch {
-	case err == nil:
-		return t, nil
-	case errors.Is(err, turn.ErrBusy):
-		return nil, w.unmade(err, 0)
+// inTurn does what belongs together while no other write to the object is under
+// way, of this client or of those who have its locker.
+func (w *write) inTurn(ctx context.Context, do func(context.Context, *turn.Turn) error) error {
+	t, err := w.client.recent.turns.Take(ctx, w.key, w.client.service.Allowed(&w.request))
+	if err != nil {
+		return w.gaveUp(ctx, err)
 	}
-	return nil, w.unmade(w.client.service.ContextError(ctx), 0)
+	defer t.Release()
+	if w.client.locker != nil {
+		return w.locked(ctx, t, do)
+	}
+	err = do(ctx, t)
+	w.fence(t)
+	return err
+}
+
+// fence keeps other writes to the object away as long as a request of this one may
+// still land.
+func (w *write) fence(t *turn.Turn) {
+	if !w.last.Late.IsZero() {
+		t.Stall(w.text(), w.last.Late)
+	}
+}
+
+// alone waits until no other write to the object is under way that began by another
+// name of it, and reports whether it had to.
+func (w *write) alone(ctx context.Context, t *turn.Turn) (bool, error) {
+	waited, err := t.Alone(ctx, w.client.service.Allowed(&w.request))
+	if err != nil {
+		return waited, w.gaveUp(ctx, err)
+	}
+	return waited, nil
+}
+
+// gaveUp returns the error of a write whose turn did not come.
+func (w *write) gaveUp(ctx context.Context, err error) error {
+	if !errors.Is(err, turn.ErrBusy) {
+		err = w.client.service.ContextError(ctx)
+	}
+	return w.unmade(err, 0)
 }
 
 // passFence waits until an earlier write that stalled can no longer undo this
@@ -137,14 +165,20 @@ func (w *write) passFence(ctx context.Context, t *turn.Turn) error {
 	return nil
 }
 
-// rest waits. A run has room for others meanwhile.
-func (w *write) rest(ctx context.Context, d time.Duration) error {
+// rest waits.
+func (w *write) rest(ctx context.Context, d time.Duration) (err error) {
+	w.resting(func() { err = w.client.service.Sleep(ctx, d) })
+	return err
+}
+
+// resting waits for what wait does. A run has room for others meanwhile.
+func (w *write) resting(wait func()) {
 	if w.member != nil {
 		w.member.Idle()
 		w.rests(true)
 		defer w.rests(false)
 	}
-	return w.client.service.Sleep(ctx, d)
+	wait()
 }
 
 var errFenced = errors.New("an earlier write to the same object stalled and may still land")
@@ -169,14 +203,22 @@ func (w *write) makeInTurn(ctx context.Context, t *turn.Turn, from []AssignedLic
 	recent := w.client.recent
 	if change := w.change; !change.empty() {
 		err = w.awaitLocation(ctx, &w.request, err)
-		if gone(err) || errors.Is(err, ErrOutcomeUnknown) {
-			recent.unknown(w.key, change)
+		if gone(err) {
+			w.noteGone(change)
 		}
+		unread := false
 		if len(change.RemoveLicenses) > 0 && gone(err) && (w.last.Unsure || w.last.Doubted) {
 			err = w.settle(ctx) // which notes the parts that it makes
+			unread = err == nil && !w.last.Good()
 		}
-		if err == nil || w.last.Outcome == graph.Applied { // an answer that cannot be read is one
+		switch {
+		case err == nil, w.last.Outcome == graph.Applied: // an answer that cannot be read is one
 			recent.changed(w.key, change, from, w.last.Date())
+		case errors.Is(err, ErrOutcomeUnknown):
+			recent.failed(w.key, change, from, doubtful)
+		}
+		if unread {
+			w.readBack(ctx)
 		}
 	}
 	if w.locates {
@@ -186,9 +228,6 @@ func (w *write) makeInTurn(ctx context.Context, t *turn.Turn, from []AssignedLic
 		if err == nil {
 			recent.located(w.key)
 		}
-	}
-	if !w.last.Late.IsZero() {
-		t.Stall(w.text(), w.last.Late)
 	}
 	if err == nil {
 		w.into.identify(w.request.Object)
@@ -224,6 +263,8 @@ func (w *write) sendOnce(ctx context.Context, req *graph.Request) error {
 	w.last.Sent = w.last.Sent.Following(earlier)
 	switch {
 	case w.last.Good():
+		id, name := w.into.Identity()
+		w.client.learn(w.key, req.Object, id, name)
 		return nil
 	case w.last.Outcome == graph.Applied:
 		return undecoded(ctx, &w.request, &w.last)
@@ -296,10 +337,17 @@ func (w *write) settle(ctx context.Context) error {
 		adds := w.part(AssignLicenseRequest{AddLicenses: change.AddLicenses})
 		return w.awaitLocation(ctx, &adds.request, w.sendPart(ctx, adds))
 	}
-	if !w.last.Good() {
-		w.readBack(ctx)
-	}
 	return nil
+}
+
+// noteGone notes that there was nothing to remove: of a single SKU that is as good
+// as its removal, and of several it is not told of which.
+func (w *write) noteGone(change AssignLicenseRequest) {
+	if len(change.RemoveLicenses) == 1 {
+		w.client.recent.gone(w.key, change.RemoveLicenses[0], w.last.Date())
+	} else {
+		w.client.recent.failed(w.key, change, nil, refuted)
+	}
 }
 
 // settleRemovals removes SKUs one by one. One that another still depends on is
@@ -317,6 +365,7 @@ func (w *write) settleRemovals(ctx context.Context, skus []uuid.UUID) error {
 			case errors.Is(err, ErrPlanDependency):
 				kept, dependency = append(kept, sku), err
 			case gone(err):
+				w.noteGone(removal.change)
 				w.altered = w.altered || w.last.Unsure
 			default:
 				return err
@@ -346,8 +395,11 @@ type part struct {
 // sendPart sends a part of the change.
 func (w *write) sendPart(ctx context.Context, p part) error {
 	err := w.send(ctx, &p.request)
-	if w.last.Outcome == graph.Applied {
+	switch {
+	case w.last.Outcome == graph.Applied:
 		w.client.recent.changed(w.key, p.change, nil, w.last.Date())
+	case errors.Is(err, ErrOutcomeUnknown):
+		w.client.recent.failed(w.key, p.change, nil, doubtful)
 	}
 	return err
 }
@@ -358,7 +410,9 @@ func (w *write) readBack(ctx context.Context) {
 	read := rereading(&w.request, w.into)
 	read.Tries = 1
 	// Of many, the reads would come all at once, and beside the pace.
-	if w.member != nil || w.client.get(ctx, &read) != nil {
+	if w.member != nil || w.client.look(ctx, &read, w.into) != nil {
 		w.into.Read([]byte("{}"))
+		return
 	}
+	w.client.recent.show(w.key, w.into, trustWrites)
 }

@@ -161,3 +161,48 @@ func ExampleTenant_ServeHTTP() {
 	fmt.Println(resp.StatusCode, string(body))
 	// Output: 200 {"@odata.context":"https://graph.microsoft.com/v1.0/$metadata#users(usageLocation,assignedLicenses)/$entity","assignedLicenses":[],"usageLocation":"US"}
 }
+
+// A lease that runs out while somebody waits for the tenant.
+func ExampleLocker_Lose() {
+	tenant := licensingtest.NewTenant()
+	sku := tenant.AddSKU(licensingtest.SKU{Seats: 1})
+	user := tenant.AddUser(licensingtest.User{UsageLocation: "DE"})
+	locker := licensingtest.NewLocker()
+	tenant.Fail(licensingtest.Fault{Match: func(*http.Request) bool {
+		locker.Lose(user.ID)
+		return true
+	}, Status: 503})
+
+	client := tenant.Client(licensing.WithLocker(locker))
+	_, err := client.AssignUserLicense(context.Background(), user.ID, licensing.AssignLicenseRequest{
+		AddLicenses: []licensing.AssignedLicense{{SKUID: sku.ID}},
+	})
+	fmt.Println(errors.Is(err, licensing.ErrOutcomeUnknown))
+	// Output: true
+}
+
+func ExampleLocker_Lock() {
+	locker := licensingtest.NewLocker()
+	const key = "33333333-3333-4333-8333-333333333333"
+	_, lock, err := locker.Lock(context.Background(), key)
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := lock.Unlock(context.Background(), []byte("for the next")); err != nil {
+		log.Fatal(err)
+	}
+	_, lock, _ = locker.Lock(context.Background(), key)
+	fmt.Printf("%s\n", lock.Note())
+	// Output: for the next
+}
+
+// An advisory lock keeps no notes.
+func ExampleNewAdvisoryLocker() {
+	locker := licensingtest.NewAdvisoryLocker()
+	const key = "33333333-3333-4333-8333-333333333333"
+	_, lock, _ := locker.Lock(context.Background(), key)
+	lock.Unlock(context.Background(), []byte("for the next"))
+	_, lock, _ = locker.Lock(context.Background(), key)
+	fmt.Println(lock.Note() == nil)
+	// Output: true
+}

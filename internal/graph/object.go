@@ -96,7 +96,22 @@ func (o Object) hide(text string) string {
 }
 
 // Key is the same for all spellings of one id or name.
-func (o Object) Key() string { return o.kind + " " + strings.ToLower(o.name) }
+func (o Object) Key() string { return o.kind + " " + folded(o.name) }
+
+// folded is the same for all texts that [strings.EqualFold] takes for equal.
+func folded(s string) string {
+	ascii := !strings.ContainsFunc(s, func(r rune) bool { return r >= utf8.RuneSelf })
+	if ascii {
+		return strings.ToLower(s)
+	}
+	return strings.Map(func(r rune) rune {
+		least := r
+		for next := unicode.SimpleFold(r); next != r; next = unicode.SimpleFold(next) {
+			least = min(least, next)
+		}
+		return unicode.ToLower(least)
+	}, s)
+}
 
 // GUID is the id that an answer about the object must have, in so far as it
 // is known.
@@ -106,6 +121,9 @@ func (o Object) GUID() string {
 	}
 	return ""
 }
+
+// HasID reports whether the object is given by its id, and so has one key.
+func (o Object) HasID() bool { return o.kind == "group" || o.GUID() != "" }
 
 // badSegment says what keeps s from being a segment of a path. A dot segment
 // is refused because a proxy may fold it, escaped or not.

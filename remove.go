@@ -1,0 +1,179 @@
+package licensing
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/graphlicensing/licensing/internal/graph"
+	"github.com/graphlicensing/licensing/internal/turn"
+)
+
+// RemoveUserLicenses takes SKUs away from a user that are assigned directly, and
+// returns the user as read afterwards. What is not there is no error.
+// [User.InheritedLicenses] says what groups still give.
+//
+// What the user has is taken away in one request, and what reads do not show is
+// tried by itself. Then it reads until two reads agree that the SKUs are gone, as
+// [Client.WaitForUser] does, or until ctx ends. A license that somebody assigns
+// meanwhile stays, and the user shows it. Removing Exchange starts the 30 days
+// after which the mailbox is deleted.
+//
+// Permission: LicenseAssignment.ReadWrite.All and User.Read.All, delegated or
+// application.
+//
+// Errors: [ErrInvalidArgument] (no SKU; nothing was sent), [ErrPlanDependency]
+// (what stays needs a plan of it), [ErrUnknownSKU], the context's error when it ends
+// (the text says what reads still showed), and those of [Client.AssignUserLicense].
+// What fails after a SKU was taken away is an [ErrOutcomeUnknown] as well.
+//
+// Graph: https://learn.microsoft.com/graph/api/user-assignlicense
+func (c *Client) RemoveUserLicenses(ctx context.Context, user string, skuIDs []uuid.UUID) (*User, error) {
+	const op = "remove user licenses"
+	skus, bad := distinct(skuIDs)
+	switch {
+	case bad >= 0:
+		return nil, invalid(op, "skuIDs[%d] is the nil UUID", bad)
+	case len(skus) == 0:
+		return nil, invalid(op, "skuIDs is empty")
+	}
+	return c.removeLicenses(ctx, op, user, skus)
+}
+
+// RemoveAllUserLicenses takes away all licenses that are assigned to a user
+// directly, as of somebody who leaves, and returns the user as read afterwards.
+// [User.InheritedLicenses] says what groups still give.
+//
+// It goes by what reads show and by what this client wrote in the last five
+// minutes, and takes away what later reads show beside that. What another client
+// assigned so lately that no read shows it stays. Else it works and warns as
+// [Client.RemoveUserLicenses] does.
+//
+// Permission: LicenseAssignment.ReadWrite.All and User.Read.All, delegated or
+// application.
+//
+// Errors: those of [Client.RemoveUserLicenses].
+//
+// Graph: https://learn.microsoft.com/graph/api/user-assignlicense
+func (c *Client) RemoveAllUserLicenses(ctx context.Context, user string) (*User, error) {
+	return c.removeLicenses(ctx, "remove all user licenses", user, nil)
+}
+
+// A removal takes licenses away from a user.
+type removal struct {
+	client  *Client
+	op      string
+	user    graph.Object
+	skus    []uuid.UUID // nil: all
+	started time.Time
+	removed map[uuid.UUID]time.Time // when, by Graph's clock
+	part    bool                    // some were, and perhaps not all
+}
+
+func (c *Client) removeLicenses(ctx context.Context, op, user string, skus []uuid.UUID) (*User, error) {
+	r := removal{client: c, op: op, user: graph.User(user), skus: skus, started: time.Now(), removed: make(map[uuid.UUID]time.Time)}
+	if err := r.remove(ctx, skus); err != nil {
+		return nil, r.failed(err)
+	}
+	gone, err := wait(ctx, &waiting{client: c, op: op, key: r.user.Key()}, func() (*User, error) {
+		return asUser(c.read(ContextWithRawReads(ctx), op, r.user))
+	}, func(u *User) (texts []string, err error) {
+		left, others := r.left(u)
+		if len(others) > 0 {
+			err = r.remove(ctx, others)
+		}
+		for _, sku := range append(left, others...) {
+			texts = append(texts, fmt.Sprintf("license %s is still there", sku))
+		}
+		return texts, err
+	})
+	if err != nil {
+		return nil, r.failed(err)
+	}
+	if !raw(ctx) {
+		c.recent.show(r.user.Key(), gone, trustWrites)
+	}
+	return gone, nil
+}
+
+// failed returns the error of a removal, of which a part may have been made.
+func (r *removal) failed(err error) error {
+	if e, ok := errors.AsType[*Error](err); ok && (r.part || len(r.removed) > 0) && !slices.Contains(e.kinds, ErrOutcomeUnknown) {
+		e.kinds = append(e.kinds, ErrOutcomeUnknown)
+	}
+	return err
+}
+
+// left returns what a read shows of the SKUs that were removed, and did before they
+// were, and what else is to be removed.
+func (r *removal) left(u *User) (left, others []uuid.UUID) {
+	direct, _ := u.DirectLicenses()
+	for _, license := range direct {
+		sku := license.SKUID
+		_, at, _ := u.holding(sku)
+		removed, ok := r.removed[sku]
+		switch {
+		case ok && at.Before(removed.Add(clockSkew)) && time.Since(r.started) < 2*readLag:
+			left = append(left, sku)
+		case !ok && r.skus == nil && !r.client.recent.since(r.user.Key(), sku, r.started):
+			others = append(others, sku)
+		}
+	}
+	return left, others
+}
+
+// remove removes SKUs, or for nil all that are there.
+func (r *removal) remove(ctx context.Context, skus []uuid.UUID) error {
+	w, err := r.client.newWrite(ctx, r.op, r.user, http.MethodPost, "/assignLicense", nil)
+	if err != nil {
+		return err
+	}
+	return w.inTurn(ctx, func(ctx context.Context, t *turn.Turn) error {
+		e := editor{write: &w}
+		if err := e.read(ctx, t); err != nil {
+			return unreadError(&w.request, err)
+		}
+		from, _ := w.into.(*userAnswer).user().DirectLicenses()
+		there := r.there(&w, from)
+		var hidden []uuid.UUID
+		if skus != nil {
+			hidden = slices.DeleteFunc(slices.Clone(skus), func(id uuid.UUID) bool { return slices.Contains(there, id) })
+			there = slices.DeleteFunc(there, func(id uuid.UUID) bool { return !slices.Contains(skus, id) })
+		}
+		if len(there) > 0 {
+			w.assign(AssignLicenseRequest{RemoveLicenses: there})
+			err := w.makeInTurn(ctx, t, from)
+			switch {
+			case gone(err), errors.Is(err, ErrPlanDependency) && len(hidden) > 0:
+				hidden = append(hidden, there...)
+			case err != nil:
+				return err
+			default:
+				r.part = true
+			}
+		}
+		err := w.settleRemovals(ctx, hidden)
+		r.part = r.part || w.altered
+		if err != nil {
+			return err
+		}
+		for _, sku := range append(hidden, there...) {
+			r.removed[sku] = w.last.Date()
+		}
+		return nil
+	})
+}
+
+// there returns the SKUs that the user has directly, or perhaps has.
+func (r *removal) there(w *write, direct []AssignedLicense) []uuid.UUID {
+	var skus []uuid.UUID
+	for _, license := range direct {
+		skus = append(skus, license.SKUID)
+	}
+	return append(skus, r.client.recent.added(w.key, skus)...)
+}
