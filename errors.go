@@ -367,7 +367,7 @@ type foreign struct{ err error }
 
 func (f foreign) Error() string { return f.err.Error() }
 func (f foreign) Is(target error) bool {
-	ours := slices.ContainsFunc(kindWords, func(k kindWord) bool { return k.kind == target })
+	ours := slices.ContainsFunc(recordedKinds, func(s sentinel) bool { return s.err == target })
 	return !ours && errors.Is(f.err, target)
 }
 func (f foreign) As(target any) bool {

@@ -326,31 +326,19 @@ func kinds(err error) string {
 	return strings.Join(names, " ")
 }
 
-var sentinels = []struct {
+// sentinels are those of the package, with their names.
+var sentinels = func() (list []named) {
+	for _, s := range licensing.Sentinels() {
+		name := strings.ToUpper(s.Word[:1]) + strings.TrimSuffix(s.Word[1:], "Sku")
+		if strings.HasSuffix(s.Word, "Sku") {
+			name += "SKU"
+		}
+		list = append(list, named{name, s.Err})
+	}
+	return list
+}()
+
+type named struct {
 	name string
 	err  error
-}{
-	{"InvalidArgument", licensing.ErrInvalidArgument},
-	{"Unauthorized", licensing.ErrUnauthorized},
-	{"Forbidden", licensing.ErrForbidden},
-	{"NotFound", licensing.ErrNotFound},
-	{"ConcurrentChange", licensing.ErrConcurrentChange},
-	{"Throttled", licensing.ErrThrottled},
-	{"Unavailable", licensing.ErrUnavailable},
-	{"OutcomeUnknown", licensing.ErrOutcomeUnknown},
-	{"DelegatedOnly", licensing.ErrDelegatedOnly},
-	{"ListingExpired", licensing.ErrListingExpired},
-	{"UnsafeLink", licensing.ErrUnsafeLink},
-	{"Stopped", licensing.ErrStopped},
-	{"Locked", licensing.ErrLocked},
-	{"TooLarge", licensing.ErrTooLarge},
-	{"NoAvailableLicenses", licensing.ErrNoAvailableLicenses},
-	{"UsageLocation", licensing.ErrUsageLocation},
-	{"PlanDependency", licensing.ErrPlanDependency},
-	{"PlanConflict", licensing.ErrPlanConflict},
-	{"UnknownSKU", licensing.ErrUnknownSKU},
-	{"NotAssigned", licensing.ErrNotAssigned},
-	{"Inherited", licensing.ErrInherited},
-	{"NoChanges", licensing.ErrNoChanges},
-	{"ProxyAddressConflict", licensing.ErrProxyAddressConflict},
 }

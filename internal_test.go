@@ -29,6 +29,17 @@ func TakeTurn(c *Client, user string) (release func()) {
 	return t.Release
 }
 
+// A Sentinel is one of the sentinels, with its word in records.
+type Sentinel struct {
+	Word string
+	Err  error
+}
+
+// Sentinels returns all of them, in the order of the package's own list.
+func Sentinels() []Sentinel {
+	return each(sentinels, func(s sentinel) Sentinel { return Sentinel{s.word, s.err} })
+}
+
 func swapID(n byte) uuid.UUID { return uuid.UUID{6: 0x40, 8: 0x80, 15: n} }
 
 func swapIDs(numbers ...byte) []uuid.UUID {

@@ -1,6 +1,7 @@
 package licensing
 
 import (
+	"context"
 	"net/http"
 	"regexp"
 	"slices"
@@ -9,6 +10,45 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/graphlicensing/licensing/internal/graph"
+)
+
+// A sentinel is a kind of failure.
+type sentinel struct {
+	err  error
+	word string // for it in records: other people have files with it, so it stays
+}
+
+// sentinels are the sentinels of errors.go, all of them and in their order.
+var sentinels = []sentinel{
+	{ErrInvalidArgument, "invalidArgument"},
+	{ErrUnauthorized, "unauthorized"},
+	{ErrForbidden, "forbidden"},
+	{ErrNotFound, "notFound"},
+	{ErrConcurrentChange, "concurrentChange"},
+	{ErrThrottled, "throttled"},
+	{ErrUnavailable, "unavailable"},
+	{ErrOutcomeUnknown, "outcomeUnknown"},
+	{ErrDelegatedOnly, "delegatedOnly"},
+	{ErrListingExpired, "listingExpired"},
+	{ErrUnsafeLink, "unsafeLink"},
+	{ErrStopped, "stopped"},
+	{ErrLocked, "locked"},
+	{ErrTooLarge, "tooLarge"},
+	{ErrNoAvailableLicenses, "noAvailableLicenses"},
+	{ErrUsageLocation, "usageLocation"},
+	{ErrPlanDependency, "planDependency"},
+	{ErrPlanConflict, "planConflict"},
+	{ErrUnknownSKU, "unknownSku"},
+	{ErrNotAssigned, "notAssigned"},
+	{ErrInherited, "inherited"},
+	{ErrNoChanges, "noChanges"},
+	{ErrProxyAddressConflict, "proxyAddressConflict"},
+}
+
+// recordedKinds are the kinds that records have words for.
+var recordedKinds = append(slices.Clip(sentinels),
+	sentinel{err: context.Canceled, word: "canceled"},
+	sentinel{err: context.DeadlineExceeded, word: "deadlineExceeded"},
 )
 
 // judgments are the messages by which Graph refuses a license change for a

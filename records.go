@@ -1,7 +1,6 @@
 package licensing
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -58,46 +57,11 @@ func (r OperationResult) Done() bool {
 	return r.Err == nil || unread && !failed
 }
 
-// kindWords are the kinds of errors as records name them. The words are in
-// other people's files: they stay as they are.
-var kindWords = []kindWord{
-	{"invalidArgument", ErrInvalidArgument},
-	{"unauthorized", ErrUnauthorized},
-	{"forbidden", ErrForbidden},
-	{"notFound", ErrNotFound},
-	{"concurrentChange", ErrConcurrentChange},
-	{"throttled", ErrThrottled},
-	{"unavailable", ErrUnavailable},
-	{"outcomeUnknown", ErrOutcomeUnknown},
-	{"delegatedOnly", ErrDelegatedOnly},
-	{"listingExpired", ErrListingExpired},
-	{"unsafeLink", ErrUnsafeLink},
-	{"stopped", ErrStopped},
-	{"locked", ErrLocked},
-	{"tooLarge", ErrTooLarge},
-	{"noAvailableLicenses", ErrNoAvailableLicenses},
-	{"usageLocation", ErrUsageLocation},
-	{"planDependency", ErrPlanDependency},
-	{"planConflict", ErrPlanConflict},
-	{"unknownSku", ErrUnknownSKU},
-	{"notAssigned", ErrNotAssigned},
-	{"inherited", ErrInherited},
-	{"noChanges", ErrNoChanges},
-	{"proxyAddressConflict", ErrProxyAddressConflict},
-	{"canceled", context.Canceled},
-	{"deadlineExceeded", context.DeadlineExceeded},
-}
-
-type kindWord struct {
-	word string
-	kind error
-}
-
 // wordsFor returns the words of the kinds for which is holds.
 func wordsFor(is func(kind error) bool) []string {
 	var words []string
-	for _, k := range kindWords {
-		if is(k.kind) {
+	for _, k := range recordedKinds {
+		if is(k.err) {
 			words = append(words, k.word)
 		}
 	}
@@ -108,9 +72,9 @@ func wordsFor(is func(kind error) bool) []string {
 // the package are passed over.
 func kindsNamed(words []string) []error {
 	var kinds []error
-	for _, k := range kindWords {
+	for _, k := range recordedKinds {
 		if slices.Contains(words, k.word) {
-			kinds = append(kinds, k.kind)
+			kinds = append(kinds, k.err)
 		}
 	}
 	return kinds
