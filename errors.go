@@ -34,6 +34,7 @@ var (
 	ErrOutcomeUnknown   = errors.New("outcome unknown")                                 // the change may have been made, in full or in part
 	ErrDelegatedOnly    = errors.New("only for a signed-in user")                       // "me" with a token of an application
 	ErrListingExpired   = errors.New("listing expired")                                 // the page token; start again
+	ErrUnsupportedQuery = errors.New("filter is not one that Graph can answer")         // as most combinations with licenses
 	ErrUnsafeLink       = errors.New("next link is not one to follow with credentials") // foreign, repeated or not https
 	ErrStopped          = errors.New("run was stopped")                                 // by its context, an outage or BulkOptions, before the operation was sent
 	ErrLocked           = errors.New("locked")                                          // the Locker gave no lock, or it was lost before anything was sent
@@ -45,6 +46,7 @@ var (
 	ErrPlanDependency       = errors.New("service plan depends on another")           // which is not on, or is to be removed
 	ErrPlanConflict         = errors.New("service plans exclude each other")          // within a SKU, or with another one
 	ErrUnknownSKU           = errors.New("SKU is not one of the tenant's")            // no subscription has it
+	ErrNotAssignable        = errors.New("license is not for users or groups")        // the SKU applies to the company
 	ErrNotAssigned          = errors.New("license is not assigned")                   // so it cannot be removed
 	ErrInherited            = errors.New("license is inherited from a group")         // change it on the group
 	ErrNoChanges            = errors.New("nothing to add and nothing to remove")      // both lists are empty
@@ -69,8 +71,8 @@ type Error struct {
 	Date            time.Time     // when Graph answered, zero when it did not say
 	RetryAfter      time.Duration // what the server asked for
 	Attempts        int           // requests made; net/http may have made more
-	SKUIDs          []uuid.UUID   // the SKUs that Message names
-	ServicePlanIDs  []uuid.UUID   // the service plans that Message names
+	SKUIDs          []uuid.UUID   // the SKUs that Message names, whatever the kind
+	ServicePlanIDs  []uuid.UUID   // the service plans that it names
 	Header          http.Header   // of the answer, without cookies and credentials
 	Body            []byte        // as received but for a token, 64 KiB at most
 
@@ -280,10 +282,7 @@ func failure(op string, a *graph.Answer, altered bool) *Error {
 		e.Header = a.Header.Clone()
 		maps.DeleteFunc(e.Header, func(name string, _ []string) bool { return slices.Contains(secret, strings.ToLower(name)) })
 	}
-	_, decided := judged(a.Status, e.Message)
-	if decided {
-		e.SKUIDs, e.ServicePlanIDs = idsIn(e.Message)
-	}
+	e.SKUIDs, e.ServicePlanIDs = idsIn(e.Message)
 	var limit *graph.LimitError
 	var out *graph.OutageError
 	var token *graph.TokenError
@@ -318,7 +317,7 @@ func failure(op string, a *graph.Answer, altered bool) *Error {
 	}
 	// While an earlier request may still be carried out, what a later one was
 	// refused for says nothing about it.
-	if a.Doubted && (altered || !decided || time.Now().Before(a.Late)) {
+	if a.Doubted && (altered || judged(a.Status, e.Message) == nil || time.Now().Before(a.Late)) {
 		e.kinds = append(e.kinds, ErrOutcomeUnknown)
 	}
 	return e

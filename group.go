@@ -20,9 +20,9 @@ import (
 // Permission: LicenseAssignment.ReadWrite.All, delegated or application.
 //
 // Errors: [ErrInvalidArgument] (nothing was sent), [ErrUnknownSKU] (not
-// one of the tenant's), [ErrNotAssigned] (nothing to remove), [ErrNotFound],
-// [ErrForbidden], [ErrThrottled], [ErrOutcomeUnknown] (ended in doubt: send it
-// again).
+// one of the tenant's), [ErrNotAssignable] (for the company), [ErrNotAssigned]
+// (nothing to remove), [ErrNotFound], [ErrForbidden], [ErrThrottled],
+// [ErrOutcomeUnknown] (ended in doubt: send it again).
 //
 // Graph: https://learn.microsoft.com/graph/api/group-assignlicense
 func (c *Client) AssignGroupLicense(ctx context.Context, groupID string, req AssignLicenseRequest) (*Group, error) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -412,6 +413,41 @@ func TestMemoryIsSweptByTime(t *testing.T) {
 		}
 		if n := len(r.young) + len(r.old); n != 2 {
 			t.Errorf("%d objects are kept, want 2", n)
+		}
+	})
+}
+
+// Whatever a message is, its ids stand in it, and how its words are set does not
+// matter.
+func FuzzMessage(f *testing.F) {
+	for _, message := range []string{
+		"", "User does not have a corresponding license.", "Can’t be assigned to a user", "/me request is only valid with delegated authentication flow.",
+		"The license can't be assigned because the user has licensed service plans that conflict with plans in the new license. Resolve these conflicting service plan pairs to solve this problem: " +
+			"[7547a3fe-08ee-4ccb-b430-5077c5041653, 2078e8df-cff6-4290-98cb-5408261a760a]. Licenses being added: [314c4481-f395-4525-be8b-2ec4bb1e9d91]",
+		"Subscription with Account 0c39d6d5-c70d-4c55-bc02-f620844f3fd1 and SKU F8A1DB68-be16-40ed-86d5-cb42ce701560 does not have any available licenses left.",
+		"SKU 0c39d6d5-c70d-4c55-bc02-f620844f3fd1_f8a1db68-be16-40ed-86d5-cb42ce701560: service plan(s)\xff\u2028",
+	} {
+		f.Add(message)
+	}
+	f.Fuzz(func(t *testing.T, message string) {
+		skus, plans := idsIn(message)
+		for _, ids := range [][]uuid.UUID{skus, plans} {
+			for i, id := range ids {
+				if !strings.Contains(strings.ToLower(message), id.String()) || slices.Contains(ids[:i], id) {
+					t.Errorf("%s is not in the message, or is there twice: %v", id, ids)
+				}
+			}
+		}
+		kind := judged(400, message)
+		if kind != nil && judged(403, message) != nil {
+			t.Errorf("a 403 is judged to be %v", kind)
+		}
+		spread := strings.ReplaceAll(message, " ", "\r\n ([\t")
+		if other := judged(400, spread); other != kind {
+			t.Errorf("got %v, want %v: %q", other, kind, spread)
+		}
+		if again, others := idsIn(spread); !slices.Equal(again, skus) || !slices.Equal(others, plans) {
+			t.Errorf("got %v and %v, want %v and %v: %q", again, others, skus, plans, spread)
 		}
 	})
 }

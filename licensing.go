@@ -140,8 +140,8 @@
 //	}
 //
 // Graph has one error code for all license failures, so the kinds are told
-// apart by message; an unknown message still comes with its status, code and
-// text. What the package adds to an error or a log line names no user, but
+// apart by message, in the wordings of both services that answer; an unknown
+// message still comes with its status, code and text. What the package adds to an error or a log line names no user, but
 // Graph's own message, Body and Header are passed on as they came and can
 // hold personal data.
 //

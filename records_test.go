@@ -548,7 +548,7 @@ func TestEveryKindHasAWord(t *testing.T) {
 	words = slices.Compact(words)
 	same(t, "sentinels of errors.go", listed, declared)
 	same(t, "words", strings.Join(words, " "), "invalidArgument unauthorized forbidden notFound concurrentChange throttled unavailable "+
-		"outcomeUnknown delegatedOnly listingExpired unsafeLink stopped locked tooLarge noAvailableLicenses usageLocation planDependency planConflict unknownSku "+
+		"outcomeUnknown delegatedOnly listingExpired unsupportedQuery unsafeLink stopped locked tooLarge noAvailableLicenses usageLocation planDependency planConflict unknownSku notAssignable "+
 		"notAssigned inherited noChanges proxyAddressConflict")
 
 	var all []error

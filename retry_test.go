@@ -283,7 +283,7 @@ func TestEndsAfterDoubt(t *testing.T) {
 		"usage location":      {[]step{badRequest("License assignment cannot be done for user with invalid usage location.")}, 400, []error{licensing.ErrUsageLocation, licensing.ErrOutcomeUnknown}},
 		"unknown SKU":         {[]step{badRequest("License x does not correspond to a valid company License.")}, 400, []error{licensing.ErrUnknownSKU, licensing.ErrOutcomeUnknown}},
 		"proxy address":       {[]step{badRequest("Another object with the same value for property proxyAddresses already exists.")}, 400, []error{licensing.ErrProxyAddressConflict, licensing.ErrOutcomeUnknown}},
-		"not for users":       {[]step{badRequest("License x cannot be assigned to a user.")}, 400, []error{licensing.ErrOutcomeUnknown}},
+		"not for users":       {[]step{badRequest("License x cannot be assigned to a user.")}, 400, []error{licensing.ErrNotAssignable, licensing.ErrOutcomeUnknown}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {

@@ -23,9 +23,10 @@ import (
 //
 // Errors: [ErrInvalidArgument] (nothing was sent), [ErrNoAvailableLicenses]
 // (no seat left), [ErrUsageLocation] (none, or not sold there), [ErrUnknownSKU]
-// (not the tenant's), [ErrPlanDependency], [ErrPlanConflict] (plans need or
-// exclude others), [ErrNotAssigned], [ErrInherited] (nothing to remove here),
-// [ErrNotFound], [ErrForbidden], [ErrThrottled], [ErrOutcomeUnknown] (in doubt).
+// (not the tenant's), [ErrNotAssignable] (for the company), [ErrPlanDependency],
+// [ErrPlanConflict] (plans need or exclude others), [ErrNotAssigned],
+// [ErrInherited] (nothing to remove here), [ErrNotFound], [ErrForbidden],
+// [ErrThrottled], [ErrOutcomeUnknown] (in doubt).
 //
 // Graph: https://learn.microsoft.com/graph/api/user-assignlicense
 func (c *Client) AssignUserLicense(ctx context.Context, user string, req AssignLicenseRequest) (*User, error) {

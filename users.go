@@ -16,7 +16,7 @@ import (
 // everybody.
 type UserQuery struct {
 	// Filter is an OData filter, such as "accountEnabled eq true". Graph
-	// refuses most combinations with a filter on licenses.
+	// refuses most combinations with a filter on licenses, by ErrUnsupportedQuery.
 	Filter string
 	// SKUID limits the users to those who have a SKU, directly or through a
 	// group.
@@ -40,9 +40,9 @@ type UserQuery struct {
 //
 // Permission: User.Read.All, delegated or application (unverified as the least).
 //
-// Errors: [ErrInvalidArgument] (nothing was sent), [ErrForbidden],
-// [ErrThrottled], [ErrListingExpired] (start again), [ErrUnsafeLink] (a page
-// names another host as the next).
+// Errors: [ErrInvalidArgument] (nothing was sent), [ErrUnsupportedQuery] (Graph
+// cannot answer the filter), [ErrForbidden], [ErrThrottled], [ErrListingExpired]
+// (start again), [ErrUnsafeLink] (a page names another host as the next).
 //
 // Graph: https://learn.microsoft.com/graph/api/user-list
 func (c *Client) Users(ctx context.Context, query UserQuery) iter.Seq2[*User, error] {

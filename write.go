@@ -241,7 +241,7 @@ func (w *write) makeInTurn(ctx context.Context, t *turn.Turn, from []AssignedLic
 func (w *write) send(ctx context.Context, req *graph.Request) error {
 	for asked := 1; ; asked++ {
 		err := w.sendOnce(ctx, req)
-		_, refused := judged(w.last.Status, w.last.Problem().Message)
+		refused := judged(w.last.Status, w.last.Problem().Message) != nil
 		left := time.Until(w.last.Late)
 		if w.member == nil || !refused || !w.last.Doubted || left <= 0 || gone(err) || asked >= w.client.service.Policy().MaxAttempts {
 			return err
