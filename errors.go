@@ -19,7 +19,7 @@ import (
 
 // The kinds of failure that callers tell apart, for use with [errors.Is]. An
 // error can be of several kinds: a write that ends in a 503 is both
-// ErrUnavailable and ErrOutcomeUnknown.
+// ErrUnavailable and ErrOutcomeUnknown. [Kinds] lists them.
 var (
 	// Ours, before anything is sent.
 	ErrInvalidArgument = errors.New("invalid argument")

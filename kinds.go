@@ -2,6 +2,7 @@ package licensing
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -14,37 +15,38 @@ import (
 
 // A sentinel is a kind of failure.
 type sentinel struct {
-	err  error
-	word string // for it in records: other people have files with it, so it stays
+	err    error
+	word   string // for it in records: other people have files with it, so it stays
+	passes bool   // by itself: the same call may succeed later
 }
 
 // sentinels are the sentinels of errors.go, all of them and in their order.
 var sentinels = []sentinel{
-	{ErrInvalidArgument, "invalidArgument"},
-	{ErrUnauthorized, "unauthorized"},
-	{ErrForbidden, "forbidden"},
-	{ErrNotFound, "notFound"},
-	{ErrConcurrentChange, "concurrentChange"},
-	{ErrThrottled, "throttled"},
-	{ErrUnavailable, "unavailable"},
-	{ErrOutcomeUnknown, "outcomeUnknown"},
-	{ErrDelegatedOnly, "delegatedOnly"},
-	{ErrListingExpired, "listingExpired"},
-	{ErrUnsupportedQuery, "unsupportedQuery"},
-	{ErrUnsafeLink, "unsafeLink"},
-	{ErrStopped, "stopped"},
-	{ErrLocked, "locked"},
-	{ErrTooLarge, "tooLarge"},
-	{ErrNoAvailableLicenses, "noAvailableLicenses"},
-	{ErrUsageLocation, "usageLocation"},
-	{ErrPlanDependency, "planDependency"},
-	{ErrPlanConflict, "planConflict"},
-	{ErrUnknownSKU, "unknownSku"},
-	{ErrNotAssignable, "notAssignable"},
-	{ErrNotAssigned, "notAssigned"},
-	{ErrInherited, "inherited"},
-	{ErrNoChanges, "noChanges"},
-	{ErrProxyAddressConflict, "proxyAddressConflict"},
+	{ErrInvalidArgument, "invalidArgument", false},
+	{ErrUnauthorized, "unauthorized", false},
+	{ErrForbidden, "forbidden", false},
+	{ErrNotFound, "notFound", false},
+	{ErrConcurrentChange, "concurrentChange", true},
+	{ErrThrottled, "throttled", true},
+	{ErrUnavailable, "unavailable", true},
+	{ErrOutcomeUnknown, "outcomeUnknown", true},
+	{ErrDelegatedOnly, "delegatedOnly", false},
+	{ErrListingExpired, "listingExpired", true},
+	{ErrUnsupportedQuery, "unsupportedQuery", false},
+	{ErrUnsafeLink, "unsafeLink", false},
+	{ErrStopped, "stopped", true},
+	{ErrLocked, "locked", true},
+	{ErrTooLarge, "tooLarge", false},
+	{ErrNoAvailableLicenses, "noAvailableLicenses", false},
+	{ErrUsageLocation, "usageLocation", false},
+	{ErrPlanDependency, "planDependency", false},
+	{ErrPlanConflict, "planConflict", false},
+	{ErrUnknownSKU, "unknownSku", false},
+	{ErrNotAssignable, "notAssignable", false},
+	{ErrNotAssigned, "notAssigned", false},
+	{ErrInherited, "inherited", false},
+	{ErrNoChanges, "noChanges", false},
+	{ErrProxyAddressConflict, "proxyAddressConflict", false},
 }
 
 // recordedKinds are the kinds that records have words for.
@@ -52,6 +54,51 @@ var recordedKinds = append(slices.Clip(sentinels),
 	sentinel{err: context.Canceled, word: "canceled"},
 	sentinel{err: context.DeadlineExceeded, word: "deadlineExceeded"},
 )
+
+// Kinds returns the sentinels of this package that err is, in the order of their
+// declaration, and nil if it is none of them or nil.
+//
+// It asks [errors.Is] for each, so err may be wrapped or joined, or read back
+// from JSON. Of several errors that are joined it returns the kinds of all. A
+// [*DecodeError] has none of its own. The end of a context is no kind; ask
+// [errors.Is] for [context.Canceled] and [context.DeadlineExceeded].
+//
+// Use it to count failures or to label them. To choose between two ways of going
+// on, [errors.Is] is enough. What is returned is the caller's to change.
+func Kinds(err error) []error {
+	var kinds []error
+	for _, k := range sentinels {
+		if errors.Is(err, k.err) {
+			kinds = append(kinds, k.err)
+		}
+	}
+	return kinds
+}
+
+// Retryable reports whether the call that failed with err may succeed later,
+// made again as it was, without anybody acting.
+//
+// That is so if all that [Kinds] returns passes by itself: [ErrThrottled],
+// [ErrUnavailable], [ErrConcurrentChange], [ErrOutcomeUnknown], [ErrStopped] and
+// [ErrListingExpired]. One kind that needs somebody to act is enough for false:
+// [ErrForbidden] beside [ErrOutcomeUnknown] is one. An error without a kind gives
+// false, and so does the end of a context alone.
+//
+// The client has already repeated what it may. Wait before the next call, for
+// Error.RetryAfter at least. [ErrNotFound] and [ErrUsageLocation] can pass, too,
+// right after the user or the location was made; they are false here.
+func Retryable(err error) bool {
+	some := false
+	for _, k := range sentinels {
+		if errors.Is(err, k.err) {
+			if !k.passes {
+				return false
+			}
+			some = true
+		}
+	}
+	return some
+}
 
 // judgments are the messages by which Graph refuses a license change for a
 // reason of its own. The fragments are those parts that stay the same, flattened. Two

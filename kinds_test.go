@@ -1,7 +1,10 @@
 package licensing_test
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -50,6 +53,9 @@ func TestErrorsToActOn(t *testing.T) {
 				t.Errorf("the error is %q, want %q", got, want)
 			}
 			wantIDs(t, e, answer.Expect.SKUIDs, answer.Expect.ServicePlanIDs)
+			if licensing.Retryable(err) {
+				t.Errorf("it is retryable: %v", err)
+			}
 		})
 	}
 }
@@ -194,5 +200,156 @@ func TestIDsInMessages(t *testing.T) {
 		for _, test := range tests {
 			wantIDs(t, refusedWith(t, graphError(status, "x", test.message)), test.skus, test.plans)
 		}
+	}
+}
+
+func TestKinds(t *testing.T) {
+	t.Parallel()
+	lostAndForbidden := &licensing.Error{StatusCode: 403}
+	if err := json.Unmarshal([]byte(`{"kinds":["outcomeUnknown","forbidden"],"statusCode":403}`), lostAndForbidden); err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct {
+		name string
+		err  error
+		want []error
+	}{
+		{"nil", nil, nil},
+		{"a nil *Error", (*licensing.Error)(nil), nil},
+		{"another's", errors.New("x"), nil},
+		{"without a kind", &licensing.Error{StatusCode: 400, Message: "x"}, nil},
+		{"canceled", context.Canceled, nil},
+		{"a deadline", fmt.Errorf("x: %w", context.DeadlineExceeded), nil},
+		{"a sentinel", licensing.ErrInherited, []error{licensing.ErrInherited}},
+		{"of an answer", &licensing.Error{StatusCode: 404}, []error{licensing.ErrNotFound}},
+		{"wrapped", fmt.Errorf("row 7: %w", &licensing.Error{StatusCode: 429}), []error{licensing.ErrThrottled}},
+		{"two", lostAndForbidden, []error{licensing.ErrForbidden, licensing.ErrOutcomeUnknown}},
+		{"joined", errors.Join(licensing.ErrNoChanges, errors.New("x"), context.Canceled, &licensing.Error{StatusCode: 503}, licensing.ErrForbidden),
+			[]error{licensing.ErrForbidden, licensing.ErrUnavailable, licensing.ErrNoChanges}},
+		{"joined twice", errors.Join(licensing.ErrThrottled, fmt.Errorf("%w and %w", licensing.ErrStopped, licensing.ErrThrottled)), []error{licensing.ErrThrottled, licensing.ErrStopped}},
+		{"unreadable", &licensing.DecodeError{StatusCode: 200, Err: errors.New("x")}, nil},
+		{"unreadable, of a kind", &licensing.DecodeError{Err: licensing.ErrTooLarge}, []error{licensing.ErrTooLarge}},
+		{"too large", &licensing.LimitError{What: "items", Limit: 7}, []error{licensing.ErrTooLarge}},
+		{"a group member's", licensing.LicenseAssignmentState{State: licensing.AssignmentStateError, Error: licensing.AssignmentErrorDependencyViolation}.Err(), []error{licensing.ErrPlanDependency}},
+		{"a group member's, unknown", licensing.LicenseAssignmentState{State: licensing.AssignmentStateError, Error: licensing.AssignmentErrorOther}.Err(), nil},
+		{"a group member's, healthy", licensing.LicenseAssignmentState{State: licensing.AssignmentStateActive}.Err(), nil},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			same(t, "Kinds", licensing.Kinds(test.err), test.want)
+			if test.err != nil && test.name != "a nil *Error" {
+				same(t, "Kinds, read back", licensing.Kinds(recorded(t, test.err)), test.want)
+			}
+		})
+	}
+	t.Run("all, in the order of their declaration", func(t *testing.T) {
+		t.Parallel()
+		var all, backward []error
+		for _, s := range sentinels {
+			all = append(all, s.err)
+			backward = append([]error{s.err}, backward...)
+		}
+		same(t, "Kinds", licensing.Kinds(errors.Join(backward...)), all)
+		same(t, "Kinds, read back", licensing.Kinds(recorded(t, errors.Join(backward...))), all)
+	})
+	t.Run("the caller's own", func(t *testing.T) {
+		t.Parallel()
+		licensing.Kinds(licensing.ErrForbidden)[0] = nil
+		same(t, "Kinds", licensing.Kinds(licensing.ErrForbidden), []error{licensing.ErrForbidden})
+	})
+}
+
+func TestRetryable(t *testing.T) {
+	t.Parallel()
+	// By name, whether a failure of the kind passes by itself, and why.
+	passes := map[string]bool{
+		"InvalidArgument":      false, // the program's mistake
+		"Unauthorized":         false, // somebody signs in
+		"Forbidden":            false, // somebody grants it
+		"NotFound":             false, // somebody makes it, or spells it right
+		"ConcurrentChange":     true,  // the other one is through
+		"Throttled":            true,  // there is quota again
+		"Unavailable":          true,  // the service is back
+		"OutcomeUnknown":       true,  // sent again, Graph says what it is
+		"DelegatedOnly":        false, // it takes another token
+		"ListingExpired":       true,  // the listing starts again
+		"UnsupportedQuery":     false, // it takes another filter
+		"UnsafeLink":           false, // something on the way rewrites links
+		"Stopped":              true,  // it was not sent
+		"Locked":               true,  // nor was it
+		"TooLarge":             false, // it would be as large again
+		"NoAvailableLicenses":  false, // somebody buys or frees seats
+		"UsageLocation":        false, // somebody sets it
+		"PlanDependency":       false, // it takes another change, as do the next ones
+		"PlanConflict":         false,
+		"UnknownSKU":           false,
+		"NotAssignable":        false,
+		"NotAssigned":          false,
+		"Inherited":            false, // somebody changes it on the group
+		"NoChanges":            false,
+		"ProxyAddressConflict": false, // somebody frees the address
+	}
+	check := func(err error, want bool) {
+		t.Helper()
+		for _, err := range []error{err, fmt.Errorf("x: %w", err), errors.Join(errors.New("x"), err, context.Canceled), recorded(t, err)} {
+			if got := licensing.Retryable(err); got != want {
+				t.Errorf("Retryable is %t of %q, which is %q", got, err, kinds(err))
+			}
+		}
+	}
+	for _, s := range sentinels {
+		want, known := passes[s.name]
+		if !known {
+			t.Errorf("it is not said whether Err%s passes by itself", s.name)
+		}
+		delete(passes, s.name)
+		check(s.err, want)
+		check(errors.Join(s.err, licensing.ErrOutcomeUnknown), want)
+		check(errors.Join(licensing.ErrThrottled, s.err), want)
+	}
+	for name := range passes {
+		t.Errorf("there is no Err%s", name)
+	}
+	for _, err := range []error{errors.New("x"), context.Canceled, context.DeadlineExceeded, &licensing.Error{StatusCode: 400}, &licensing.DecodeError{StatusCode: 200}} {
+		check(err, false)
+	}
+	if licensing.Retryable(nil) {
+		t.Error("Retryable is true of nil")
+	}
+}
+
+// What calls and runs return.
+func TestRetryableCalls(t *testing.T) {
+	t.Parallel()
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	tests := []struct {
+		name   string
+		ctx    context.Context
+		answer step
+		want   bool
+	}{
+		{"throttled", t.Context(), graphError(429, "TooManyRequests", ""), true},
+		{"unavailable", t.Context(), graphError(503, "", ""), true},
+		{"lost", t.Context(), lost, true},
+		{"at the same time", t.Context(), graphError(409, "Directory_ConcurrencyViolation", ""), true},
+		{"broken off", t.Context(), reply(400, `{"error":{"code":"x"`), true},
+		{"refused", t.Context(), graphError(400, "Request_BadRequest", "Invalid object identifier."), false},
+		{"no seats", t.Context(), graphError(400, "Request_BadRequest", "Subscription with SKU x does not have any available licenses."), false},
+		{"forbidden", t.Context(), graphError(403, "", ""), false},
+		{"not found", t.Context(), graphError(404, "", ""), false},
+		{"done, and unreadable", t.Context(), reply(200, `{"id":"`+userID+`","assignedLicenses":7}`), false},
+		{"canceled", ended, lost, false},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			client := newClient(t, test.answer, once)
+			_, err := client.AssignUserLicense(test.ctx, userID, add(skuA))
+			if got := licensing.Retryable(err); err == nil || got != test.want {
+				t.Errorf("Retryable is %t of %v", got, err)
+			}
+		})
 	}
 }

@@ -139,6 +139,9 @@
 //		// Buy seats.
 //	}
 //
+// [Kinds] lists what an error is, for counts and labels. [Retryable] says whether
+// the same call may succeed later without anybody acting.
+//
 // Graph has one error code for all license failures, so the kinds are told
 // apart by message, in the wordings of both services that answer; an unknown
 // message still comes with its status, code and text. What the package adds to an error or a log line names no user, but
