@@ -79,8 +79,8 @@ func Kinds(err error) []error {
 // made again as it was, without anybody acting.
 //
 // That is so if all that [Kinds] returns passes by itself: [ErrThrottled],
-// [ErrUnavailable], [ErrConcurrentChange], [ErrOutcomeUnknown], [ErrStopped] and
-// [ErrListingExpired]. One kind that needs somebody to act is enough for false:
+// [ErrUnavailable], [ErrConcurrentChange], [ErrOutcomeUnknown], [ErrStopped],
+// [ErrLocked] and [ErrListingExpired]. One kind that needs somebody to act is enough for false:
 // [ErrForbidden] beside [ErrOutcomeUnknown] is one. An error without a kind gives
 // false, and so does the end of a context alone.
 //
