@@ -29,6 +29,10 @@ type BulkOptions struct {
 	// Total is how many operations there are, where that is known. It serves
 	// the estimate in BulkProgress alone.
 	Total int
+	// Drain ends the run in good order when it is closed: nothing more is taken in
+	// or sent for the first time, which gives ErrStopped, and what was sent goes on
+	// until it is settled. A context's Done from signal.NotifyContext fits.
+	Drain <-chan struct{}
 	// Progress, unless nil, is called for each result before it is delivered,
 	// and every second, by the goroutine that ranges over the results.
 	Progress func(BulkProgress)
@@ -39,9 +43,9 @@ type BulkOptions struct {
 	// host, a bad certificate or a token that is refused, as long as Graph never
 	// answered the client: then it may be what was configured that is wrong.
 	MaxOutage time.Duration
-	// StopAfterFailures, unless 0, ends the run after so many failures.
-	// Operations that were taken in and not sent yet fail with ErrStopped.
-	// What StopAddingWithoutSeats keeps back does not count.
+	// StopAfterFailures, unless 0, ends the run after so many operations that
+	// failed or whose outcome is unknown. Those that were taken in and not sent yet
+	// fail with ErrStopped. What the run itself keeps back does not count.
 	StopAfterFailures int
 	// StopAddingWithoutSeats makes operations that add a SKU fail at once with
 	// ErrNoAvailableLicenses when an earlier one of the run was refused for
@@ -54,7 +58,9 @@ type BulkOptions struct {
 type BulkProgress struct {
 	Total     int           // as in BulkOptions
 	Done      int           // operations that were made
-	Failed    int           // operations that failed or whose outcome is unknown
+	Failed    int           // operations that failed
+	Unknown   int           // operations that may have been made
+	NotSent   int           // operations that the run did not send
 	Throttled int           // times that an operation was refused for its frequency, and sent again
 	Rate      float64       // operations a second, over the last ten seconds
 	Elapsed   time.Duration // since the start
@@ -66,10 +72,15 @@ type BulkProgress struct {
 //
 // Operations on one object are made in the order of the input, each when the
 // result of the one before was delivered; different objects do not wait for each
-// other. The input is read on a goroutine of its own, a few hundred operations
-// ahead, and must not block forever. When ctx ends nothing more is taken in, and
-// what was still gets its result. A break waits for the requests under way and
-// gives up the results that are left. Ranging again runs again.
+// other. After an operation that ended unknown or was not sent, later ones on the
+// same object are not sent either, so that a run that goes on from there overtakes
+// nothing. The input is read on a goroutine of its own, a few hundred operations
+// ahead, and must not block forever. Ranging again runs again.
+//
+// When BulkOptions.Drain is closed, what was sent is settled, and everything that
+// was taken in has a result. When ctx ends, what is under way is in doubt. A break
+// is worse: it waits for the requests under way, which may be writes, and gives up
+// the results that are left, theirs as well. Drain, and range to the end.
 //
 // Permission: those of the single methods.
 //
@@ -126,6 +137,7 @@ func (o *BulkOptions) check(c *Client, ctx context.Context, operations iter.Seq[
 
 // Limits say when a run stops.
 type limits struct {
+	drain    <-chan struct{}
 	failures int  // after so many, unless 0
 	seats    bool // no additions of a SKU that was refused for want of seats
 
@@ -136,8 +148,8 @@ type limits struct {
 
 // note notes a failure.
 func (l *limits) note(r *OperationResult) {
-	if errors.As(r.Err, new(*stop)) || errors.As(r.Err, new(*pace.GateError)) {
-		return // it was kept back
+	if r.Outcome() == OutcomeNotSent {
+		return
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -160,6 +172,16 @@ func (l *limits) note(r *OperationResult) {
 	}
 }
 
+// drained reports whether nothing more is to be begun.
+func (l *limits) drained() bool {
+	select {
+	case <-l.drain:
+		return true
+	default:
+		return false
+	}
+}
+
 // reached reports whether the run has had the failures that end it.
 func (l *limits) reached() bool {
 	l.mu.Lock()
@@ -167,9 +189,15 @@ func (l *limits) reached() bool {
 	return l.failures > 0 && l.failed >= l.failures
 }
 
+// errDrained is why an operation is not begun any more.
+var errDrained = &stop{kind: ErrStopped, cause: fmt.Errorf("%w: it is drained", ErrStopped)}
+
 // veto says why an operation that was never sent, and asks for change, is not to
 // be.
 func (l *limits) veto(change AssignLicenseRequest) error {
+	if l.drained() {
+		return errDrained
+	}
 	if l.reached() {
 		return &stop{kind: ErrStopped, cause: fmt.Errorf("%w: StopAfterFailures is %d", ErrStopped, l.failures)}
 	}
@@ -209,9 +237,14 @@ func (p *progress) ticks() (tick <-chan time.Time, stop func()) {
 
 // count notes a result.
 func (p *progress) count(result OperationResult) {
-	if result.Done() {
+	switch result.Outcome() {
+	case OutcomeDone:
 		p.tally.Done++
-	} else {
+	case OutcomeUnknown:
+		p.tally.Unknown++
+	case OutcomeNotSent:
+		p.tally.NotSent++
+	default:
 		p.tally.Failed++
 	}
 	p.ends.Add(time.Now(), 1)
@@ -230,7 +263,7 @@ func (p *progress) report(batcher *batch.Batcher, pacer *pace.Pacer) {
 		told.Rate *= p.ends.Span.Seconds() / told.Elapsed.Seconds()
 	}
 	told.Left = -1
-	if left := told.Total - told.Done - told.Failed; told.Total > 0 {
+	if left := told.Total - told.Done - told.Failed - told.Unknown - told.NotSent; told.Total > 0 {
 		told.Left = pacer.Estimate(max(left, 0), told.Rate, progressTime)
 	}
 	p.tell(told)

@@ -613,7 +613,7 @@ func (q *inquiry) see(r licensing.OperationResult) {
 		q.tally.unknown++
 	default:
 		q.tally.failed++
-		if !errors.Is(r.Err, licensing.ErrNotAssigned) { // as after an operation whose outcome is unknown
+		if !errors.Is(r.Err, licensing.ErrNotAssigned) && r.Outcome() != licensing.OutcomeNotSent { // as after an operation whose outcome is unknown
 			q.tally.gaveUp++
 			q.tally.note("%v: %v", effects(r.Operation), r.Err)
 		}

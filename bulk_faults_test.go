@@ -589,7 +589,7 @@ func TestBulkWithOneAttempt(t *testing.T) {
 						t.Error(r.Err)
 					}
 				}
-				if last.Throttled != 0 || last.Failed != 3 {
+				if last.Throttled != 0 || last.Failed+last.Unknown+last.NotSent != 3 {
 					t.Errorf("the progress ends with %+v", last)
 				}
 			})

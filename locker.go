@@ -74,8 +74,9 @@ func (w *write) locked(ctx context.Context, t *turn.Turn, do func(context.Contex
 	defer cancel(nil)
 	held, lock, err := w.lock(within, cancel, id)
 	switch {
-	case err != nil && ctx.Err() != nil:
-		e := w.unmade(w.client.service.ContextError(ctx), 0)
+	case err != nil && w.beginning(ctx).Err() != nil:
+		ctx = w.beginning(ctx)
+		e := w.unmade(w.contextError(ctx), 0)
 		e.kinds = append(e.kinds, ErrLocked)
 		return e
 	case err != nil:
@@ -112,6 +113,8 @@ func (w *write) lock(ctx context.Context, cancel context.CancelCauseFunc, id str
 	w.resting(func() {
 		late := time.AfterFunc(w.client.service.Allowed(&w.request), func() { cancel(turn.ErrBusy) })
 		defer late.Stop()
+		begin := w.beginning(ctx)
+		defer context.AfterFunc(begin, func() { cancel(w.contextError(begin)) })()
 		held, lock, err = w.client.locker.Lock(ctx, id)
 	})
 	switch {

@@ -1,6 +1,7 @@
 package licensing
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -26,9 +27,7 @@ const (
 )
 
 // An Operation is one write of many, for [Client.Bulk]. It is plain data and
-// travels as JSON. What was written by hand should be read with
-// [json.Decoder.DisallowUnknownFields]: a misspelled disabledPlans is no list, and
-// without one all plans are on.
+// travels as JSON; see [Operation.UnmarshalJSON].
 type Operation struct {
 	Kind   OperationKind `json:"kind"`
 	Target string        `json:"target"` // the user or group, as the method of Kind takes it
@@ -36,7 +35,26 @@ type Operation struct {
 	Request AssignLicenseRequest `json:"request,omitzero"`
 	// UsageLocation is for OperationSetUsageLocation.
 	UsageLocation string `json:"usageLocation,omitzero"`
+	// Resumed says that an earlier run may have made the operation: one that was
+	// left with OutcomeUnknown, or without a result. A removal that finds nothing
+	// to remove counts as made then. A swap that was never sent gives the new SKU
+	// also to somebody who no longer has the old one.
+	Resumed bool `json:"resumed,omitzero"`
+	// Ref is the caller's own, such as a ticket or a line of a file. It is no part
+	// of the request, and log lines do not show it.
+	Ref string `json:"ref,omitzero"`
 }
+
+// An Outcome says in a word what became of an [Operation].
+type Outcome string
+
+// The outcomes of an operation.
+const (
+	OutcomeDone    Outcome = "done"    // it is known to have been made
+	OutcomeFailed  Outcome = "failed"  // it was not made, and somebody has to act
+	OutcomeUnknown Outcome = "unknown" // it may have been made, in full or in part: ErrOutcomeUnknown
+	OutcomeNotSent Outcome = "notSent" // it was not made, since the run ended, or kept it back, before it was sent or Graph took it
+)
 
 // An OperationResult is what became of an [Operation]. It travels as JSON, with
 // its error.
@@ -55,6 +73,66 @@ func (r OperationResult) Done() bool {
 	_, unread := errors.AsType[*DecodeError](r.Err)
 	_, failed := errors.AsType[*Error](r.Err) // for which the other may be the cause
 	return r.Err == nil || unread && !failed
+}
+
+// Outcome returns what became of the operation. What Done reports is OutcomeDone.
+// What was never sent is OutcomeNotSent, unless the operation itself is at fault, and
+// so is what Graph refused for its frequency until the run ended.
+func (r OperationResult) Outcome() Outcome {
+	e, ours := errors.AsType[*Error](r.Err)
+	switch {
+	case r.Done():
+		return OutcomeDone
+	case errors.Is(r.Err, ErrOutcomeUnknown):
+		return OutcomeUnknown
+	case errors.Is(r.Err, ErrStopped), errors.Is(r.Err, ErrThrottled), errors.Is(r.Err, ErrLocked):
+		return OutcomeNotSent
+	case r.Attempts > 0, errors.Is(r.Err, ErrInvalidArgument), ours && e != nil && e.StatusCode/100 == 4 && !Retryable(e):
+		return OutcomeFailed
+	}
+	return OutcomeNotSent
+}
+
+// UnmarshalJSON reads an operation strictly, as it may have been written by hand.
+// A member that is none, or one that the operation's kind does not have and that is
+// not empty, is an error that names it: a misspelled disabledPlans would else be no
+// list, and without one all plans are on. Within an [OperationResult] an unknown
+// member is passed over, so that a program can read what a later one wrote.
+func (o *Operation) UnmarshalJSON(data []byte) error {
+	var plain plainOperation
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&plain); err != nil {
+		return fmt.Errorf("operation: %w", err)
+	}
+	if string(data) == "null" {
+		return nil
+	}
+	if err := Operation(plain).fits(); err != nil {
+		return fmt.Errorf("operation: %w", err)
+	}
+	*o = Operation(plain)
+	return nil
+}
+
+// A plainOperation is an Operation that is read leniently.
+type plainOperation Operation
+
+// fits says what the operation has that its kind does not.
+func (o Operation) fits() error {
+	switch o.Kind {
+	case OperationAssignUser, OperationAssignGroup, OperationReprocessUser:
+		if o.UsageLocation != "" {
+			return fmt.Errorf("%s has no usageLocation", o.Kind)
+		}
+	}
+	switch o.Kind {
+	case OperationReprocessUser, OperationSetUsageLocation:
+		if !o.Request.empty() {
+			return fmt.Errorf("%s has no request", o.Kind)
+		}
+	}
+	return nil
 }
 
 // wordsFor returns the words of the kinds for which is holds.
@@ -82,14 +160,14 @@ func kindsNamed(words []string) []error {
 
 // MarshalJSON writes the result as an object that fits on one line:
 //
-//	{"index":7,"operation":{"kind":"reprocessUser","target":"adele@contoso.com"},"attempts":1,"error":{"kinds":["notFound"],…}}
+//	{"index":7,"operation":{"kind":"reprocessUser","target":"adele@contoso.com"},"outcome":"failed","attempts":1,"error":{"kinds":["notFound"],…}}
 //
-// User and group, or the error, are there when the result has them; for the
+// The outcome is there for other programs, and is not read again. User and group, or the error, are there when the result has them; for the
 // error see [Error.MarshalJSON]. An error of another type is written as its
 // text, its kinds and the *Error or *DecodeError that it wraps. The operation's
 // target, the user and Graph's messages can be personal data.
 func (r OperationResult) MarshalJSON() ([]byte, error) {
-	return json.Marshal(resultRecord{r.Index, r.Operation, r.User, r.Group, r.Attempts, recordOf(r.Err)})
+	return json.Marshal(resultRecord{r.Index, plainOperation(r.Operation), r.Outcome(), r.User, r.Group, r.Attempts, recordOf(r.Err)})
 }
 
 // UnmarshalJSON reads what [OperationResult.MarshalJSON] writes. Err is an
@@ -104,7 +182,7 @@ func (r *OperationResult) UnmarshalJSON(data []byte) error {
 	if record.Operation.Kind == "" && record.Error == nil {
 		return errors.New("record has neither an operation nor an error")
 	}
-	*r = OperationResult{record.Index, record.Operation, record.User, record.Group, record.Attempts, record.Error.err()}
+	*r = OperationResult{record.Index, Operation(record.Operation), record.User, record.Group, record.Attempts, record.Error.err()}
 	return nil
 }
 
@@ -167,12 +245,13 @@ func readInto[E any](e *E, data []byte) error {
 type (
 	// A resultRecord is an OperationResult in JSON.
 	resultRecord struct {
-		Index     int          `json:"index"`
-		Operation Operation    `json:"operation,omitzero"`
-		User      *User        `json:"user,omitzero"`
-		Group     *Group       `json:"group,omitzero"`
-		Attempts  int          `json:"attempts,omitzero"`
-		Error     *errorRecord `json:"error,omitzero"`
+		Index     int            `json:"index"`
+		Operation plainOperation `json:"operation,omitzero"`
+		Outcome   Outcome        `json:"outcome,omitzero"`
+		User      *User          `json:"user,omitzero"`
+		Group     *Group         `json:"group,omitzero"`
+		Attempts  int            `json:"attempts,omitzero"`
+		Error     *errorRecord   `json:"error,omitzero"`
 	}
 	// An errorRecord is an error in JSON: with a text one that is not of this
 	// package, if it is unreadable a DecodeError, and otherwise an Error.

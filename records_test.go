@@ -179,11 +179,11 @@ func TestResultsAsRecords(t *testing.T) {
 		want   string
 	}{
 		{"made", licensing.OperationResult{Index: 7, Operation: op, User: &licensing.User{ID: userID}, Attempts: 2},
-			`{"index":7,` + opText + `,"user":{"id":"` + userID + `"},"attempts":2}`},
+			`{"index":7,` + opText + `,"outcome":"done","user":{"id":"` + userID + `"},"attempts":2}`},
 		{"made on a group", licensing.OperationResult{Operation: op, Group: &licensing.Group{ID: groupID}},
-			`{"index":0,` + opText + `,"group":{"id":"` + groupID + `"}}`},
+			`{"index":0,` + opText + `,"outcome":"done","group":{"id":"` + groupID + `"}}`},
 		{"a whole user and group", licensing.OperationResult{Operation: op, User: &user, Group: &group},
-			`{"index":0,` + opText + `,"user":` + jsonOf(t, user) + `,"group":` + jsonOf(t, group) + `}`},
+			`{"index":0,` + opText + `,"outcome":"done","user":` + jsonOf(t, user) + `,"group":` + jsonOf(t, group) + `}`},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -199,7 +199,7 @@ func TestResultsAsRecords(t *testing.T) {
 	}
 	t.Run("failed", func(t *testing.T) {
 		t.Parallel()
-		text := `{"index":0,` + opText + `,"error":` + wholeError + `}`
+		text := `{"index":0,` + opText + `,"outcome":"unknown","error":` + wholeError + `}`
 		got := read[licensing.OperationResult](t, text)
 		if again := jsonOf(t, got); again != text {
 			t.Errorf("got  %s\nwant %s", again, text)
@@ -334,8 +334,8 @@ func TestAnErrorAsARecord(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			err := test.call(licensing.ContextWithClientRequestID(t.Context(), uuid.MustParse(fixed)))
-			if got := jsonOf(t, licensing.OperationResult{Err: err}); got != `{"index":0,"error":`+test.want+`}` {
-				t.Errorf("got  %s\nwant {\"index\":0,\"error\":%s}", got, test.want)
+			if got := jsonOf(t, licensing.OperationResult{Err: err}); got != `{"index":0,"outcome":"`+string(licensing.OperationResult{Err: err}.Outcome())+`","error":`+test.want+`}` {
+				t.Errorf("got  %s\nwant an error %s", got, test.want)
 			}
 			wantRecorded(t, err)
 			switch err.(type) {

@@ -20,6 +20,7 @@ import (
 type run struct {
 	ctx     context.Context // the caller's
 	queue   context.Context // ends with ctx or a break; nothing is sent any more
+	fresh   context.Context // made from it, ends when the run is drained; nothing is sent for the first time
 	drop    context.CancelFunc
 	client  *Client
 	batcher *batch.Batcher
@@ -47,6 +48,8 @@ type taken struct {
 	window  int               // that there may be, those at rest not counted
 	resting int               // of those that are open
 	waiting map[string]*queue // by object
+	left    map[string]error  // objects of which an operation was left, and why; later ones are not sent
+	strays  []string          // those of them whose key may turn out to be a name
 	named   map[string]*queue // those of them whose key may turn out to be a name
 }
 
@@ -128,11 +131,24 @@ func newRun(ctx context.Context, c *Client, opts BulkOptions) *run {
 		client:   c,
 		events:   events{happened: make(chan struct{}, 1)},
 		source:   source{operations: make(chan Operation), wanted: make(chan struct{}, 1)},
-		taken:    taken{window: window, waiting: make(map[string]*queue), named: make(map[string]*queue)},
-		limits:   limits{failures: opts.StopAfterFailures, seats: opts.StopAddingWithoutSeats},
+		taken:    taken{window: window, waiting: make(map[string]*queue), named: make(map[string]*queue), left: make(map[string]error)},
+		limits:   limits{drain: opts.Drain, failures: opts.StopAfterFailures, seats: opts.StopAddingWithoutSeats},
 		progress: progress{opts.Progress, time.Now(), BulkProgress{Total: opts.Total}, pace.Meter{Span: progressTime}},
 	}
 	r.queue, r.drop = context.WithCancel(ctx)
+	r.fresh = r.queue
+	if opts.Drain != nil {
+		var drained context.CancelCauseFunc
+		r.fresh, drained = context.WithCancelCause(r.queue)
+		r.workers.Go(func() {
+			select {
+			case <-opts.Drain:
+				drained(errDrained)
+				r.batcher.Sift()
+			case <-r.queue.Done():
+			}
+		})
+	}
 	r.batcher = batch.New(ctx, r.queue, c.service, opts.BatchSize, opts.MaxOutage)
 	for range opts.Concurrency {
 		r.workers.Go(func() { r.batcher.Work(r.died) })
@@ -177,11 +193,14 @@ func (s *source) end() {
 func (r *run) deliver(yield func(OperationResult) bool) {
 	tick, stop := r.progress.ticks()
 	defer stop()
-	ended, input := r.ctx.Done(), r.source.operations
+	ended, drain, input := r.ctx.Done(), r.limits.drain, r.source.operations
 	wanting, more := false, true // an operation of the input
 	for {
 		if r.ctx.Err() != nil || r.limits.reached() || r.batcher.Halted() != nil {
 			more, ended = false, nil
+		}
+		if r.limits.drained() {
+			more, drain = false, nil
 		}
 		switch {
 		case more && !wanting && r.taken.hasRoom():
@@ -208,6 +227,7 @@ func (r *run) deliver(yield func(OperationResult) bool) {
 		case <-tick:
 			r.progress.report(r.batcher, r.client.service.Pacer())
 		case <-ended:
+		case <-drain:
 		}
 	}
 }
@@ -262,6 +282,10 @@ func (r *run) take(op Operation) {
 	if known {
 		r.taken.join(key, r.client.recent.turns.Key)
 	}
+	if why := r.taken.leftOf(key, r.client.recent.turns.Key); why != nil {
+		r.keep(j, why)
+		return
+	}
 	j.queue = r.taken.waiting[key]
 	if j.queue == nil {
 		j.queue = &queue{key: key}
@@ -275,6 +299,32 @@ func (r *run) take(op Operation) {
 	j.queue.jobs = append(j.queue.jobs, j)
 	if j.queue.rests {
 		r.taken.resting++
+	}
+}
+
+// leftOf returns why no operation on an object is sent, if one was left.
+func (t *taken) leftOf(key string, of func(string) string) error {
+	if why, ok := t.left[key]; ok {
+		return why
+	}
+	for _, name := range t.strays {
+		if of(name) == key {
+			return t.left[name]
+		}
+	}
+	return nil
+}
+
+// leave notes that an operation was left, after which no other one on its object
+// is sent. One that lacks a seat is no reason to keep a removal back.
+func (t *taken) leave(q *queue, result *OperationResult) {
+	o := result.Outcome()
+	if o != OutcomeUnknown && o != OutcomeNotSent || errors.Is(result.Err, ErrNoAvailableLicenses) {
+		return
+	}
+	t.left[q.key] = &stop{kind: ErrStopped, cause: fmt.Errorf("%w: an earlier operation on the same object ended as %s", ErrStopped, o)}
+	if t.named[q.key] != nil {
+		t.strays = append(t.strays, q.key)
 	}
 }
 
@@ -303,6 +353,7 @@ func (t *taken) join(key string, of func(string) string) {
 func (r *run) start(j *job) {
 	j.queue.top().busy++
 	w := j.write
+	w.fresh = r.fresh
 	w.member = r.batcher.Join(func() error { return r.limits.veto(w.change) })
 	w.rests = func(start bool) {
 		what := goesOn
@@ -345,6 +396,13 @@ func (r *run) startNext(done *job) {
 	}
 	q := done.queue.top()
 	q.busy--
+	r.taken.leave(q, &done.result)
+	if why := r.taken.left[q.key]; why != nil {
+		for _, j := range q.jobs {
+			r.keep(j, why)
+		}
+		q.jobs = nil
+	}
 	switch {
 	case q.busy > 0:
 		return
@@ -356,6 +414,13 @@ func (r *run) startNext(done *job) {
 	next := q.jobs[0]
 	q.jobs = q.jobs[1:]
 	r.start(next)
+}
+
+// keep ends a job that is not begun.
+func (r *run) keep(j *job, why error) {
+	w := j.write
+	j.write = nil
+	r.end(j, w.unmade(why, 0))
 }
 
 // make makes an operation.

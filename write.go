@@ -25,9 +25,11 @@ type write struct {
 	member  *batch.Member        // of a run, by which the requests go; else nil
 	rests   func(bool)           // tells the run that the write waits, and that it goes on
 
-	last    graph.Answer // to the latest request, with what is known of all of them
-	trust   trust        // of an edit
-	altered bool         // a part of the change was made by itself, or may have been
+	last    graph.Answer    // to the latest request, with what is known of all of them
+	fresh   context.Context // of a run: nothing is sent for the first time when it has ended
+	trust   trust           // of an edit
+	resumed bool            // an earlier run may have made it
+	altered bool            // a part of the change was made by itself, or may have been
 }
 
 // newWrite returns a write of an object, with a body or none yet.
@@ -84,6 +86,7 @@ func (c *Client) newOperation(ctx context.Context, o Operation) (w *write, err e
 		return nil, err
 	}
 	w.request.Started = time.Time{}
+	w.resumed = o.Resumed
 	return w, nil
 }
 
@@ -108,9 +111,10 @@ func (w *write) make(ctx context.Context) error {
 // inTurn does what belongs together while no other write to the object is under
 // way, of this client or of those who have its locker.
 func (w *write) inTurn(ctx context.Context, do func(context.Context, *turn.Turn) error) error {
-	t, err := w.client.recent.turns.Take(ctx, w.key, w.client.service.Allowed(&w.request))
+	begin := w.beginning(ctx)
+	t, err := w.client.recent.turns.Take(begin, w.key, w.client.service.Allowed(&w.request))
 	if err != nil {
-		return w.gaveUp(ctx, err)
+		return w.gaveUp(begin, err)
 	}
 	defer t.Release()
 	if w.client.locker != nil {
@@ -129,6 +133,23 @@ func (w *write) fence(t *turn.Turn) {
 	}
 }
 
+// beginning returns the context in which the write waits: in a run that is drained
+// only what was sent goes on.
+func (w *write) beginning(ctx context.Context) context.Context {
+	if w.fresh != nil && w.last.Attempts == 0 {
+		return w.fresh
+	}
+	return ctx
+}
+
+// contextError returns why ctx ended.
+func (w *write) contextError(ctx context.Context) error {
+	if context.Cause(ctx) == error(errDrained) {
+		return errDrained
+	}
+	return w.client.service.ContextError(ctx)
+}
+
 // alone waits until no other write to the object is under way that began by another
 // name of it, and reports whether it had to.
 func (w *write) alone(ctx context.Context, t *turn.Turn) (bool, error) {
@@ -142,7 +163,7 @@ func (w *write) alone(ctx context.Context, t *turn.Turn) (bool, error) {
 // gaveUp returns the error of a write whose turn did not come.
 func (w *write) gaveUp(ctx context.Context, err error) error {
 	if !errors.Is(err, turn.ErrBusy) {
-		err = w.client.service.ContextError(ctx)
+		err = w.contextError(ctx)
 	}
 	return w.unmade(err, 0)
 }
@@ -151,16 +172,17 @@ func (w *write) gaveUp(ctx context.Context, err error) error {
 // one.
 func (w *write) passFence(ctx context.Context, t *turn.Turn) error {
 	earlier, wait := t.Fence()
+	ctx = w.beginning(ctx)
 	switch {
 	case wait == 0 || earlier == w.text():
 		return nil
 	case ctx.Err() != nil:
-		return w.unmade(w.client.service.ContextError(ctx), 0)
+		return w.unmade(w.contextError(ctx), 0)
 	case wait >= w.client.service.Left(ctx, &w.request):
 		return w.unmade(errFenced, wait)
 	}
-	if err := w.rest(ctx, wait); err != nil {
-		return w.unmade(err, 0)
+	if w.rest(ctx, wait) != nil {
+		return w.unmade(w.contextError(ctx), 0)
 	}
 	return nil
 }
@@ -207,7 +229,7 @@ func (w *write) makeInTurn(ctx context.Context, t *turn.Turn, from []AssignedLic
 			w.noteGone(change)
 		}
 		unread := false
-		if len(change.RemoveLicenses) > 0 && gone(err) && (w.last.Unsure || w.last.Doubted) {
+		if len(change.RemoveLicenses) > 0 && gone(err) && (w.last.Unsure || w.last.Doubted || w.resumed) {
 			err = w.settle(ctx) // which notes the parts that it makes
 			unread = err == nil && !w.last.Good()
 		}
@@ -324,7 +346,7 @@ func gone(err error) bool {
 func (w *write) settle(ctx context.Context) error {
 	change := w.change
 	w.last.Doubted = true
-	if w.client.service.Policy().MaxAttempts == 1 && len(change.RemoveLicenses)+len(change.AddLicenses) > 1 { // net/http sent it again, and we may not
+	if w.client.service.Policy().MaxAttempts == 1 && !w.resumed && len(change.RemoveLicenses)+len(change.AddLicenses) > 1 { // net/http sent it again, and we may not
 		w.altered = true
 		return w.failure()
 	}
