@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/uuid"
@@ -356,6 +357,7 @@ func TestNotes(t *testing.T) {
 		}
 		end = time.Now()
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		if len(advisory.at) != 1 || !advisory.at[0].Equal(end.Add(30*time.Second)) {
 			t.Errorf("unlocked at %v, want 30 s after %v", advisory.at, end)
 		}

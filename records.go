@@ -36,7 +36,8 @@ type Operation struct {
 	// UsageLocation is for OperationSetUsageLocation.
 	UsageLocation string `json:"usageLocation,omitzero"`
 	// Resumed says that an earlier run may have made the operation: one that was
-	// left with OutcomeUnknown, or without a result. A removal that finds nothing
+	// left with OutcomeUnknown, or without a result. It stays set until a run ends
+	// with OutcomeDone or OutcomeFailed. A removal that finds nothing
 	// to remove counts as made then. A swap that was never sent gives the new SKU
 	// also to somebody who no longer has the old one.
 	Resumed bool `json:"resumed,omitzero"`

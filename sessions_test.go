@@ -438,7 +438,7 @@ var sessionSeed = flag.Uint64("session", 0, "the seed of a session to run alone"
 // wrote, and what is reported is true.
 func TestSessions(t *testing.T) {
 	t.Parallel()
-	sequences := 150
+	sequences := 60 // of each kind
 	if *full {
 		sequences = 5000
 	}
