@@ -53,14 +53,16 @@ func (a *groupAnswer) hold(h holding, at time.Time) { a.group().hold(h, at) }
 
 func (u *User) holding(sku uuid.UUID) (h holding, at time.Time, groups []string) {
 	h.SKUID = sku
-	states, _ := u.held()
-	for _, state := range states {
+	for _, state := range u.LicenseAssignmentStates {
+		held := state.State != AssignmentStateError
 		switch {
 		case state.SKUID != sku:
-		case state.AssignedByGroup != "":
-			groups = append(groups, state.AssignedByGroup)
-		default:
+		case state.AssignedByGroup == "" && held:
 			h.DisabledPlans, h.there, at = state.DisabledPlans, true, state.LastUpdatedDateTime
+		case state.AssignedByGroup == "" && !h.there: // it failed, and that has a time
+			at = state.LastUpdatedDateTime
+		case state.AssignedByGroup != "" && held:
+			groups = append(groups, state.AssignedByGroup)
 		}
 	}
 	return h, at, groups

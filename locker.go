@@ -3,6 +3,7 @@ package licensing
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"time"
@@ -17,16 +18,17 @@ import (
 // what one process wrote to the next. See [WithLocker].
 type Locker interface {
 	// Lock waits until nobody else has the lock of key, an object id in lower case,
-	// or until ctx ends. Held is made from ctx, and ends when the lock is lost: a
-	// lease has to be renewed by the locker for as long as that takes.
+	// or until ctx ends. Held is made from ctx, and ends when the lock is lost. Ctx
+	// goes on until Unlock was called: a lease has to be renewed by the locker until
+	// then, or until ctx ends.
 	Lock(ctx context.Context, key string) (held context.Context, l Lock, err error)
 }
 
 // A Lock is a lock that a [Locker] gave, until Unlock.
 type Lock interface {
-	// Note returns what the last holder left at Unlock, as it was: nil if there was
-	// none, or if the locker keeps no notes. A locker that keeps notes does better to
-	// return an empty one for none; see [WithLocker].
+	// Note returns what the last holder left at Unlock, as it was: nil if the locker
+	// keeps no notes. One that keeps them should return an empty one where there is
+	// none: after nil the client takes it that others wrote in between.
 	Note() []byte
 	// Unlock gives the lock up and keeps note for the next holder, of whatever
 	// process, for ten minutes at least. It is called once, even if the lock was lost.
@@ -42,13 +44,18 @@ type Lock interface {
 // before anything was sent, fails with [ErrLocked]. A lock that is lost while a
 // request is under way leaves that in doubt.
 //
-// A note says what was written lately and until when a request may still land.
-// It has ids of SKUs and service plans and times of Graph and of this machine, whose
-// clocks should agree to a few seconds, and is some KiB long at most. By it an edit
-// knows what another process wrote though reads do not show it yet. With a locker
-// that keeps no notes, such as an advisory lock of a database, an edit undoes what
-// another process wrote and reads do not show yet. After a write in doubt such a
-// lock is given up only when nothing can land any more, when the call has ended.
+// A note says what was written lately and until when a request may still land, in
+// some KiB at most. It has ids of SKUs and service plans, and no name of a person. By
+// it an edit knows what another process wrote though reads do not show it yet. The
+// clocks of the machines should agree to some seconds. A note that Unlock fails to
+// keep is logged, and lost to the next holder.
+//
+// A locker that keeps no notes, such as an advisory lock of a database, cannot tell
+// whether a read that differs from what the client wrote shows another's later write
+// or is of before. An edit then reads for ten seconds, and takes for true what it
+// still reads unless a time tells otherwise: where reads lag for longer it undoes
+// what was written last, by whomever. After a write in doubt such a lock is given up
+// only when nothing can land any more, when the call has ended.
 func WithLocker(l Locker) Option {
 	return func(s *settings) error {
 		if l == nil {
@@ -70,26 +77,31 @@ func (w *write) locked(ctx context.Context, t *turn.Turn, do func(context.Contex
 	if err != nil {
 		return err
 	}
-	within, cancel := context.WithCancelCause(ctx) // in which the lock is waited for, and had
-	defer cancel(nil)
-	held, lock, err := w.lock(within, cancel, id)
-	switch {
-	case err != nil && w.beginning(ctx).Err() != nil:
-		ctx = w.beginning(ctx)
-		e := w.unmade(w.contextError(ctx), 0)
+	if !t.Of(w.key) {
+		return errMoved
+	}
+	l, err := w.lock(ctx, id)
+	switch begin := w.beginning(ctx); {
+	case err != nil && begin.Err() != nil:
+		e := w.unmade(w.contextError(begin), 0)
 		e.kinds = append(e.kinds, ErrLocked)
 		return e
 	case err != nil:
 		return refused(&w.request, ErrLocked, "%w", foreign{err})
 	}
-	defer w.unlock(ctx, t, lock)
-	w.trust = trust(lock.Note() == nil)
-	if err := w.adopt(t, lock.Note()); err != nil {
+	defer w.unlock(t, l)
+	if err := w.adopt(t, l); err != nil {
 		return refused(&w.request, ErrLocked, "the note of the last holder cannot be read: %w", err)
 	}
-	err = do(held, t)
+	within, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(l.held, func() { cancel(errLockLost) })()
+	if l.held.Err() != nil {
+		cancel(errLockLost)
+	}
+	err = do(within, t)
 	w.fence(t)
-	if held.Err() != nil && ctx.Err() == nil {
+	if context.Cause(within) == errLockLost {
 		err = w.lost(err)
 	}
 	return err
@@ -108,68 +120,95 @@ func (w *write) lost(err error) error {
 	return e
 }
 
-// lock waits for the lock of an object, for no longer than the policy allows.
-func (w *write) lock(ctx context.Context, cancel context.CancelCauseFunc, id string) (held context.Context, lock Lock, err error) {
-	w.resting(func() {
-		late := time.AfterFunc(w.client.service.Allowed(&w.request), func() { cancel(turn.ErrBusy) })
-		defer late.Stop()
-		begin := w.beginning(ctx)
-		defer context.AfterFunc(begin, func() { cancel(w.contextError(begin)) })()
-		held, lock, err = w.client.locker.Lock(ctx, id)
-	})
-	switch {
-	case err == nil && (held == nil || lock == nil):
-		return nil, nil, errNoLock
-	case err != nil && context.Cause(ctx) == turn.ErrBusy:
-		err = turn.ErrBusy
-	case err == nil && ctx.Err() != nil:
-		w.unlock(ctx, nil, lock)
-		return nil, nil, context.Cause(ctx)
-	}
-	return held, lock, err
+// A heldLock is a lock that the locker gave. It is had until it is given up, also
+// when the caller's context has ended.
+type heldLock struct {
+	Lock
+	key     string // of the object that is locked
+	held    context.Context
+	release context.CancelCauseFunc // of the context that the locker got
+	note    []byte                  // as it was when the lock was given
+	noted   bool                    // it was read
 }
 
-// unlock gives a lock up, with a note of what was written. T is nil if nothing was.
-func (w *write) unlock(ctx context.Context, t *turn.Turn, lock Lock) {
-	ctx = context.WithoutCancel(ctx)
-	if t == nil {
-		w.giveUp(ctx, lock, lock.Note())
-		return
+// lock waits for the lock of an object, for no longer than the policy allows.
+func (w *write) lock(ctx context.Context, id string) (*heldLock, error) {
+	own, release := context.WithCancelCause(context.WithoutCancel(ctx))
+	l := &heldLock{key: w.request.Object.Keyed(id), release: release}
+	var err error
+	w.resting(func() {
+		late := time.AfterFunc(w.client.service.Allowed(&w.request), func() { release(turn.ErrBusy) })
+		defer late.Stop()
+		begin := w.beginning(ctx)
+		defer context.AfterFunc(begin, func() { release(w.contextError(begin)) })()
+		l.held, l.Lock, err = w.client.locker.Lock(own, id)
+	})
+	if err == nil && (l.held == nil || l.Lock == nil) {
+		err = errNoLock
 	}
-	_, fenced := t.Fence()
-	note := w.client.recent.export(w.key, fenced)
-	if fenced == 0 || lock.Note() != nil {
-		w.giveUp(ctx, lock, note)
+	if why := context.Cause(own); why != nil {
+		err = why
+	}
+	if err == nil {
+		return l, nil
+	}
+	if l.Lock != nil {
+		l.note = l.Note()
+		w.giveUp(l, l.note)
+	}
+	release(nil)
+	return nil, err
+}
+
+// unlock gives a lock up, with a note of what was written.
+func (w *write) unlock(t *turn.Turn, l *heldLock) {
+	fence := t.Until()
+	note := w.client.recent.export(l.key, fence)
+	if fence.IsZero() || l.note != nil || !l.noted {
+		w.giveUp(l, note)
 		return
 	}
 	// Nobody may learn from a note what can still land.
-	time.AfterFunc(fenced, func() { w.giveUp(ctx, lock, note) })
+	time.AfterFunc(time.Until(fence), func() {
+		defer func() {
+			if p := recover(); p != nil { // there is nobody to whom it could be passed on
+				w.warn(fmt.Errorf("panic: %v", p))
+			}
+		}()
+		w.giveUp(l, note)
+	})
 }
 
 // giveUp unlocks. A failure is no failure of the write, which was made.
-func (w *write) giveUp(ctx context.Context, lock Lock, note []byte) {
-	ctx, cancel := context.WithTimeout(ctx, unlockTime)
+func (w *write) giveUp(l *heldLock, note []byte) {
+	defer l.release(nil)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(l.held), unlockTime)
 	defer cancel()
-	if err := lock.Unlock(ctx, note); err != nil {
-		w.client.service.Warn(ctx, "the lock of a user or group could not be given up", &w.last, slog.String("reason", err.Error()))
+	if err := l.Unlock(ctx, note); err != nil {
+		w.warn(err)
 	}
+}
+
+// warn logs that a lock was not given up.
+func (w *write) warn(err error) {
+	w.client.service.Warn(context.Background(), "the lock of a user or group could not be given up", &w.last, slog.String("reason", err.Error()))
 }
 
 const unlockTime = 30 * time.Second
 
 // adopt takes in what the last holder of the object's lock wrote.
-func (w *write) adopt(t *turn.Turn, text []byte) error {
-	if len(text) == 0 {
+func (w *write) adopt(t *turn.Turn, l *heldLock) error {
+	l.note, l.noted = l.Note(), true
+	w.noNotes = l.note == nil
+	if len(l.note) == 0 {
 		return nil
 	}
-	note, err := readNote(text)
+	note, err := readNote(l.note)
 	if err != nil {
 		return err
 	}
-	if left := time.Until(note.Fence); left > 0 {
-		t.Stall("", note.Fence)
-	}
-	w.client.recent.adopt(w.key, note)
+	t.Stall("", note.Fence)
+	w.client.recent.adopt(l.key, note)
 	return nil
 }
 

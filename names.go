@@ -8,12 +8,12 @@ import (
 
 // learn notes that an object goes by the id and the name in an answer about it, and
 // by what it was asked for by, whose key is asked. What is learned decides who
-// waits for whom, and never where a request goes.
-func (c *Client) learn(asked string, o graph.Object, id, name string) {
+// waits for whom, and never where a request goes. It returns the object's key.
+func (c *Client) learn(asked string, o graph.Object, id, name string) (key string) {
+	key = asked
 	if o.IsGroup() || graph.User(id).GUID() == "" { // a group has no other name
-		return
+		return key
 	}
-	key := asked
 	if o.GUID() == "" {
 		key = graph.User(id).Key()
 		c.recent.join(asked, key)
@@ -21,4 +21,5 @@ func (c *Client) learn(asked string, o graph.Object, id, name string) {
 	if of := graph.User(name); name != "" && of.GUID() == "" && !strings.EqualFold(name, o.Name()) {
 		c.recent.join(of.Key(), key)
 	}
+	return key
 }

@@ -5,15 +5,12 @@ import (
 	"fmt"
 	"slices"
 	"time"
-
-	"github.com/google/uuid"
 )
 
 const (
 	noteVersion  = 1
-	maxNote      = 1 << 20          // bytes
-	longestFence = 15 * time.Minute // of another process
-	notesPerSKU  = 4                // that are handed on
+	maxNote      = 1 << 20   // bytes
+	longestFence = time.Hour // of another process
 )
 
 // A lockNote is what one process leaves to the next that writes to the same object.
@@ -24,6 +21,7 @@ type lockNote struct {
 }
 
 type noteWrite struct {
+	ID     noteID               `json:"id"`
 	Change AssignLicenseRequest `json:"change"`
 	From   []AssignedLicense    `json:"from,omitzero"`
 	Fate   fate                 `json:"fate"`
@@ -42,11 +40,10 @@ func readNote(text []byte) (n lockNote, err error) {
 	if n.Version != noteVersion {
 		return n, fmt.Errorf("it is of version %d", n.Version)
 	}
-	now := time.Now()
-	n.Fence = earlier(n.Fence, now.Add(longestFence))
-	for i := range n.Writes {
-		w := &n.Writes[i]
-		w.Noted = earlier(w.Noted, now)
+	if latest := time.Now().Add(longestFence); n.Fence.After(latest) {
+		n.Fence = latest
+	}
+	for _, w := range n.Writes {
 		if w.Fate != made && w.Fate != doubtful && w.Fate != refuted {
 			return n, fmt.Errorf("the fate of a write is %q", w.Fate)
 		}
@@ -54,57 +51,34 @@ func readNote(text []byte) (n lockNote, err error) {
 	return n, nil
 }
 
-func earlier(a, b time.Time) time.Time {
-	if a.Before(b) {
-		return a
-	}
-	return b
-}
-
-// adopt notes what other processes wrote to an object.
+// adopt notes what other processes wrote to an object since this client last had
+// its lock. Their order is the right one, whatever the clocks say.
 func (r *recents) adopt(key string, n lockNote) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	key = r.turns.Key(key)
 	known := r.of(key)
-	var others []recent
 	for _, w := range n.Writes {
-		other := recent{change: w.Change, from: w.From, fate: w.Fate, at: w.At, noted: w.Noted}
-		if !slices.ContainsFunc(known, func(k recent) bool { return k.noted.Equal(other.noted) }) && time.Since(other.noted) < readLag {
-			others = append(others, other)
+		if !slices.ContainsFunc(known, func(k recent) bool { return k.id == w.ID }) && time.Since(w.Noted) < readLag {
+			r.add(key, recent{id: w.ID, change: w.Change, from: w.From, fate: w.Fate, at: w.At, noted: w.Noted})
 		}
 	}
-	r.merge(key, others)
 }
 
 // export returns a note of what was lately written to an object, by whatever
-// process, and nil if there is nothing to say. Fenced is how long a request may
-// still land.
-func (r *recents) export(key string, fenced time.Duration) []byte {
+// process, and nil if there is nothing to say. Fence is until when a request may
+// still land, the zero time if none can.
+func (r *recents) export(key string, fence time.Time) []byte {
 	r.mu.Lock()
-	notes := r.of(key)
+	notes := needed(r.of(key))
 	r.mu.Unlock()
-	n := lockNote{Version: noteVersion}
-	if fenced > 0 {
-		n.Fence = time.Now().Add(fenced).UTC()
-	}
-	counts := make(map[uuid.UUID]int)
-	for _, w := range slices.Backward(notes) { // of many the latest
-		needed := false
-		for _, sku := range append(w.change.skus(), uuid.Nil) {
-			if sku != uuid.Nil || w.change.empty() {
-				counts[sku]++
-				needed = needed || counts[sku] <= notesPerSKU
-			}
-		}
-		if needed {
-			n.Writes = append(n.Writes, noteWrite{w.change, w.from, w.fate, w.at.UTC(), w.noted.UTC()})
-		}
+	n := lockNote{Version: noteVersion, Fence: fence.UTC()}
+	for _, w := range notes {
+		n.Writes = append(n.Writes, noteWrite{w.id, w.change, w.from, w.fate, w.at.UTC(), w.noted.UTC()})
 	}
 	if n.Fence.IsZero() && len(n.Writes) == 0 {
 		return nil
 	}
-	slices.Reverse(n.Writes)
 	text, _ := json.Marshal(n) // never fails
 	return text
 }

@@ -84,7 +84,7 @@ func (c *Client) read(ctx context.Context, op string, obj graph.Object) (answer,
 		return nil, err
 	}
 	if !raw(ctx) {
-		c.recent.show(obj.Key(), into, trustWrites)
+		c.recent.show(obj.Key(), into)
 	}
 	return into, nil
 }

@@ -1,6 +1,7 @@
 package licensing
 
 import (
+	"math/rand/v2"
 	"slices"
 	"sync"
 	"time"
@@ -15,7 +16,8 @@ const (
 	clockSkew   = 30 * time.Second // how far Graph's clocks may be apart
 	locationLag = time.Minute      // how long a usage location may take to count
 	maxRecent   = 16384            // writes; the quota allows 9,000 in that time
-	maxPerKey   = 32               // writes to one object
+	maxPerKey   = 32               // writes to one object, from which on only some of each SKU are kept
+	notesPerSKU = 6                // so many
 )
 
 // recents knows what this client has lately written to users and groups, and what
@@ -28,16 +30,24 @@ type recents struct {
 	young, old map[string][]recent // by object, in their order; young becomes old as a whole, and old is forgotten
 	noted      int                 // in young
 	begun      time.Time           // when young was
+	latest     noteID
 }
 
 // A recent is a write to one object.
 type recent struct {
+	id     noteID
 	change AssignLicenseRequest // empty: its usage location was set
 	from   []AssignedLicense    // what an edit found before
 	fate   fate
 	at     time.Time // by Graph's clock, as the times in its answers
-	noted  time.Time // by ours
+	noted  time.Time // by the clock of the client that wrote
 	shown  bool      // reads have shown it, or what came after
+}
+
+// A noteID tells a write from all others.
+type noteID struct {
+	Client uint64 `json:"client"` // random
+	Number uint64 `json:"number"`
 }
 
 // A fate is what is known of a write.
@@ -56,15 +66,6 @@ type written struct {
 	before  []holding // what was made of it before that, or was there
 	doubts  []holding // what may have been made of it since
 }
-
-// A trust says what counts where a read differs from what was written, and no time
-// tells which is later.
-type trust bool
-
-const (
-	trustWrites trust = false // for nobody else is known to have written
-	trustReads  trust = true  // for others write in between, and leave no notes
-)
 
 // outdates reports whether what is read of the SKU was so before the write: its
 // time is earlier, or it is what an earlier write made. Clocks alone do not tell,
@@ -124,7 +125,11 @@ func (r *recents) located(key string) { r.note(key, recent{fate: made}) }
 func (r *recents) note(key string, n recent) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	n.noted = time.Now()
+	for r.latest.Client == 0 {
+		r.latest.Client = rand.Uint64()
+	}
+	r.latest.Number++
+	n.id, n.noted = r.latest, time.Now()
 	r.add(r.turns.Key(key), n)
 }
 
@@ -133,42 +138,61 @@ func (r *recents) add(key string, n recent) {
 	if now := time.Now(); r.young == nil || r.noted >= maxRecent || now.Sub(r.begun) >= readLag {
 		r.old, r.young, r.noted, r.begun = r.young, make(map[string][]recent), 0, now
 	}
-	notes := r.young[key]
-	if len(notes) >= maxPerKey {
-		notes = slices.Delete(notes, 0, 1)
+	notes := append(r.young[key], n)
+	if len(notes) > maxPerKey {
+		notes = needed(notes)
+		notes = notes[max(0, len(notes)-8*maxPerKey):]
 	}
-	r.young[key] = append(notes, n)
-	r.noted++
+	r.noted += len(notes) - len(r.young[key])
+	r.young[key] = notes
+}
+
+// needed returns of notes about one object those that tell something: of each SKU
+// the last ones, and of the usage location.
+func needed(notes []recent) []recent {
+	counts := make(map[uuid.UUID]int)
+	var kept []recent
+	for _, n := range slices.Backward(notes) {
+		tells := false
+		about := n.change.skus()
+		if len(about) == 0 {
+			about = []uuid.UUID{uuid.Nil}
+		}
+		for _, sku := range about {
+			counts[sku]++
+			tells = tells || counts[sku] <= notesPerSKU
+		}
+		if tells {
+			kept = append(kept, n)
+		}
+	}
+	slices.Reverse(kept)
+	return kept
 }
 
 // join notes that an object goes by a name as well, as the turns do.
 func (r *recents) join(name, key string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.turns.Join(name, key) {
-		r.merge(key, r.take(name))
+	if !r.turns.Join(name, key) {
+		return
+	}
+	if byName := r.take(name); len(byName) > 0 {
+		notes := slices.Concat(r.take(key), byName)
+		slices.SortStableFunc(notes, func(a, b recent) int { return a.noted.Compare(b.noted) })
+		for _, n := range notes {
+			r.add(key, n)
+		}
 	}
 }
 
 // take takes the notes about an object away. The caller has the lock.
 func (r *recents) take(key string) []recent {
 	notes := slices.Concat(r.old[key], r.young[key])
+	r.noted -= len(r.young[key])
 	delete(r.old, key)
 	delete(r.young, key)
 	return notes
-}
-
-// merge adds notes to those about an object, in their order. The caller has the
-// lock.
-func (r *recents) merge(key string, notes []recent) {
-	if len(notes) == 0 {
-		return
-	}
-	notes = slices.Concat(r.take(key), notes)
-	slices.SortStableFunc(notes, func(a, b recent) int { return a.noted.Compare(b.noted) })
-	for _, n := range notes {
-		r.add(key, n)
-	}
 }
 
 // of returns the notes about an object that still count. The caller has the lock.
@@ -226,12 +250,8 @@ func writtenOf(notes []recent, sku uuid.UUID) (w written, known bool) {
 	return w, known
 }
 
-// show has an answer show what was lately written to its object, unless it shows
-// something later. What is in doubt is not shown as made.
-func (r *recents) show(key string, a holder, trust trust) {
-	r.mu.Lock()
-	notes := r.of(key)
-	r.mu.Unlock()
+// all returns what notes say of each SKU, as far as they do.
+func all(notes []recent) (list []written) {
 	var seen []uuid.UUID
 	for _, n := range notes {
 		for _, sku := range n.change.skus() {
@@ -239,24 +259,47 @@ func (r *recents) show(key string, a holder, trust trust) {
 				continue
 			}
 			seen = append(seen, sku)
-			w, known := writtenOf(notes, sku)
-			if !known {
-				continue
-			}
-			read, at, _ := a.holding(sku)
-			outdated := w.outdates(read, at)
-			if trust == trustReads {
-				outdated = !at.IsZero() && at.Before(w.at.Truncate(time.Second))
-			}
-			switch {
-			case read.same(w.holding):
-			case outdated:
-				a.hold(w.holding, w.at)
-			case trust == trustReads: // what was written is no more
-				r.failed(key, AssignLicenseRequest{RemoveLicenses: []uuid.UUID{sku}}, nil, refuted)
+			if w, known := writtenOf(notes, sku); known {
+				list = append(list, w)
 			}
 		}
 	}
+	return list
+}
+
+// show has an answer show what was lately written to its object, unless it shows
+// something later. What is in doubt is not shown as made.
+func (r *recents) show(key string, a holder) {
+	r.mu.Lock()
+	notes := r.of(key)
+	r.mu.Unlock()
+	for _, w := range all(notes) {
+		if read, at, _ := a.holding(w.SKUID); !read.same(w.holding) && w.outdates(read, at) {
+			a.hold(w.holding, w.at)
+		}
+	}
+}
+
+// showOlder is show where others write in between and leave no notes: only a time
+// tells then that a read is of before the write. It returns the SKUs of which one
+// tells that the read is later, and those of which none tells.
+func (r *recents) showOlder(key string, a holder) (later, open []uuid.UUID) {
+	r.mu.Lock()
+	notes := r.of(key)
+	r.mu.Unlock()
+	for _, w := range all(notes) {
+		read, at, _ := a.holding(w.SKUID)
+		switch second := w.at.Truncate(time.Second); {
+		case read.same(w.holding):
+		case at.After(w.at):
+			later = append(later, w.SKUID)
+		case !at.IsZero() && at.Before(second):
+			a.hold(w.holding, w.at)
+		default:
+			open = append(open, w.SKUID)
+		}
+	}
+	return later, open
 }
 
 // returns reports whether what a read shows of a SKU may be what it was before it

@@ -21,7 +21,8 @@ import (
 // What the user has is taken away in one request, and what reads do not show is
 // tried by itself. Then it reads until two reads agree that the SKUs are gone, as
 // [Client.WaitForUser] does, or until ctx ends. A license that somebody assigns
-// meanwhile stays, and the user shows it. Removing Exchange starts the 30 days
+// meanwhile stays, and the user shows it; so does one that reads go on showing for
+// ten minutes. Removing Exchange starts the 30 days
 // after which the mailbox is deleted.
 //
 // Permission: LicenseAssignment.ReadWrite.All and User.Read.All, delegated or
@@ -71,12 +72,12 @@ type removal struct {
 	user    graph.Object
 	skus    []uuid.UUID // nil: all
 	started time.Time
-	removed map[uuid.UUID]time.Time // when, by Graph's clock
-	part    bool                    // some were, and perhaps not all
+	removed map[uuid.UUID]removedAt
+	part    bool // some were, and perhaps not all
 }
 
 func (c *Client) removeLicenses(ctx context.Context, op, user string, skus []uuid.UUID) (*User, error) {
-	r := removal{client: c, op: op, user: graph.User(user), skus: skus, started: time.Now(), removed: make(map[uuid.UUID]time.Time)}
+	r := removal{client: c, op: op, user: graph.User(user), skus: skus, started: time.Now(), removed: make(map[uuid.UUID]removedAt)}
 	if err := r.remove(ctx, skus); err != nil {
 		return nil, r.failed(err)
 	}
@@ -96,7 +97,7 @@ func (c *Client) removeLicenses(ctx context.Context, op, user string, skus []uui
 		return nil, r.failed(err)
 	}
 	if !raw(ctx) {
-		c.recent.show(r.user.Key(), gone, trustWrites)
+		c.recent.show(r.user.Key(), gone)
 	}
 	return gone, nil
 }
@@ -109,6 +110,9 @@ func (r *removal) failed(err error) error {
 	return err
 }
 
+// removedAt is when a SKU was taken away, by Graph's clock and by ours.
+type removedAt struct{ graph, ours time.Time }
+
 // left returns what a read shows of the SKUs that were removed, and did before they
 // were, and what else is to be removed.
 func (r *removal) left(u *User) (left, others []uuid.UUID) {
@@ -117,10 +121,14 @@ func (r *removal) left(u *User) (left, others []uuid.UUID) {
 		sku := license.SKUID
 		_, at, _ := u.holding(sku)
 		removed, ok := r.removed[sku]
+		if !ok {
+			removed.ours = r.started
+		}
 		switch {
-		case ok && at.Before(removed.Add(clockSkew)) && time.Since(r.started) < 2*readLag:
+		case r.client.recent.since(r.user.Key(), sku, removed.ours): // assigned again by the client itself
+		case ok && at.Before(removed.graph.Add(clockSkew)) && time.Since(removed.ours) < 2*readLag:
 			left = append(left, sku)
-		case !ok && r.skus == nil && !r.client.recent.since(r.user.Key(), sku, r.started):
+		case !ok && r.skus == nil:
 			others = append(others, sku)
 		}
 	}
@@ -163,7 +171,7 @@ func (r *removal) remove(ctx context.Context, skus []uuid.UUID) error {
 			return err
 		}
 		for _, sku := range append(hidden, there...) {
-			r.removed[sku] = w.last.Date()
+			r.removed[sku] = removedAt{w.last.Date(), time.Now()}
 		}
 		return nil
 	})

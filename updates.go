@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -142,7 +143,7 @@ func unreadError(req *graph.Request, err error) error {
 // written counts, unless the read shows something newer.
 func (e *editor) read(ctx context.Context, t *turn.Turn) error {
 	w := e.write
-	for {
+	for begun := time.Now(); ; {
 		if err := w.passFence(ctx, t); err != nil {
 			return err
 		}
@@ -151,18 +152,45 @@ func (e *editor) read(ctx context.Context, t *turn.Turn) error {
 		if err := w.client.look(ctx, &read, w.into); err != nil {
 			return err
 		}
+		if !t.Of(w.key) {
+			return errMoved
+		}
 		// The read may have told that the object is one to which others write by
 		// another name.
 		waited, err := w.alone(ctx, t)
 		if err != nil {
 			return err
 		}
-		if _, fenced := t.Fence(); !waited && fenced == 0 {
-			w.client.recent.show(w.key, w.into, w.trust)
-			return nil
+		if write, fenced := t.Fence(); waited || fenced > 0 && write != w.text() {
+			continue
+		}
+		if settled, err := e.settle(ctx, time.Since(begun)); settled || err != nil {
+			return err
 		}
 	}
 }
+
+// settle has the read show what this client wrote, and reports whether it is what
+// to go by. Where others write and leave no notes, what differs may be theirs, or of
+// before: if reads go on showing it for a while, it is theirs.
+func (e *editor) settle(ctx context.Context, waited time.Duration) (bool, error) {
+	w := e.write
+	if !w.noNotes {
+		w.client.recent.show(w.key, w.into)
+		return true, nil
+	}
+	later, open := w.client.recent.showOlder(w.key, w.into)
+	if len(open) > 0 && waited < settling {
+		return false, w.pause(ctx, firstPoll)
+	}
+	if theirs := append(later, open...); len(theirs) > 0 {
+		w.client.recent.failed(w.key, AssignLicenseRequest{RemoveLicenses: theirs}, nil, refuted)
+	}
+	return true, nil
+}
+
+// settling is how long a read that differs from what was written may be of before.
+const settling = 10 * time.Second
 
 // current returns the direct assignment of a SKU.
 func (e *editor) current(sku uuid.UUID) (AssignedLicense, error) {

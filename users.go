@@ -35,8 +35,8 @@ type UserQuery struct {
 //
 // The users are read page by page as they are asked for, and ranging again
 // reads again. An error ends the sequence. A listing of a large tenant is no
-// snapshot: reads lag behind writes, but for those of this client, and filters that need Graph's index more
-// so.
+// snapshot: reads lag behind the writes of others, and filters that need Graph's
+// index lag more.
 //
 // Permission: User.Read.All, delegated or application (unverified as the least).
 //
@@ -79,16 +79,34 @@ func (c *Client) Users(ctx context.Context, query UserQuery) iter.Seq2[*User, er
 		key := obj.Key()
 		c.learn(key, obj, id, name)
 		if !raw(ctx) {
-			c.recent.show(key, user, trustWrites)
+			c.recent.show(key, user)
 		}
 		return user
 	})
 	if !query.OnlyErrors {
-		return users
+		return having(users, query.SKUID, ctx == nil || raw(ctx))
 	}
 	return func(yield func(*User, error) bool) {
 		for user, err := range users {
 			if (err != nil || user.inError(query.SKUID)) && !yield(user, err) {
+				return
+			}
+		}
+	}
+}
+
+// having leaves out users who do not have a SKU, since the client has just taken it
+// away; unless the context says that reads are raw.
+func having(users iter.Seq2[*User, error], sku uuid.UUID, raw bool) iter.Seq2[*User, error] {
+	if sku == uuid.Nil || raw {
+		return users
+	}
+	return func(yield func(*User, error) bool) {
+		for user, err := range users {
+			if err == nil && user.LicenseAssignmentStates != nil && !user.merged(sku).there {
+				continue
+			}
+			if !yield(user, err) {
 				return
 			}
 		}

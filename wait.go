@@ -83,7 +83,9 @@ func (c *Client) WaitForGroup(ctx context.Context, groupID string, want AssignLi
 // The change itself is made when [Client.AssignUserLicense] returns. This is for
 // what follows and reads the user by itself. It reads at growing intervals until
 // two reads one after the other agree, since they can be answered by different
-// replicas, or until ctx ends, which is its only limit.
+// replicas, or until ctx ends, which is its only limit. A state that this client
+// left and came back to within five minutes counts when its time shows that it is
+// the later one, or when these are over.
 //
 // Permission: User.Read.All, delegated or application (unverified as the least).
 //
@@ -219,8 +221,9 @@ func (w *waiting) missing(ctx context.Context, licenses []AssignedLicense) []str
 	case w.differ.IsZero():
 		w.differ = now
 	case w.skus == nil && now.Sub(w.differ) >= staleness:
-		w.skus, _ = collect(listed(ctx, w.client, listing{op: w.op, object: graph.Tenant, action: "/subscribedSkus", whole: true}, item[SubscribedSKU]))
-		if w.skus == nil { // they may not be read
+		var err error
+		w.skus, err = collect(listed(ctx, w.client, listing{op: w.op, object: graph.Tenant, action: "/subscribedSkus", whole: true}, item[SubscribedSKU]))
+		if errors.Is(err, ErrForbidden) {
 			w.skus = []SubscribedSKU{}
 		}
 		_, plans = w.compare(licenses)

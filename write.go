@@ -18,7 +18,7 @@ import (
 type write struct {
 	client  *Client
 	request graph.Request
-	key     string               // of the object
+	key     string               // of the object, by what it is known by now
 	change  AssignLicenseRequest // that the request asks for, if it does
 	locates bool                 // the request sets a usage location
 	into    answer               // of Graph
@@ -27,7 +27,7 @@ type write struct {
 
 	last    graph.Answer    // to the latest request, with what is known of all of them
 	fresh   context.Context // of a run: nothing is sent for the first time when it has ended
-	trust   trust           // of an edit
+	noNotes bool            // others write in between, and do not tell
 	resumed bool            // an earlier run may have made it
 	altered bool            // a part of the change was made by itself, or may have been
 }
@@ -111,6 +111,20 @@ func (w *write) make(ctx context.Context) error {
 // inTurn does what belongs together while no other write to the object is under
 // way, of this client or of those who have its locker.
 func (w *write) inTurn(ctx context.Context, do func(context.Context, *turn.Turn) error) error {
+	for {
+		err := w.inOneTurn(ctx, do)
+		if err != errMoved {
+			return err
+		}
+	}
+}
+
+// errMoved says that the name of the write's object is another one's by now, before
+// anything was written.
+var errMoved = errors.New("the name was given away")
+
+// inOneTurn is inTurn, unless the object turns out to be another one.
+func (w *write) inOneTurn(ctx context.Context, do func(context.Context, *turn.Turn) error) error {
 	begin := w.beginning(ctx)
 	t, err := w.client.recent.turns.Take(begin, w.key, w.client.service.Allowed(&w.request))
 	if err != nil {
@@ -286,7 +300,7 @@ func (w *write) sendOnce(ctx context.Context, req *graph.Request) error {
 	switch {
 	case w.last.Good():
 		id, name := w.into.Identity()
-		w.client.learn(w.key, req.Object, id, name)
+		w.key = w.client.learn(w.key, req.Object, id, name)
 		return nil
 	case w.last.Outcome == graph.Applied:
 		return undecoded(ctx, &w.request, &w.last)
@@ -436,5 +450,5 @@ func (w *write) readBack(ctx context.Context) {
 		w.into.Read([]byte("{}"))
 		return
 	}
-	w.client.recent.show(w.key, w.into, trustWrites)
+	w.client.recent.show(w.key, w.into)
 }

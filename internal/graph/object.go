@@ -98,6 +98,14 @@ func (o Object) hide(text string) string {
 // Key is the same for all spellings of one id or name.
 func (o Object) Key() string { return o.kind + " " + folded(o.name) }
 
+// Keyed is the Key that the object has by an id.
+func (o Object) Keyed(id string) string {
+	if o.IsGroup() {
+		return Group(id).Key()
+	}
+	return User(id).Key()
+}
+
 // folded is the same for all texts that [strings.EqualFold] takes for equal.
 func folded(s string) string {
 	ascii := !strings.ContainsFunc(s, func(r rune) bool { return r >= utf8.RuneSelf })

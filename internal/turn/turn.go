@@ -80,7 +80,7 @@ func (ts *Turns) Take(ctx context.Context, key string, most time.Duration) (*Tur
 	w := &waiter{ready: make(chan struct{})}
 	w.place = t.waiting.PushBack(w)
 	ts.mu.Unlock()
-	has, err := t.wait(ctx, w, most)
+	has, err := t.wait(ctx, w, most, func() {})
 	if err == nil {
 		return t, nil
 	}
@@ -88,6 +88,13 @@ func (ts *Turns) Take(ctx context.Context, key string, most time.Duration) (*Tur
 		t.Release()
 	}
 	return nil, err
+}
+
+// Of reports whether the turn is that of the object of key, as it is known by now.
+func (t *Turn) Of(key string) bool {
+	t.of.mu.Lock()
+	defer t.of.mu.Unlock()
+	return t.of.byKey[t.of.names.of(key)] == t.top()
 }
 
 // Alone waits until nobody else has the turn, which somebody may who has it under
@@ -104,18 +111,14 @@ func (t *Turn) Alone(ctx context.Context, most time.Duration) (waited bool, err 
 	w.place = top.waiting.PushFront(w)
 	top.holders--
 	t.of.mu.Unlock()
-	has, err := t.wait(ctx, w, most)
-	if !has { // it has the turn as before, beside somebody else
-		t.of.mu.Lock()
-		defer t.of.mu.Unlock()
-		t.top().holders++
-	}
+	// Who gives up has the turn as before, beside somebody else.
+	_, err = t.wait(ctx, w, most, func() { t.top().holders++ })
 	return true, err
 }
 
 // wait waits until it is w's turn, and reports whether w has it, which w may even
-// where there is an error.
-func (t *Turn) wait(ctx context.Context, w *waiter, most time.Duration) (has bool, err error) {
+// where there is an error. Else it calls giveUp, under the lock.
+func (t *Turn) wait(ctx context.Context, w *waiter, most time.Duration, giveUp func()) (has bool, err error) {
 	expired := time.NewTimer(most)
 	defer expired.Stop()
 	select {
@@ -133,6 +136,7 @@ func (t *Turn) wait(ctx context.Context, w *waiter, most time.Duration) (has boo
 		return true, err
 	default:
 		t.top().waiting.Remove(w.place)
+		giveUp()
 		return false, err
 	}
 }
@@ -175,7 +179,9 @@ func (t *Turn) Release() {
 func (t *Turn) drop() {
 	left := t.fence.left()
 	if left <= 0 {
-		delete(t.of.byKey, t.key)
+		if t.of.byKey[t.key] == t {
+			delete(t.of.byKey, t.key)
+		}
 		return
 	}
 	if t.ending {
@@ -210,4 +216,14 @@ func (t *Turn) Fence() (write string, left time.Duration) {
 	defer t.of.mu.Unlock()
 	t = t.top()
 	return t.fence.write, t.fence.left()
+}
+
+// Until returns until when something may still land, the zero time if nothing can.
+func (t *Turn) Until() time.Time {
+	t.of.mu.Lock()
+	defer t.of.mu.Unlock()
+	if t = t.top(); t.fence.left() <= 0 {
+		return time.Time{}
+	}
+	return t.fence.until
 }
