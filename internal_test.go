@@ -222,6 +222,13 @@ func TestLicenseSwapApply(t *testing.T) {
 	}
 }
 
+// license returns what was lately made of a SKU, if something was.
+func (r *recents) license(key string, sku uuid.UUID) (written, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return writtenOf(r.of(key), sku)
+}
+
 func TestRecentLicenses(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -215,13 +215,6 @@ func (n recent) makes(sku uuid.UUID) (h holding, ok bool) {
 	return holding{AssignedLicense{SKUID: sku}, false}, slices.Contains(n.change.RemoveLicenses, sku)
 }
 
-// license returns what was lately made of a SKU, if something was.
-func (r *recents) license(key string, sku uuid.UUID) (written, bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return writtenOf(r.of(key), sku)
-}
-
 // writtenOf returns what notes say of a SKU, if they do.
 func writtenOf(notes []recent, sku uuid.UUID) (w written, known bool) {
 	for _, n := range notes {
@@ -250,8 +243,8 @@ func writtenOf(notes []recent, sku uuid.UUID) (w written, known bool) {
 	return w, known
 }
 
-// all returns what notes say of each SKU, as far as they do.
-func all(notes []recent) (list []written) {
+// allWritten returns what notes say of each SKU, as far as they do.
+func allWritten(notes []recent) (list []written) {
 	var seen []uuid.UUID
 	for _, n := range notes {
 		for _, sku := range n.change.skus() {
@@ -273,7 +266,7 @@ func (r *recents) show(key string, a holder) {
 	r.mu.Lock()
 	notes := r.of(key)
 	r.mu.Unlock()
-	for _, w := range all(notes) {
+	for _, w := range allWritten(notes) {
 		if read, at, _ := a.holding(w.SKUID); !read.same(w.holding) && w.outdates(read, at) {
 			a.hold(w.holding, w.at)
 		}
@@ -287,7 +280,7 @@ func (r *recents) showOlder(key string, a holder) (later, open []uuid.UUID) {
 	r.mu.Lock()
 	notes := r.of(key)
 	r.mu.Unlock()
-	for _, w := range all(notes) {
+	for _, w := range allWritten(notes) {
 		read, at, _ := a.holding(w.SKUID)
 		switch second := w.at.Truncate(time.Second); {
 		case read.same(w.holding):
