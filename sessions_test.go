@@ -416,17 +416,20 @@ func (s *session) wait(who int, name string) {
 	if err != nil {
 		return
 	}
-	var licenses []licensing.AssignedLicense
 	graph := s.tenant.Client()
-	if s.group {
-		g, _ := graph.Group(ctx, s.names[0])
-		licenses = g.AssignedLicenses
-	} else {
-		u, _ := graph.User(ctx, s.names[0])
-		licenses, _ = u.DirectLicenses()
-	}
-	if got := s.seen(licenses); got[i] != s.may[0][i] {
-		s.fail("after the wait SKU %d is %d in place of %d", i, got[i], s.may[0][i])
+	for range 1 + s.IntN(40) { // from now on no read shows anything else
+		var licenses []licensing.AssignedLicense
+		if s.group {
+			g, _ := graph.Group(ctx, s.names[0])
+			licenses = g.AssignedLicenses
+		} else {
+			u, _ := graph.User(ctx, s.names[0])
+			licenses, _ = u.DirectLicenses()
+		}
+		if got := s.seen(licenses); got[i] != s.may[0][i] {
+			s.fail("after the wait SKU %d is %d in place of %d", i, got[i], s.may[0][i])
+		}
+		time.Sleep(7 * time.Second)
 	}
 }
 
