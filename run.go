@@ -136,6 +136,7 @@ func newRun(ctx context.Context, c *Client, opts BulkOptions) *run {
 		progress: progress{opts.Progress, time.Now(), BulkProgress{Total: opts.Total}, pace.Meter{Span: progressTime}},
 	}
 	r.queue, r.drop = context.WithCancel(ctx)
+	r.batcher = batch.New(ctx, r.queue, c.service, opts.BatchSize, opts.MaxOutage)
 	r.fresh = r.queue
 	if opts.Drain != nil {
 		var drained context.CancelCauseFunc
@@ -149,7 +150,6 @@ func newRun(ctx context.Context, c *Client, opts BulkOptions) *run {
 			}
 		})
 	}
-	r.batcher = batch.New(ctx, r.queue, c.service, opts.BatchSize, opts.MaxOutage)
 	for range opts.Concurrency {
 		r.workers.Go(func() { r.batcher.Work(r.died) })
 	}
