@@ -32,8 +32,8 @@ type wish struct {
 // first, for a file is mended at one go.
 func parseInput(data []byte, names *resolver) ([]wish, mistakes) {
 	var m mistakes
-	if bytes.HasPrefix(data, []byte("\xff\xfe")) || bytes.HasPrefix(data, []byte("\xfe\xff")) {
-		m.add(1, errors.New("the text is UTF-16; save it as CSV UTF-8"))
+	if line, err := notUTF8(data); err != nil {
+		m.add(line, err)
 		return nil, m
 	}
 	data = bytes.TrimPrefix(data, []byte("\ufeff"))
@@ -60,33 +60,18 @@ func parseLines(data []byte, names *resolver, m *mistakes) []wish {
 		if text = bytes.TrimSpace(text); len(text) == 0 {
 			continue
 		}
-		op, err := parseOperation(text)
-		if err != nil {
-			m.add(line, fmt.Errorf("not an operation: %w", err))
-			continue
+		var op licensing.Operation
+		err := json.Unmarshal(text, &op)
+		if err == nil {
+			err = names.check(op)
 		}
-		if err := names.check(op); err != nil {
+		if err != nil {
 			m.add(line, err)
 			continue
 		}
 		wishes = append(wishes, wish{line: line, user: op.Target, operation: &op})
 	}
 	return wishes
-}
-
-// parseOperation passes nothing over: a misspelled disabledPlans would be no list,
-// and switch on all plans.
-func parseOperation(text []byte) (licensing.Operation, error) {
-	var op licensing.Operation
-	in := json.NewDecoder(bytes.NewReader(text))
-	in.DisallowUnknownFields()
-	if err := in.Decode(&op); err != nil {
-		return op, err
-	}
-	if _, err := in.Token(); err != io.EOF {
-		return op, errors.New("something follows it on the line")
-	}
-	return op, nil
 }
 
 // The columns of CSV, as they are compared.

@@ -36,7 +36,7 @@ func parseText(text string) (string, string) {
 		fmt.Fprintf(&got, "%d %s%s\n", w.line, w.user, w.text())
 	}
 	var notes bytes.Buffer
-	bad.print(&notes)
+	bad.print(&notes, "in", nil)
 	return got.String(), notes.String()
 }
 
@@ -98,28 +98,51 @@ func TestCSV(t *testing.T) {
 func TestMistakes(t *testing.T) {
 	const header = "userPrincipalName,add,remove,usageLocation\n"
 	for _, test := range []struct{ name, text, want string }{
-		{"nothing", " \n", "line 1: the input is empty\n"},
-		{"UTF-16", "\xff\xfeu\x00", "line 1: the text is UTF-16; save it as CSV UTF-8\n"},
-		{"no header", "a,E3,\n", `line 1: "a" is not a column; there are userPrincipalName, add, remove and usageLocation` + "\n"},
-		{"only blank cells", ",,\n", "line 1: there is no header\n"},
-		{"a column twice", "userPrincipalName,add,ADD\n", "line 1: the column ADD is there twice\n"},
-		{"no user column", "add,remove\n", "line 1: the header needs userPrincipalName and add, remove or usageLocation\n"},
-		{"no other column", "userPrincipalName,,\n", "line 1: the header needs userPrincipalName and add, remove or usageLocation\n"},
-		{"no user", header + ",E3,,\n", "line 2: no user is named\n"},
-		{"a cell too many", header + "a,E3,,,x\n", "line 2: a cell is in a column without a name\n"},
-		{"a cell without a column", "userPrincipalName,add,\na,,x\n", "line 2: a cell is in a column without a name\n"},
-		{"add and remove", header + "a,E3,,\nb,E3,E3,\nA,,E3,\n", "lines 3, 4: E3 is to be removed, and to be there\n"},
-		{"off and remove", header + "a,,E3 E3-YAMMER,\n", "line 2: E3 is to be removed, and to be there\n"},
-		{"two countries", header + "a,,,DE\nb,,,DE\na,,,FR\n", "line 4: the user is to be in DE and in FR\n"},
-		{"for the company", header + "a,ORG,,\nb,ORG-P,,\n", "lines 2, 3: ORG is for the company, and cannot be assigned\n"},
-		{"a plan for the company", header + "a,MIXED-ALL,,\n", "line 2: change service plans: invalid argument: Disable[0]: service plan " + id(41).String() + " (ALL) applies to Company, only those for User can be switched\n"},
-		{"a plan of the longest SKU", header + "a,E3-B-X,,\n", `line 2: find service plan: invalid argument: "X" is not a service plan of SKU ` + id(2).String() + " (E3-B); did you mean C?\n"},
-		{"open quote", header + "a,\"E3,,\nb,X,,\n", "line 3: extraneous or missing \" in quoted-field\n"},
-		{"all at once", header + "a,X,,D\n,E3,,\n", `line 2: the usage location "D" is not a country code of two letters` + "\nline 2: find SKU: \"X\" is not one of the tenant's SKUs\nline 3: no user is named\n"},
+		{"nothing", " \n", "in:1: the input is empty\n"},
+		{"UTF-16", "\xff\xfeu\x00", "in:1: the text is UTF-16; save it as CSV UTF-8\n"},
+		{"Windows-1252", header + "a,,,\nm\xfcller,,,", "in:3: the text is not UTF-8; it looks like Windows-1252, of which Latin-1 is a part; save it as CSV UTF-8\n"},
+		{"Windows-1252 in JSON", "{\"kind\":\"reprocessUser\",\"target\":\"m\xfcller\"}", "in:1: the text is not UTF-8; it looks like Windows-1252, of which Latin-1 is a part; save it as CSV UTF-8\n"},
+		{"no text", "PK\x03\x04\xff", "in:1: the text is not UTF-8; save it as CSV UTF-8\n"},
+		{"not in Windows-1252", header + "\x81", "in:2: the text is not UTF-8; save it as CSV UTF-8\n"},
+		{"no header", "a,E3,\n", `in:1: "a" is not a column; there are userPrincipalName, add, remove and usageLocation` + "\n"},
+		{"only blank cells", ",,\n", "in:1: there is no header\n"},
+		{"a column twice", "userPrincipalName,add,ADD\n", "in:1: the column ADD is there twice\n"},
+		{"no user column", "add,remove\n", "in:1: the header needs userPrincipalName and add, remove or usageLocation\n"},
+		{"no other column", "userPrincipalName,,\n", "in:1: the header needs userPrincipalName and add, remove or usageLocation\n"},
+		{"no user", header + ",E3,,\n", "in:2: no user is named\n"},
+		{"a cell too many", header + "a,E3,,,x\n", "in:2: a cell is in a column without a name\n"},
+		{"a cell without a column", "userPrincipalName,add,\na,,x\n", "in:2: a cell is in a column without a name\n"},
+		{"add and remove", header + "a,E3,,\nb,E3,E3,\nA,,E3,\n", "in:3: E3 is to be removed, and to be there (also in line 4)\n"},
+		{"off and remove", header + "a,,E3 E3-YAMMER,\n", "in:2: E3 is to be removed, and to be there\n"},
+		{"two countries", header + "a,,,DE\nb,,,DE\na,,,FR\n", "in:4: the user is to be in DE and in FR\n"},
+		{"for the company", header + "a,ORG,,\nb,ORG-P,,\n", "in:2: ORG is for the company, and cannot be assigned (also in line 3)\n"},
+		{"a plan for the company", header + "a,MIXED-ALL,,\n", "in:2: change service plans: invalid argument: Disable[0]: service plan " + id(41).String() + " (ALL) applies to Company, only those for User can be switched\n"},
+		{"a plan of the longest SKU", header + "a,E3-B-X,,\n", `in:2: find service plan: invalid argument: "X" is not a service plan of SKU ` + id(2).String() + " (E3-B); did you mean C?\n"},
+		{"open quote", header + "a,\"E3,,\nb,X,,\n", "in:3: extraneous or missing \" in quoted-field\n"},
+		{"all at once", header + "a,X,,D\n,E3,,\n", `in:2: the usage location "D" is not a country code of two letters` + "\nin:2: find SKU: \"X\" is not one of the tenant's SKUs\nin:3: no user is named\n"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			if _, got := parseText(test.text); got != test.want {
 				t.Errorf("got\n%s\nwant\n%s", got, test.want)
+			}
+		})
+	}
+}
+
+// TestQuotedLines has lines that are wider than a terminal, or not printable.
+func TestQuotedLines(t *testing.T) {
+	long := "a,E3\x1b[2J\t" + strings.Repeat("x", 1000000)
+	for _, test := range []struct{ name, text, want string }{
+		{"once", "userPrincipalName,add\n\u00fc,X Y\nb,X\n", "in:2: find SKU: \"X\" is not one of the tenant's SKUs (also in line 3)\n    \u00fc,X Y\nin:2: find SKU: \"Y\" is not one of the tenant's SKUs\n"},
+		{"cut", "userPrincipalName,add\n" + long + "\n", "in:2: find SKU: \"E3\\x1b[2J\" is not one of the tenant's SKUs; did you mean E3?\n    a,E3[2J " + strings.Repeat("x", 67) + "\u2026\nin:2: find SKU: \"xxx"},
+		{"decoded", "userPrincipalName,add\r\nm\xfcller,E3\r\n", "in:2: the text is not UTF-8; it looks like Windows-1252, of which Latin-1 is a part; save it as CSV UTF-8\n    m\u00fcller,E3\n"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			_, bad := parseInput([]byte(test.text), newResolver(licensing.NewCatalog(skus)))
+			var notes bytes.Buffer
+			bad.print(&notes, "in", []byte(test.text))
+			if got := notes.String(); !strings.HasPrefix(got, test.want) || len(got) > 500 {
+				t.Errorf("got\n%.1000s\nwant\n%s", got, test.want)
 			}
 		})
 	}
@@ -140,21 +163,24 @@ func TestLines(t *testing.T) {
 	good := strings.TrimSpace(add(func(op *licensing.Operation) { op.Request.AddLicenses[0].DisabledPlans = []uuid.UUID{id(11)} }))
 	slip := func(name, slip string) string { return strings.Replace(good, name, slip, 1) }
 	for _, test := range []struct{ name, text, want string }{
-		{"torn", `{"kind":`, "line 1: not an operation: unexpected EOF\n"},
-		{"an array", `[{"kind":"x"}]`, "line 1: this is a JSON array; put one operation on each line instead\n"},
-		{"a result", `{"index":1,"operation":{}}`, "line 1: not an operation: json: unknown field \"index\"\n"},
-		{"a slip", slip("target", "tarket"), "line 1: not an operation: json: unknown field \"tarket\"\n"},
-		{"a slip in the request", slip("removeLicenses", "removeLicens"), "line 1: not an operation: json: unknown field \"removeLicens\"\n"},
-		{"a slip in a license", "\n" + slip("disabledPlans", "disablePlans"), "line 2: not an operation: json: unknown field \"disablePlans\"\n"},
-		{"two on a line", good + " " + good, "line 1: not an operation: something follows it on the line\n"},
-		{"more on a line", good + "}", "line 1: not an operation: something follows it on the line\n"},
-		{"of another kind", add(func(op *licensing.Operation) { op.Kind = "x" }), "line 1: there is no operation of kind \"x\"\n"},
-		{"no target", add(func(op *licensing.Operation) { op.Target = "" }), "line 1: the operation has no target\n"},
-		{"no change", add(func(op *licensing.Operation) { op.Request.AddLicenses = nil }), "line 1: the operation adds nothing and removes nothing\n"},
-		{"no country", add(func(op *licensing.Operation) { op.Kind = licensing.OperationSetUsageLocation }), "line 1: the operation has no usage location\n"},
-		{"no such SKU", add(func(op *licensing.Operation) { op.Request.AddLicenses[0].SKUID = id(9) }), "line 1: find SKU: \"" + id(9).String() + "\" is not one of the tenant's SKUs"},
-		{"no such plan", add(func(op *licensing.Operation) { op.Request.AddLicenses[0].DisabledPlans = []uuid.UUID{id(21)} }), "line 1: find service plan: invalid argument: "},
-		{"all at once", "{}\n{\n", "line 1: not an operation: it has no kind\nline 2: not an operation: unexpected EOF\n"},
+		{"torn", `{"kind":`, "in:1: unexpected end of JSON input\n"},
+		{"an array", `[{"kind":"x"}]`, "in:1: this is a JSON array; put one operation on each line instead\n"},
+		{"a result", `{"index":1,"operation":{}}`, "in:1: operation: json: unknown field \"index\"\n"},
+		{"a slip", slip("target", "tarket"), "in:1: operation: json: unknown field \"tarket\"\n"},
+		{"a slip in the request", slip("removeLicenses", "removeLicens"), "in:1: operation: json: unknown field \"removeLicens\"\n"},
+		{"a slip in a license", "\n" + slip("disabledPlans", "disablePlans"), "in:2: operation: json: unknown field \"disablePlans\"\n"},
+		{"two on a line", good + " " + good, "in:1: invalid character '{' after top-level value\n"},
+		{"more on a line", good + "}", "in:1: invalid character '}' after top-level value\n"},
+		{"of another kind", add(func(op *licensing.Operation) { op.Kind = "x" }), "in:1: there is no operation of kind \"x\"\n"},
+		{"no target", add(func(op *licensing.Operation) { op.Target = "" }), "in:1: the operation has no target\n"},
+		{"no change", add(func(op *licensing.Operation) { op.Request.AddLicenses = nil }), "in:1: the operation adds nothing and removes nothing\n"},
+		{"no country", add(func(op *licensing.Operation) {
+			*op = licensing.Operation{Kind: licensing.OperationSetUsageLocation, Target: "a"}
+		}), "in:1: the operation has no usage location\n"},
+		{"a request of another kind", add(func(op *licensing.Operation) { op.Kind = licensing.OperationSetUsageLocation }), "in:1: operation: setUsageLocation has no request\n"},
+		{"no such SKU", add(func(op *licensing.Operation) { op.Request.AddLicenses[0].SKUID = id(9) }), "in:1: find SKU: \"" + id(9).String() + "\" is not one of the tenant's SKUs"},
+		{"no such plan", add(func(op *licensing.Operation) { op.Request.AddLicenses[0].DisabledPlans = []uuid.UUID{id(21)} }), "in:1: find service plan: invalid argument: "},
+		{"all at once", "{}\n{\n", "in:1: not an operation: it has no kind\nin:2: unexpected end of JSON input\n"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			if _, got := parseText(test.text); !strings.HasPrefix(got, test.want) {

@@ -288,7 +288,7 @@ func TestUserUnderTwoNames(t *testing.T) {
 	user, _ := s.User(cleo)
 	input := header4 + cleo + ",,ENTERPRISEPACK-YAMMER_ENTERPRISE,\n" + adele + ",ENTERPRISEPACK,,\n" + user.ID + ",M365_F1,,\n"
 	err := s.play(t, input, "")
-	if _, usage := errors.AsType[cli.UsageError](err); !usage || s.notes != "line 4: the user is that of line 2, under another name\n" || len(s.Writes()) > 0 {
+	if _, usage := errors.AsType[cli.UsageError](err); !usage || s.notes != "demo:4: the user is that of line 2, under another name\n    "+user.ID+",M365_F1,,\n" || len(s.Writes()) > 0 {
 		t.Errorf("got %v and\n%s", err, s.notes)
 	}
 }
@@ -297,10 +297,12 @@ func TestUnknownNames(t *testing.T) {
 	s := newStage()
 	input := header4 + strings.Repeat(adele+",ENTERPRISEPAK,,\n", 8) + ben + ",M365_F1-TEAMS,X,DEU\n"
 	err := s.play(t, input, "")
-	const want = `lines 2, 3, 4, 5, 6 and 3 more: find SKU: "ENTERPRISEPAK" is not one of the tenant's SKUs; did you mean ENTERPRISEPACK?
-line 10: the usage location "DEU" is not a country code of two letters
-line 10: find service plan: invalid argument: "TEAMS" is not a service plan of SKU 50f60901-3181-4b75-8a2c-4c8e4c1d5a72 (M365_F1); did you mean TEAMS1?
-line 10: find SKU: "X" is not one of the tenant's SKUs
+	const want = `demo:2: find SKU: "ENTERPRISEPAK" is not one of the tenant's SKUs; did you mean ENTERPRISEPACK? (also in lines 3, 4, 5, 6 and 3 more)
+    adele@contoso.example,ENTERPRISEPAK,,
+demo:10: the usage location "DEU" is not a country code of two letters
+    ben@contoso.example,M365_F1-TEAMS,X,DEU
+demo:10: find service plan: invalid argument: "TEAMS" is not a service plan of SKU 50f60901-3181-4b75-8a2c-4c8e4c1d5a72 (M365_F1); did you mean TEAMS1?
+demo:10: find SKU: "X" is not one of the tenant's SKUs
 `
 	if _, usage := errors.AsType[cli.UsageError](err); s.notes != want || !usage || s.out != "" {
 		t.Errorf("got %v and\n%s\nwant\n%s", err, s.notes, want)
@@ -485,8 +487,8 @@ func TestUsersThatCannotBeRead(t *testing.T) {
 func TestNothingCanBeMade(t *testing.T) {
 	s := newStage()
 	err := s.play(t, header4+ben+",ENTERPRISEPACK,M365_F1-TEAMS1,FR\n"+adele+",,ENTERPRISEPACK-YAMMER_ENTERPRISE,\n", "")
-	const notes = `line 2: ben@contoso.example: nothing is sent: it comes from a group; change it there: M365_F1: license is inherited from a group
-line 3: adele@contoso.example: nothing is sent: there is nothing to remove: ENTERPRISEPACK: license is not assigned
+	const notes = `demo:2: ben@contoso.example: nothing is sent: it comes from a group; change it there: M365_F1: license is inherited from a group
+demo:3: adele@contoso.example: nothing is sent: there is nothing to remove: ENTERPRISEPACK: license is not assigned
 `
 	if s.notes != notes || errText(err) != "2 of 2 were not done" || len(s.Writes()) > 0 {
 		t.Errorf("got %v and\n%s\nwant\n%s", err, s.notes, notes)

@@ -3,8 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
-	"strconv"
 	"strings"
 
 	"github.com/google/uuid"
@@ -113,44 +111,4 @@ func (r *resolver) check(op licensing.Operation) error {
 		}
 	}
 	return nil // a SKU to be removed may have run out
-}
-
-// mistakes are what is wrong with an input, in the order in which it was found.
-type mistakes struct {
-	texts []string
-	lines map[string][]int
-}
-
-func (m *mistakes) add(line int, err error) {
-	text := err.Error()
-	if m.lines == nil {
-		m.lines = map[string][]int{}
-	}
-	if m.lines[text] == nil {
-		m.texts = append(m.texts, text)
-	}
-	if n := len(m.lines[text]); n == 0 || m.lines[text][n-1] != line {
-		m.lines[text] = append(m.lines[text], line)
-	}
-}
-
-// print writes each mistake once, with the lines where it is.
-func (m *mistakes) print(out io.Writer) {
-	const most = 5
-	for _, text := range m.texts {
-		lines := m.lines[text]
-		var where []string
-		for _, line := range lines[:min(most, len(lines))] {
-			where = append(where, strconv.Itoa(line))
-		}
-		word := "line "
-		if len(lines) > 1 {
-			word = "lines "
-		}
-		more := ""
-		if len(lines) > most {
-			more = fmt.Sprintf(" and %d more", len(lines)-most)
-		}
-		fmt.Fprintf(out, "%s%s%s: %s\n", word, strings.Join(where, ", "), more, text)
-	}
 }

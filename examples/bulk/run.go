@@ -60,7 +60,7 @@ func (j *job) do(ctx context.Context) (err error) {
 		return fmt.Errorf("seats are missing of %s, and nothing was sent; -force and -stop-without-seats start all the same", strings.Join(short, ", "))
 	}
 	for _, s := range plan.held() {
-		fmt.Fprintf(j.notes, "line %d: %s: nothing is sent: %s\n", s.line, cli.Printable(s.target), cli.Explain(s.held))
+		fmt.Fprintf(j.notes, "%s:%d: %s: nothing is sent: %s\n", j.source(), s.line, cli.Printable(s.target), cli.Explain(s.held))
 	}
 	if j.meanwhile != nil {
 		j.meanwhile()
@@ -75,8 +75,19 @@ func (j *job) do(ctx context.Context) (err error) {
 }
 
 func (j *job) refuse(bad mistakes) error {
-	bad.print(j.notes)
+	bad.print(j.notes, j.source(), j.input)
 	return cli.UsageError{Err: errors.New("the input cannot be used, and nothing was sent")}
+}
+
+// source returns the name of the input.
+func (j *job) source() string {
+	switch j.in {
+	case "":
+		return "demo"
+	case "-":
+		return "stdin"
+	}
+	return cli.Printable(j.in)
 }
 
 // send makes the operations, one round after the other. However it ends, every
