@@ -26,9 +26,9 @@ type demo struct {
 }
 
 const (
-	demoUsers = 5000
-	demoSeats = 4900 // of E3
-	demoTaken = 150  // of these, meanwhile
+	demoUsers = 3600
+	demoSeats = 3520 // of E3
+	demoTaken = 100  // of these, meanwhile
 )
 
 // userName returns the name of a user of the demo, the first being 1.
@@ -102,6 +102,7 @@ func (d *demo) do(ctx context.Context, j *job) error {
 			return cli.UsageError{Err: err}
 		}
 	}
+	d.tenant.SetThrottle(licensingtest.ThrottleDocumented)
 	j.use(d.tenant.Client())
 	if j.in != "" {
 		return j.do(ctx)

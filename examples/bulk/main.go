@@ -3,7 +3,7 @@
 // that there are seats, makes the changes, writes down what became of each, and
 // sums up. After Ctrl-C or a crash -resume goes on where it ended.
 //
-// Without credentials in the environment it works on a fake tenant with 5,000
+// Without credentials in the environment it works on a fake tenant with 3,600
 // users; without flags either, the tenant moves from F1 to E3, and not all goes
 // well.
 //
