@@ -96,20 +96,20 @@ func newDemo() *demo {
 
 // do does the job on the fake tenant. Where the tool was not told what to do, it
 // is meant that not all is done.
-func (d *demo) do(ctx context.Context, j *job) error {
+func (d *demo) do(ctx, draining context.Context, j *job) error {
 	if j.resume {
-		if err := d.remember(ctx, j.command.out); err != nil {
+		if err := d.remember(draining, j.command.out); err != nil {
 			return cli.UsageError{Err: err}
 		}
 	}
 	d.tenant.SetThrottle(licensingtest.ThrottleDocumented)
 	j.use(d.tenant.Client())
 	if j.in != "" {
-		return j.do(ctx)
+		return j.do(ctx, draining)
 	}
 	j.input, j.meanwhile = d.input(), func() { d.meanwhile(j.notes) }
-	err := j.do(ctx)
-	if errors.Is(err, errNotDone) && ctx.Err() == nil {
+	err := j.do(ctx, draining)
+	if errors.Is(err, errNotDone) && draining.Err() == nil {
 		fmt.Fprintf(j.notes, "outside the demo this would end with status 1: %v\n", err)
 		return nil
 	}

@@ -40,7 +40,7 @@ func parse(args []string, usage io.Writer) (*command, error) {
 	var c command
 	flags := cli.NewFlags("bulk", &c.cloud)
 	flags.StringVar(&c.in, "in", "", "read the changes from this `file`; - is the standard input")
-	flags.StringVar(&c.out, "out", "", "write the results to this `file`, one as JSON on each line, as they come")
+	flags.StringVar(&c.out, "out", "", "write the results to this `file`; - is the standard output")
 	flags.BoolVar(&c.resume, "resume", false, "leave out what the file of -out shows as done, and add to it")
 	flags.BoolVar(&c.dryRun, "dry-run", false, "show for each user what would change, and change nothing")
 	flags.StringVar(&c.plan, "plan", "", "with -dry-run, write the operations to this `file`, for -in")
@@ -60,6 +60,8 @@ func (c *command) check() error {
 		return errors.New("name a file with -in")
 	case c.resume && c.out == "":
 		return errors.New("-resume needs -out, the results so far")
+	case c.resume && c.out == "-":
+		return errors.New("-resume needs a file in -out, and not the standard output")
 	case c.dryRun && c.out != "" && !c.resume:
 		return errors.New("-dry-run has no results for -out")
 	case c.plan != "" && !c.dryRun:

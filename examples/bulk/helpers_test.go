@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"io"
 	"iter"
 	"os"
 	"path/filepath"
@@ -22,6 +23,7 @@ type stage struct {
 	e3, f1     licensingtest.SKU
 	out, notes string
 	interrupt  context.CancelFunc // Ctrl-C
+	stop       context.CancelFunc // Ctrl-C again
 }
 
 // newStage returns a tenant with five users. Adele has F1, and Ben through
@@ -63,15 +65,17 @@ func (s *stage) play(t *testing.T, input, args string, change ...func(*job)) err
 	}
 	synctest.Test(t, func(t *testing.T) {
 		var out, notes bytes.Buffer
-		ctx, interrupt := context.WithCancel(t.Context())
+		ctx, stop := context.WithCancel(t.Context())
+		defer stop()
+		draining, interrupt := context.WithCancel(ctx)
 		defer interrupt()
-		s.interrupt = interrupt
+		s.interrupt, s.stop = interrupt, stop
 		j := job{command: cmd, input: []byte(input), out: &out, notes: &notes}
 		j.use(s.Client())
 		for _, f := range change {
 			f(&j)
 		}
-		err = j.do(ctx)
+		err = j.do(ctx, draining)
 		s.out, s.notes = out.String(), notes.String()
 	})
 	return err
@@ -112,6 +116,11 @@ func (s *stage) wants(t *testing.T, want map[string]string) {
 			t.Errorf("%s has %q, want %q", name, got, want)
 		}
 	}
+}
+
+// tool is the tool, which nobody drains.
+func tool(ctx context.Context, args []string, out, notes io.Writer) error {
+	return run(ctx, ctx, args, out, notes)
 }
 
 // file returns the path of a new file with a text, or of none yet.

@@ -1,7 +1,8 @@
 // Bulk changes the licenses of many users: what a CSV file asks for, or what
 // was planned and reviewed before. It finds out what everybody has now, checks
 // that there are seats, makes the changes, writes down what became of each, and
-// sums up. After Ctrl-C or a crash -resume goes on where it ended.
+// sums up. Ctrl-C, and SIGTERM, drain the run: nothing more is begun, and what was
+// sent is settled. After that, or a crash, -resume goes on where it ended.
 //
 // Without credentials in the environment it works on a fake tenant with 3,600
 // users; without flags either, the tenant moves from F1 to E3, and not all goes
@@ -16,6 +17,10 @@
 //	userPrincipalName,add,remove,usageLocation
 //	adele@contoso.com,ENTERPRISEPACK-YAMMER_ENTERPRISE,M365_F1,DE
 //	ben@contoso.com,,ENTERPRISEPACK-EXCHANGE_S_ENTERPRISE,
+//
+// A results file is of one run at a time; a lock sees to that. An empty line begins
+// the part of each run. Where a result cannot be written the run is drained, and
+// what is not in the file is on the standard error.
 //
 // Where seats are scarce, users who need none are changed first, as they may
 // give one back. What Graph tells lags behind by minutes, so a change made by
@@ -36,9 +41,9 @@ import (
 	"github.com/graphlicensing/licensing/examples/internal/contoso"
 )
 
-func main() { cli.Main("bulk", run) }
+func main() { cli.MainDraining("bulk", run) }
 
-func run(ctx context.Context, args []string, out, notes io.Writer) error {
+func run(ctx, draining context.Context, args []string, out, notes io.Writer) error {
 	cmd, err := parse(args, notes)
 	if err != nil {
 		return err
@@ -55,10 +60,10 @@ func run(ctx context.Context, args []string, out, notes io.Writer) error {
 			return err
 		}
 		j.use(client)
-		return j.do(ctx)
+		return j.do(ctx, draining)
 	}
 	fmt.Fprintln(notes, contoso.Notice)
-	return newDemo().do(ctx, &j)
+	return newDemo().do(ctx, draining, &j)
 }
 
 // readInput returns the whole input. A line of it is small beside what is

@@ -25,7 +25,7 @@ import (
 )
 
 func TestMainJob(t *testing.T) {
-	out, notes, err := clitest.Run(t, run)
+	out, notes, err := clitest.Run(t, tool)
 	// Whom it hits that the seats run out is a matter of order.
 	if before, after, ok := strings.Cut(out, "no seat is free"); ok {
 		_, after, _ = strings.Cut(after, "\n")
@@ -64,7 +64,7 @@ func TestInterruptedDemo(t *testing.T) {
 	_, _, err := clitest.Run(t, func(ctx context.Context, args []string, out, notes io.Writer) error {
 		ctx, interrupt := context.WithCancel(ctx)
 		defer interrupt()
-		return run(ctx, args, out, writer(func(text []byte) (int, error) {
+		return tool(ctx, args, out, writer(func(text []byte) (int, error) {
 			if bytes.HasPrefix(text, []byte("meanwhile")) {
 				interrupt()
 			}
@@ -81,7 +81,7 @@ type writer func([]byte) (int, error)
 func (w writer) Write(text []byte) (int, error) { return w(text) }
 
 func TestFileOnTheFakeTenant(t *testing.T) {
-	_, notes, err := clitest.Run(t, run, "-in", file(t, "in.csv", header4+"gone@contoso.example,M365_F1,,\n"))
+	_, notes, err := clitest.Run(t, tool, "-in", file(t, "in.csv", header4+"gone@contoso.example,M365_F1,,\n"))
 	if errText(err) != "1 of 1 were not done" || strings.Contains(notes, "outside the demo") {
 		t.Errorf("got %v and\n%s", err, notes)
 	}
@@ -366,7 +366,7 @@ func TestSeatsAreGivenBackFirst(t *testing.T) {
 		t.Errorf("last in turn was %s", last.UserPrincipalName)
 	}
 	// The results tell the places in the input.
-	for text := range strings.Lines(read(t, path)) {
+	for text := range strings.Lines(read(t, path)[1:]) {
 		var r licensing.OperationResult
 		if err := json.Unmarshal([]byte(text), &r); err != nil || []string{adele, ben, cleo}[r.Index] != r.Operation.Target {
 			t.Errorf("got %v and %d for %s", err, r.Index, r.Operation.Target)
@@ -409,6 +409,40 @@ func TestRounds(t *testing.T) {
 	}
 }
 
+// TestNoRoundOvertakes has the first round leave an operation in doubt. The same
+// user has another one, under another name.
+func TestNoRoundOvertakes(t *testing.T) {
+	for err, want := range map[error]string{nil: "cleo adele/CLEO", licensing.ErrOutcomeUnknown: "cleo adele", licensing.ErrStopped: "cleo adele"} {
+		s := newStage()
+		s.SetSeats(s.e3.ID, 2)
+		user, _ := s.User(cleo)
+		plan := line(t, operation(adele, nil, s.e3.ID)) + line(t, operation(cleo, []uuid.UUID{s.e3.ID})) + line(t, operation(user.ID, nil, s.f1.ID))
+		path := file(t, "results.jsonl", "")
+		var rounds []string
+		s.play(t, plan, "-out "+path, func(j *job) {
+			j.bulk = func(_ context.Context, operations iter.Seq[licensing.Operation], _ licensing.BulkOptions) iter.Seq[licensing.OperationResult] {
+				var targets []string
+				var results []licensing.OperationResult
+				for op := range operations {
+					name, _, _ := strings.Cut(strings.ReplaceAll(op.Target, user.ID, "CLEO"), "@")
+					targets = append(targets, name)
+					r := licensing.OperationResult{Index: len(results), Operation: op}
+					if op.Target == cleo {
+						r.Err = err
+					}
+					results = append(results, r)
+				}
+				rounds = append(rounds, strings.Join(targets, "/"))
+				return slices.Values(results)
+			}
+		})
+		text := read(t, path)
+		if got := strings.Join(rounds, " "); got != want || strings.Count(text, "\n") != 4 || strings.Contains(text, "an earlier operation on the same object ended as ") != (err != nil) {
+			t.Errorf("%v: got %s and\n%s\nwant %s", err, got, text, want)
+		}
+	}
+}
+
 func TestTheFirstRoundEndsTheRun(t *testing.T) {
 	type opts struct{ total, stopAfter int }
 	for _, test := range []struct {
@@ -430,7 +464,7 @@ func TestTheFirstRoundEndsTheRun(t *testing.T) {
 					rounds = append(rounds, opts{o.Total, o.StopAfterFailures})
 					return func(yield func(licensing.OperationResult) bool) {
 						for op := range operations {
-							yield(licensing.OperationResult{Operation: op, Err: licensing.ErrForbidden})
+							yield(licensing.OperationResult{Operation: op, Attempts: 1, Err: licensing.ErrForbidden})
 						}
 						if test.interrupt {
 							s.interrupt()
@@ -513,7 +547,7 @@ func TestTally(t *testing.T) {
 				{Index: 4, Operation: all[4], Err: licensing.ErrStopped},
 				{Index: 2, Operation: all[2], Err: licensing.ErrOutcomeUnknown},
 				{Index: 0, Operation: all[0], Err: errors.Join(licensing.ErrOutcomeUnknown, context.Canceled)},
-				{Index: 1, Operation: all[1], Err: errors.New("odd")},
+				{Index: 1, Operation: all[1], Attempts: 1, Err: errors.New("odd")},
 				{Index: -1, Err: bad},
 			})
 		}
@@ -522,14 +556,14 @@ func TestTally(t *testing.T) {
 		!strings.Contains(s.out, "\n2      outcome unknown  perhaps done; run it again to make sure  ") || !strings.Contains(s.out, "\n1      other errors ") {
 		t.Errorf("got %v and\n%s", err, s.out)
 	}
-	if got := strings.Count(read(t, path), "\n"); got != 4 {
-		t.Errorf("%d results are written, want those of operations", got)
+	if got := strings.Count(read(t, path), "\n"); got != 6 {
+		t.Errorf("%d lines are written, want an empty one and those of operations", got)
 	}
 }
 
 func TestErrors(t *testing.T) {
 	csv := file(t, "in.csv", header4)
-	clitest.Misuses(t, run, []clitest.Failure{
+	clitest.Misuses(t, tool, []clitest.Failure{
 		{"no such file", "-in " + filepath.Join(t.TempDir(), "in.csv"), "open "},
 		{"resume without results", "-resume", "-resume needs -out, the results so far"},
 		{"dry run with results", "-dry-run -out x", "-dry-run has no results for -out"},
@@ -537,7 +571,7 @@ func TestErrors(t *testing.T) {
 		{"plan over the input", "-dry-run -in " + csv + " -plan " + csv, "-plan would write over the file of -in or -out"},
 		{"plan over the results", "-dry-run -resume -out " + csv + " -plan " + csv, "-plan would write over the file of -in or -out"},
 		{"stop after", "-stop-after -1", "-stop-after cannot be negative"},
-		{"not a results file", "-in " + csv + " -resume -out " + csv, csv + ", line 1 is not a result: "},
+		{"not a results file", "-in " + csv + " -resume -out " + csv, csv + ":1: this is not a result: "},
 		{"results there", "-in " + csv + " -out " + csv, csv + " has results already: "},
 	})
 	if got := read(t, csv); got != header4 {
@@ -546,15 +580,15 @@ func TestErrors(t *testing.T) {
 }
 
 func TestHelp(t *testing.T) {
-	out, notes, err := clitest.Run(t, run, "-h")
+	out, notes, err := clitest.Run(t, tool, "-h")
 	if !errors.Is(err, flag.ErrHelp) || out != "" || !strings.HasPrefix(notes, help) || !strings.Contains(notes, "\n  -stop-after so many\n") {
 		t.Errorf("got %v, %q and\n%s", err, out, notes)
 	}
 }
 
 func TestRealTenantWhereThereAreCredentials(t *testing.T) {
-	clitest.Real(t, run, "-in", file(t, "in.csv", header4))
-	clitest.NeedsArguments(t, run, "name a file with -in")
+	clitest.Real(t, tool, "-in", file(t, "in.csv", header4))
+	clitest.NeedsArguments(t, tool, "name a file with -in")
 }
 
 func TestStandardInput(t *testing.T) {

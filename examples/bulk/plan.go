@@ -12,6 +12,7 @@ import (
 type step struct {
 	line       int
 	target     string
+	object     string // what the target is one name of
 	operations []licensing.Operation
 	made       int   // operations that an earlier run has made
 	held       error // why there can be no operations

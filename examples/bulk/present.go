@@ -62,6 +62,14 @@ func readPresent(ctx context.Context, client *licensing.Client, wishes []wish) (
 
 func (p present) user(name string) *licensing.User { return p[strings.ToLower(name)] }
 
+// object returns the same text for all names of a user.
+func (p present) object(name string) string {
+	if user := p.user(name); user != nil {
+		name = user.ID
+	}
+	return strings.ToLower(name)
+}
+
 // namedTwice finds rows of one user under different names. What each asks for
 // would be worked out without the other, and undo it.
 func (p present) namedTwice(wishes []wish) mistakes {

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/gofrs/flock"
 	"github.com/google/uuid"
 
 	"github.com/graphlicensing/licensing"
@@ -20,77 +21,44 @@ import (
 // Results are the file in which they are written down, and what it shows of
 // earlier runs. A nil one has neither.
 type results struct {
-	file *os.File
 	name string
-	done map[string]int // how often an operation was made
+	to   io.Writer
+	file *os.File     // nil for the standard output
+	lock *flock.Flock // nil where there is no file to be read again
+	end  int64        // of what is written in whole lines
+	runs int          // that the file shows
+	past map[string]*past
 }
 
-// openResults opens the file of -out. To start anew in one with results would
-// lose what -resume needs, so it takes a new file, or -resume.
-func (c *command) openResults() (*results, error) {
-	if c.out == "" {
-		return nil, nil
-	}
-	mode := os.O_RDWR | os.O_CREATE
-	if c.dryRun {
-		mode = os.O_RDONLY
-	}
-	file, err := os.OpenFile(c.out, mode, 0o600)
-	switch {
-	case c.dryRun && errors.Is(err, os.ErrNotExist):
-		return nil, nil // the first run is still to come
-	case err != nil:
-		return nil, err
-	}
-	r := &results{file: file, name: c.out, done: map[string]int{}}
-	if err := r.open(c.resume, c.dryRun); err != nil {
-		file.Close()
-		return nil, err
-	}
-	return r, nil
+// A past is what a file shows of an operation that may be in the input several
+// times.
+type past struct {
+	made int    // so often
+	run  int    // the last that ended without making it
+	last []fate // in that run
 }
 
-// open reads the results so far, and gets ready for more.
-func (r *results) open(resume, readOnly bool) error {
-	size, err := r.file.Seek(0, io.SeekEnd)
-	switch {
-	case err != nil:
-		return err
-	case size > 0 && !resume:
-		return fmt.Errorf("%s has results already: go on with it by -resume, or name another file", r.name)
-	}
-	if _, err := r.file.Seek(0, io.SeekStart); err != nil {
-		return err
-	}
-	end, whole, err := r.read(r.file)
-	if err != nil || readOnly {
-		return err
-	}
-	// What a kill has left of a line goes.
-	if err := r.file.Truncate(end); err != nil {
-		return err
-	}
-	if _, err := r.file.Seek(end, io.SeekStart); err != nil {
-		return err
-	}
-	if !whole {
-		_, err = r.file.Write([]byte("\n"))
-	}
-	return err
-}
+// A fate is what earlier runs have done about an operation.
+type fate int
 
-// read notes which operations were made. It returns where the last result
-// ends, and whether its line does.
+const (
+	notMade fate = iota // for sure
+	isMade
+	mayBeMade
+)
+
+// read notes what became of operations. An empty line begins the part of a run.
+// It returns where the last result ends, and whether its line does.
 func (r *results) read(file io.Reader) (end int64, whole bool, err error) {
 	in := bufio.NewReader(file)
-	whole = true
 	for line := 1; ; line++ {
 		text, err := in.ReadBytes('\n')
 		if err != nil && err != io.EOF {
 			return 0, false, err
 		}
 		last := err == io.EOF
-		if trimmed := bytes.TrimSpace(text); len(trimmed) > 0 {
+		switch trimmed := bytes.TrimSpace(text); {
+		case len(trimmed) > 0:
 			var result licensing.OperationResult
 			bad := json.Unmarshal(trimmed, &result)
 			switch {
@@ -100,11 +68,11 @@ func (r *results) read(file io.Reader) (end int64, whole bool, err error) {
 				bad = errors.New("it has no operation")
 			}
 			if bad != nil {
-				return 0, false, fmt.Errorf("%s, line %d is not a result: %w", r.name, line, bad)
+				return 0, false, fmt.Errorf("%s:%d: this is not a result: %w", r.name, line, bad)
 			}
-			if result.Done() {
-				r.done[identity(result.Operation)]++
-			}
+			r.note(result)
+		case !last:
+			r.runs++
 		}
 		end += int64(len(text))
 		if last {
@@ -113,39 +81,51 @@ func (r *results) read(file io.Reader) (end int64, whole bool, err error) {
 	}
 }
 
-// take reports whether an earlier run has made an operation. Where the input
-// has the same one several times, each that was made is taken once.
-func (r *results) take(op licensing.Operation) bool {
-	if r == nil {
-		return false
+func (r *results) note(result licensing.OperationResult) {
+	r.runs = max(r.runs, 1)
+	key := identity(result.Operation)
+	p := r.past[key]
+	if p == nil {
+		p = &past{}
+		r.past[key] = p
 	}
-	key := identity(op)
-	if r.done[key] == 0 {
-		return false
+	if result.Done() {
+		p.made++
+		return
 	}
-	r.done[key]--
-	return true
+	if p.run < r.runs {
+		p.run, p.last = r.runs, nil
+	}
+	// A run that looked at a doubt, and did not make the operation, may have been
+	// kept from it: the doubt stays.
+	now := notMade
+	if result.Outcome() == licensing.OutcomeUnknown || result.Operation.Resumed {
+		now = mayBeMade
+	}
+	p.last = append(p.last, now)
 }
 
-// write adds a result, in one piece and at once: a kill loses what is in
-// flight, and nothing that was written.
-func (r *results) write(result licensing.OperationResult) error {
-	if r == nil {
-		return nil
+// take returns what earlier runs have done about an operation. One that has a
+// result in the last run is known not to have been made if that says so. One that
+// has none there may have been under way when the run was killed. Where the input
+// has the same operation several times, each result is taken once.
+func (r *results) take(op licensing.Operation) fate {
+	if r == nil || r.runs == 0 {
+		return notMade
 	}
-	line, err := json.Marshal(result)
-	if err != nil {
-		return err
+	p := r.past[identity(op)]
+	switch {
+	case p == nil:
+		return mayBeMade
+	case p.made > 0:
+		p.made--
+		return isMade
+	case p.run < r.runs || len(p.last) == 0:
+		return mayBeMade
 	}
-	_, err = r.file.Write(append(line, '\n'))
-	return err
-}
-
-func (r *results) close() error {
-	if r == nil {
-		return nil
-	}
-	return r.file.Close()
+	first := p.last[0]
+	p.last = p.last[1:]
+	return first
 }
 
 // identity returns what an operation is, however it was written. Its place in

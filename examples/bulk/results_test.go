@@ -1,19 +1,20 @@
 package main
 
 import (
-	"context"
+	"bytes"
+	"encoding/json"
 	"errors"
-	"io"
-	"iter"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/google/uuid"
 
 	"github.com/graphlicensing/licensing"
+	"github.com/graphlicensing/licensing/examples/internal/cli"
 	"github.com/graphlicensing/licensing/examples/internal/clitest"
 	"github.com/graphlicensing/licensing/examples/internal/contoso"
 )
@@ -100,38 +101,48 @@ func TestWhatIsDoneAlready(t *testing.T) {
 	result := func(op licensing.Operation, err error) string {
 		return line(t, licensing.OperationResult{Operation: op, Err: err})
 	}
-	failed := result(add, errors.Join(licensing.ErrOutcomeUnknown, errors.New("x")))
+	doubted := result(add, errors.Join(licensing.ErrOutcomeUnknown, errors.New("x")))
+	failed := result(add, licensing.ErrInvalidArgument)
+	unsent := result(add, licensing.ErrStopped)
+	again := add
+	again.Resumed = true
+	still := result(again, licensing.ErrStopped)
 	for _, test := range []struct {
 		name, file string
 		operations []licensing.Operation
-		want       string // + for what is done
+		want       string // + for what is done, ? for what may be
 	}{
 		{"nothing", "", []licensing.Operation{add}, "-"},
 		{"done", result(add, nil), []licensing.Operation{add}, "+"},
 		{"written otherwise", result(add, nil) + result(remove, nil) + result(location, nil), []licensing.Operation{removed, located, same}, "+++"},
 		{"in another order", result(other, nil), []licensing.Operation{operation("a", nil, id(2), id(1))}, "+"},
-		{"another country", result(location, nil), []licensing.Operation{{Kind: location.Kind, Target: "a", UsageLocation: "FR"}}, "-"},
-		{"another", result(add, nil), []licensing.Operation{other, remove, location}, "---"},
-		{"twice in the input", result(add, nil), []licensing.Operation{add, remove, add}, "+--"},
+		{"another country", result(location, nil), []licensing.Operation{{Kind: location.Kind, Target: "a", UsageLocation: "FR"}}, "?"},
+		{"another", result(add, nil), []licensing.Operation{other, remove, location}, "???"},
+		{"twice in the input", result(add, nil), []licensing.Operation{add, remove, add}, "+??"},
 		{"twice in both", result(add, nil) + result(remove, nil) + result(add, nil), []licensing.Operation{add, remove, add}, "+++"},
+		{"in doubt", doubted, []licensing.Operation{add}, "?"},
+		{"in doubt, then done", doubted + result(add, nil), []licensing.Operation{add, add}, "+?"},
+		{"in doubt, and kept back", doubted + unsent, []licensing.Operation{add, add}, "?-"},
 		{"failed", failed, []licensing.Operation{add}, "-"},
-		{"failed, then done", failed + result(add, nil), []licensing.Operation{add, add}, "+-"},
 		{"done, then failed", result(add, nil) + failed, []licensing.Operation{add, add}, "+-"},
+		{"not sent", unsent, []licensing.Operation{add}, "-"},
+		{"begun", "\n", []licensing.Operation{add}, "?"},
+		{"not sent, and begun again", unsent + "\n", []licensing.Operation{add}, "?"},
+		{"done, and begun again", result(add, nil) + "\n", []licensing.Operation{add, add}, "+?"},
+		{"not sent in the last run", "\n" + unsent + unsent + "\n" + unsent, []licensing.Operation{add, add}, "-?"},
+		{"in doubt, then not sent", "\n" + doubted + "\n" + still, []licensing.Operation{add}, "?"},
+		{"blank lines", "\n" + unsent + "  ", []licensing.Operation{add}, "-"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			c := command{out: file(t, "results.jsonl", test.file), resume: true}
-			r, err := c.openResults()
+			r, err := c.openResults(nil)
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer r.close()
 			got := ""
 			for _, op := range test.operations {
-				if r.take(op) {
-					got += "+"
-				} else {
-					got += "-"
-				}
+				got += [...]string{notMade: "-", isMade: "+", mayBeMade: "?"}[r.take(op)]
 			}
 			if got != test.want {
 				t.Errorf("got %s, want %s", got, test.want)
@@ -152,15 +163,15 @@ func TestTornResults(t *testing.T) {
 		{"torn and long", "{" + strings.Repeat(" ", 2*len(two)), two, ""},
 		{"no end of line", one + end, one + two + two, ""},
 		{"blank line", one + "\n", one + "\n" + two, ""},
-		{"torn in the middle", "{\n" + one, "{\n" + one, ", line 1 is not a result: "},
-		{"something else", one + "userPrincipalName", one + "userPrincipalName", ", line 2 is not a result: "},
-		{"other JSON", `{"a":1}`, `{"a":1}`, ", line 1 is not a result: record has neither "},
-		{"no operation", `{"index":-1,"error":{}}`, `{"index":-1,"error":{}}`, ", line 1 is not a result: it has no operation"},
+		{"torn in the middle", "{\n" + one, "{\n" + one, ":1: this is not a result: "},
+		{"something else", one + "userPrincipalName", one + "userPrincipalName", ":2: this is not a result: "},
+		{"other JSON", `{"a":1}`, `{"a":1}`, ":1: this is not a result: record has neither "},
+		{"no operation", `{"index":-1,"error":{}}`, `{"index":-1,"error":{}}`, ":1: this is not a result: it has no operation"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			path := file(t, "results.jsonl", test.file)
 			c := command{out: path, resume: true}
-			r, err := c.openResults()
+			r, err := c.openResults(nil)
 			if err == nil {
 				err = r.write(licensing.OperationResult{Index: 1, Operation: operation("b", nil, id(1))})
 				r.close()
@@ -186,7 +197,7 @@ func TestResultsAreWrittenAsTheyCome(t *testing.T) {
 	err := s.play(t, changes, "-out "+path, func(j *job) {
 		j.bulk = each(j.bulk, func() { sizes = append(sizes, strings.Count(read(t, path), "\n")) })
 	})
-	if !slices.Equal(sizes, []int{0, 1, 2, 3, 4}) {
+	if !slices.Equal(sizes, []int{1, 2, 3, 4, 5}) {
 		t.Errorf("got %v, with %v lines before each result", err, sizes)
 	}
 	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
@@ -194,29 +205,140 @@ func TestResultsAreWrittenAsTheyCome(t *testing.T) {
 	}
 }
 
+// room is a disk on which there is no more than so much.
+type room struct {
+	bytes.Buffer
+	left int
+}
+
+func (r *room) Write(text []byte) (int, error) {
+	n, err := r.Buffer.Write(text[:min(len(text), r.left)])
+	if r.left -= n; n < len(text) {
+		err = syscall.ENOSPC
+	}
+	return n, err
+}
+
+// TestResultsThatCannotBeWritten has no room from some byte on. What is not in the
+// file is noted, and nothing else is begun.
 func TestResultsThatCannotBeWritten(t *testing.T) {
-	path := file(t, "results.jsonl", "x")
-	full, err := os.Open(path) // for reading
+	for left, unwritten := range map[int]int{1: 1, 20: 1, 1000: 1} {
+		s := newStage()
+		disk := room{left: left}
+		err := s.play(t, changes, "-out -", func(j *job) {
+			j.options.Concurrency, j.options.BatchSize = 1, 1
+			j.out = &disk
+		})
+		if text := errText(err); text != "the results cannot be written: no space left on device" || cli.Status(err) != 1 {
+			t.Errorf("room for %d: got %v", left, err)
+		}
+		_, noted, _ := strings.Cut(s.notes, " results could not be written to the standard output:\n")
+		noted, _, _ = strings.Cut(noted, "\n\n")
+		made := 0
+		for text := range strings.Lines(disk.String() + "\n" + noted) {
+			var r licensing.OperationResult
+			if json.Unmarshal([]byte(text), &r) == nil && r.Done() {
+				made++
+			}
+		}
+		if made != s.changes() || made == 0 || strings.Count(noted, "{\"index\"") < unwritten || !strings.Contains(s.notes, "0 in doubt, ") {
+			t.Errorf("room for %d: %d changes were made, and %d told in\n%s\nand\n%s", left, s.changes(), made, disk.String(), s.notes)
+		}
+	}
+}
+
+func TestNoRoomAtAll(t *testing.T) {
+	s := newStage()
+	err := s.play(t, changes, "-out -", func(j *job) { j.out = &room{} })
+	if text := errText(err); text != "the results cannot be written, and nothing was sent: no space left on device" || cli.Status(err) != 2 || len(s.Writes()) > 0 {
+		t.Errorf("got %v, and %d changes", err, len(s.Writes()))
+	}
+}
+
+// TestPartOfALine has a disk that is full in the middle of a line. Lines that are
+// added by hand must not follow on that part.
+func TestPartOfALine(t *testing.T) {
+	c := command{out: file(t, "results.jsonl", "")}
+	r, err := c.openResults(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer full.Close()
-	var cmd command
-	j := job{command: &cmd, out: io.Discard, notes: io.Discard}
-	j.bulk = func(ctx context.Context, operations iter.Seq[licensing.Operation], _ licensing.BulkOptions) iter.Seq[licensing.OperationResult] {
-		return func(yield func(licensing.OperationResult) bool) {
-			for op := range operations {
-				yield(licensing.OperationResult{Operation: op, Err: ctx.Err()})
-			}
+	defer r.close()
+	one := licensing.OperationResult{Operation: operation("a", nil, id(1))}
+	if err := errors.Join(r.begin(), r.write(one)); err != nil {
+		t.Fatal(err)
+	}
+	r.to = writer(func(text []byte) (int, error) {
+		n, _ := r.file.Write(text[:10])
+		return n, syscall.ENOSPC
+	})
+	if err := r.write(one); !errors.Is(err, syscall.ENOSPC) || read(t, c.out) != "\n"+line(t, one) {
+		t.Errorf("got %v and %q", err, read(t, c.out))
+	}
+}
+
+func TestResultsInUse(t *testing.T) {
+	path := file(t, "results.jsonl", "")
+	c := command{out: path}
+	first, err := c.openResults(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	link := filepath.Join(t.TempDir(), "link.jsonl")
+	if err := os.Symlink(path, link); err != nil {
+		link = path
+	}
+	s := newStage()
+	for _, name := range []string{path, link} {
+		err := s.play(t, changes, "-resume -out "+name)
+		if errText(err) != "another run is writing to "+name+"; wait until it has ended" || cli.Status(err) != 2 || len(s.Requests()) > 0 {
+			t.Errorf("got %v, and %d requests", err, len(s.Requests()))
 		}
 	}
-	var round []numbered
-	for i, name := range []string{adele, ben, cleo, dan} {
-		round = append(round, numbered{i, operation(name, nil, id(1))})
+	if err := s.play(t, changes, "-dry-run -resume -out "+path); err != nil {
+		t.Errorf("a dry run: got %v", err)
 	}
-	tally := j.send(t.Context(), [][]numbered{round}, &results{file: full})
-	if err := tally.verdict(t.Context(), &cmd); !strings.HasPrefix(errText(err), "the results cannot be written: ") || tally.done != 1 || tally.left() != 3 {
-		t.Errorf("got %v and %+v", err, tally)
+	first.close()
+	if err := s.play(t, changes, "-resume -out "+path); errText(err) == "" || len(s.Writes()) != 4 {
+		t.Errorf("afterwards: got %v, and %d changes", err, len(s.Writes()))
+	}
+}
+
+func TestResultsThatAreNoFile(t *testing.T) {
+	s := newStage()
+	if _, err := os.Stat("/dev/full"); err == nil {
+		err := s.play(t, changes, "-out /dev/full")
+		if text := errText(err); text != "the results cannot be written, and nothing was sent: write /dev/full: no space left on device" || len(s.Writes()) > 0 {
+			t.Errorf("/dev/full: got %v, and %d changes", err, len(s.Writes()))
+		}
+		if err := s.play(t, changes, "-resume -out /dev/full"); errText(err) != "/dev/full is not a file, so there are no results to go on from" {
+			t.Errorf("got %v", err)
+		}
+	}
+	if err := s.play(t, changes, "-out "+t.TempDir()); err == nil || len(s.Writes()) > 0 {
+		t.Errorf("a folder: got %v", err)
+	}
+	locked := file(t, "results.jsonl", "")
+	if os.WriteFile(locked, nil, 0o400); os.Geteuid() == 0 {
+		locked = "/proc/sys/kernel/ostype" // which even root cannot write
+	}
+	if err := s.play(t, changes, "-out "+locked); !errors.Is(err, os.ErrPermission) || cli.Status(err) != 2 || len(s.Writes()) > 0 {
+		t.Errorf("a file that may not be written: got %v", err)
+	}
+}
+
+// TestResultsOnTheStandardOutput has everything else on the other one.
+func TestResultsOnTheStandardOutput(t *testing.T) {
+	s := newStage()
+	err := s.play(t, changes, "-out -")
+	lines := strings.Split(strings.TrimSpace(s.out), "\n")
+	for _, text := range lines {
+		if bad := json.Unmarshal([]byte(text), new(licensing.OperationResult)); bad != nil {
+			t.Errorf("%v: %s", bad, text)
+		}
+	}
+	if len(lines) != 5 || errText(err) != "1 of 5 were not done" || !strings.HasPrefix(s.notes, "users and groups: 5\n") || !strings.Contains(s.notes, "\n4 of 5 operations done, ") {
+		t.Errorf("got %v and %d lines, and\n%s", err, len(lines), s.notes)
 	}
 }
 
@@ -256,20 +378,32 @@ func TestResumeOfWhatWasInDoubt(t *testing.T) {
 	}
 }
 
+// TestResumeKeepsTheOrder has an operation that failed, and one after it on the same
+// user that was made. The last one has the last word again.
+func TestResumeKeepsTheOrder(t *testing.T) {
+	s := newStage()
+	remove, add := operation(cleo, []uuid.UUID{s.e3.ID}), operation(cleo, nil, s.e3.ID)
+	path := file(t, "results.jsonl", "\n"+line(t, licensing.OperationResult{Operation: remove, Attempts: 1, Err: licensing.ErrPlanDependency})+line(t, licensing.OperationResult{Index: 1, Operation: add}))
+	if err := s.play(t, line(t, remove)+line(t, add), "-resume -out "+path); err != nil || !strings.HasPrefix(s.out, "users and groups: 1\noperations: 2\n") {
+		t.Errorf("got %v and\n%s", err, s.out)
+	}
+	s.wants(t, map[string]string{cleo: "ENTERPRISEPACK, DE"})
+}
+
 // TestResumeOfTheDemo has results of an earlier process, whose tenant is gone.
 func TestResumeOfTheDemo(t *testing.T) {
 	leaver := operation(userName(9), []uuid.UUID{contoso.E3(1).ID})
 	path := file(t, "results.jsonl", line(t, licensing.OperationResult{Operation: leaver})+"torn")
-	out, _, err := clitest.Run(t, run, "-dry-run", "-resume", "-out", path)
-	if err == nil || !strings.Contains(err.Error(), "line 2 is not a result") {
+	out, _, err := clitest.Run(t, tool, "-dry-run", "-resume", "-out", path)
+	if err == nil || !strings.Contains(err.Error(), ":2: this is not a result") {
 		t.Errorf("torn: got %v and\n%s", err, out)
 	}
 	path = file(t, "results.jsonl", line(t, licensing.OperationResult{Operation: leaver}))
-	out, _, err = clitest.Run(t, run, "-dry-run", "-resume", "-out", path)
+	out, _, err = clitest.Run(t, tool, "-dry-run", "-resume", "-out", path)
 	if err != nil || !strings.HasPrefix(out, "users and groups: 3601\noperations: 3276\nso already: 361\n") || !strings.Contains(out, "\nENTERPRISEPACK  2134    2081  71 ") {
 		t.Errorf("got %v and\n%.400s", err, out)
 	}
-	if _, _, err := clitest.Run(t, run, "-dry-run", "-resume", "-out", filepath.Join(t.TempDir(), "none")); err != nil {
+	if _, _, err := clitest.Run(t, tool, "-dry-run", "-resume", "-out", filepath.Join(t.TempDir(), "none")); err != nil {
 		t.Errorf("without results: got %v", err)
 	}
 }

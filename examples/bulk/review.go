@@ -19,22 +19,28 @@ type review struct {
 }
 
 // newReview foresees the steps in their order. It leaves out operations that an
-// earlier run has made, and those that would change nothing.
+// earlier run has made, and those that would change nothing. What was made after
+// one that is left is made again, for their order is part of what is wanted.
 func newReview(all []step, now present, names *resolver, earlier *results) *review {
 	r := &review{steps: all}
 	mailboxes := newMailboxFinder(names.Catalog)
+	open := map[string]bool{} // objects of which something is left to do
 	for i := range r.steps {
 		s := &r.steps[i]
+		s.object = now.object(s.target)
 		var left []licensing.Operation
 		for _, op := range s.operations {
 			o := now.foresee(op, names, mailboxes)
-			if earlier.take(op) {
+			fate := earlier.take(op)
+			if fate == isMade && !open[s.object] {
 				s.made++
 				continue
 			}
 			if o.already {
 				continue
 			}
+			open[s.object] = true
+			op.Resumed = op.Resumed || fate != notMade
 			left = append(left, op)
 			s.changes = append(s.changes, o.changes...)
 			s.takes, s.frees = append(s.takes, o.takes...), append(s.frees, o.frees...)
@@ -58,9 +64,10 @@ func (r *review) operations() []licensing.Operation {
 	return all
 }
 
-// A numbered operation knows its place among all of them.
+// A numbered operation knows its place among all of them, and whom it is on.
 type numbered struct {
-	index int
+	index  int
+	object string
 	licensing.Operation
 }
 
@@ -74,14 +81,14 @@ func (r *review) rounds() [][]numbered {
 	waits := map[string]bool{}
 	index := 0
 	for _, s := range r.steps {
-		target := strings.ToLower(s.target)
-		early := scarce && len(s.takes) == 0 && !waits[target]
-		waits[target] = !early
+		early := scarce && len(s.takes) == 0 && !waits[s.object]
+		waits[s.object] = !early
 		for _, op := range s.operations {
+			n := numbered{index, s.object, op}
 			if early {
-				first = append(first, numbered{index, op})
+				first = append(first, n)
 			} else {
-				second = append(second, numbered{index, op})
+				second = append(second, n)
 			}
 			index++
 		}

@@ -4,18 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
-	"slices"
 	"strings"
 
-	"github.com/graphlicensing/licensing"
 	"github.com/graphlicensing/licensing/examples/internal/cli"
 	"github.com/graphlicensing/licensing/examples/internal/names"
 )
 
-// do does the whole job.
-func (j *job) do(ctx context.Context) (err error) {
-	earlier, err := j.openResults()
+// do does the whole job. The end of draining keeps what is not begun from being
+// begun, and that of ctx leaves what is under way in doubt.
+func (j *job) do(ctx, draining context.Context) (err error) {
+	earlier, err := j.openResults(j.out)
 	if err != nil {
 		return cli.UsageError{Err: err}
 	}
@@ -24,7 +22,10 @@ func (j *job) do(ctx context.Context) (err error) {
 			err = closed
 		}
 	}()
-	tenant, err := names.Read(ctx, j.client)
+	if j.command.out == "-" {
+		j.out = j.notes
+	}
+	tenant, err := names.Read(draining, j.client)
 	if err != nil {
 		return err
 	}
@@ -36,7 +37,7 @@ func (j *job) do(ctx context.Context) (err error) {
 	if len(wishes) > fewUsers {
 		fmt.Fprintln(j.notes, "reading what everybody has now")
 	}
-	now, err := readPresent(ctx, j.client, wishes)
+	now, err := readPresent(draining, j.client, wishes)
 	if err != nil {
 		return err
 	}
@@ -65,13 +66,19 @@ func (j *job) do(ctx context.Context) (err error) {
 	if j.meanwhile != nil {
 		j.meanwhile()
 	}
-	t := j.send(ctx, plan.rounds(), earlier)
+	rounds := plan.rounds()
+	if len(rounds) > 0 {
+		if err := earlier.begin(); err != nil {
+			return cli.UsageError{Err: fmt.Errorf("the results cannot be written, and nothing was sent: %w", err)}
+		}
+	}
+	t := j.send(ctx, draining, rounds, earlier)
 	t.held = plan.held()
 	fmt.Fprintln(j.out)
 	if err := t.print(j.out); err != nil {
 		return err
 	}
-	return t.verdict(ctx, j.command)
+	return t.verdict(draining, j.command)
 }
 
 func (j *job) refuse(bad mistakes) error {
@@ -88,55 +95,4 @@ func (j *job) source() string {
 		return "stdin"
 	}
 	return cli.Printable(j.in)
-}
-
-// send makes the operations, one round after the other. However it ends, every
-// operation is in the tally.
-func (j *job) send(ctx context.Context, rounds [][]numbered, earlier *results) *tally {
-	t := &tally{total: len(slices.Concat(rounds...))}
-	if t.total == 0 {
-		return t
-	}
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
-	progress := newProgress(j.notes, t.total)
-	for _, round := range rounds {
-		opts := j.options
-		if failures := t.failed + t.unknown; opts.StopAfterFailures > 0 {
-			if opts.StopAfterFailures -= failures; opts.StopAfterFailures <= 0 {
-				break
-			}
-		}
-		opts.Total = t.total - t.done - t.failed - t.unknown // with the rounds to come
-		opts.Progress = func(now licensing.BulkProgress) { progress.show(now, ctx.Err() != nil) }
-		progress.start()
-		for result := range j.bulk(ctx, operationsOf(round), opts) {
-			if result.Index < 0 { // of no operation
-				t.add(result)
-				continue
-			}
-			result.Index = round[result.Index].index
-			t.add(result)
-			if err := earlier.write(result); err != nil && t.broken == nil {
-				// Whatever is made from now on could not be told by the next run.
-				t.broken = fmt.Errorf("the results cannot be written: %w", err)
-				stop()
-			}
-		}
-		if ctx.Err() != nil || t.broken != nil {
-			break
-		}
-	}
-	progress.end()
-	return t
-}
-
-func operationsOf(round []numbered) iter.Seq[licensing.Operation] {
-	return func(yield func(licensing.Operation) bool) {
-		for _, n := range round {
-			if !yield(n.Operation) {
-				return
-			}
-		}
-	}
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"os"
 	"slices"
 	"strconv"
 
@@ -16,11 +17,10 @@ import (
 
 // A tally is what became of the operations.
 type tally struct {
-	total                         int
-	done, failed, unknown, unsent int
-	kinds                         []kind
-	held                          []step
-	broken                        error // why the run cannot go on
+	total, done, failed, unknown int
+	kinds                        []kind
+	held                         []step
+	broken                       error // why the run cannot go on
 }
 
 // A kind is a sort of failure, with the first one of it in the input.
@@ -33,20 +33,22 @@ type kind struct {
 }
 
 func (t *tally) add(r licensing.OperationResult) {
-	switch {
-	case r.Index < 0: // of no operation
+	if r.Index < 0 { // of no operation
 		if t.broken == nil {
 			t.broken = r.Err
 		}
 		return
-	case r.Done():
+	}
+	switch r.Outcome() {
+	case licensing.OutcomeDone:
 		t.done++
 		return
-	case errors.Is(r.Err, licensing.ErrOutcomeUnknown):
+	case licensing.OutcomeUnknown:
 		t.unknown++
-	case errors.Is(r.Err, licensing.ErrStopped), errors.Is(r.Err, context.Canceled):
-		t.unsent++
-		return
+	case licensing.OutcomeNotSent:
+		if errors.Is(r.Err, licensing.ErrStopped) || errors.Is(r.Err, context.Canceled) {
+			return // as the run was, of which there is nothing more to say
+		}
 	default:
 		t.failed++
 	}
@@ -96,7 +98,7 @@ func (t *tally) print(out io.Writer) error {
 var errNotDone = errors.New("were not done")
 
 // verdict returns how the tool ends.
-func (t *tally) verdict(ctx context.Context, c *command) error {
+func (t *tally) verdict(draining context.Context, c *command) error {
 	open := t.total - t.done + len(t.held)
 	switch {
 	case t.broken != nil:
@@ -105,10 +107,10 @@ func (t *tally) verdict(ctx context.Context, c *command) error {
 		return nil
 	}
 	err := fmt.Errorf("%d of %d %w", open, t.total+len(t.held), errNotDone)
-	if ctx.Err() != nil {
+	if draining.Err() != nil {
 		err = fmt.Errorf("interrupted: %w", err)
 	}
-	if c.out != "" {
+	if info, bad := os.Stat(c.out); bad == nil && info.Mode().IsRegular() {
 		err = fmt.Errorf("%w; -out %s -resume goes on with them", err, c.out)
 	}
 	return err

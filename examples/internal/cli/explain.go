@@ -33,9 +33,6 @@ var advices = []struct {
 	{context.DeadlineExceeded, "time is up, but what was accepted goes on; see -timeout"},
 }
 
-// Kinds of which there is nothing to say that their errors do not.
-var plainKinds = []error{licensing.ErrConcurrentChange, licensing.ErrInvalidArgument, context.Canceled}
-
 // Kind returns the sentinel that says most of an error, or nil if there is none.
 func Kind(err error) error {
 	for _, a := range advices {
@@ -43,10 +40,8 @@ func Kind(err error) error {
 			return a.kind
 		}
 	}
-	for _, kind := range plainKinds {
-		if errors.Is(err, kind) {
-			return kind
-		}
+	if kinds := licensing.Kinds(err); len(kinds) > 0 {
+		return kinds[0]
 	}
 	return nil
 }

@@ -1,0 +1,374 @@
+//go:build unix
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/graphlicensing/licensing"
+	"github.com/graphlicensing/licensing/examples/internal/cli"
+	"github.com/graphlicensing/licensing/examples/internal/connect"
+	"github.com/graphlicensing/licensing/examples/internal/contoso"
+	"github.com/graphlicensing/licensing/licensingtest"
+)
+
+// served is where the tenant is that the tool works on in a process of its own.
+const served = "BULK_TEST_TENANT"
+
+func TestMain(m *testing.M) {
+	if url := os.Getenv(served); url != "" {
+		cli.MainDraining("bulk", func(ctx, draining context.Context, args []string, out, notes io.Writer) error {
+			cmd, err := parse(args, notes)
+			if err != nil {
+				return err
+			}
+			input, err := readInput(cmd.in, os.Stdin)
+			if err != nil {
+				return err
+			}
+			client, err := licensing.NewClient(licensing.StaticToken("token"), licensing.WithBaseURL(url))
+			if err != nil {
+				return err
+			}
+			j := job{command: cmd, input: input, out: out, notes: notes}
+			j.use(client)
+			return j.do(ctx, draining)
+		})
+	}
+	os.Exit(m.Run())
+}
+
+// A scene is a tenant with users, behind a socket, and a plan for them.
+type scene struct {
+	*licensingtest.Tenant
+	url           string
+	plan, results string
+	operations    []licensing.Operation
+	want          map[string]string // what users have in the end
+	batches       atomic.Int32
+	at            int32                                                    // the batch that meets meet; no other one does
+	meet          func(carryOut func(w http.ResponseWriter)) (answer bool) // reports whether the batch is answered
+}
+
+// newScene plans an assignment, a swap, a removal, a usage location, and a swap
+// that is undone, for every five users.
+func newScene(t *testing.T, users int) *scene {
+	s := &scene{Tenant: licensingtest.NewTenant(), want: map[string]string{}}
+	e3, f1 := s.AddSKU(contoso.E3(users)).ID, s.AddSKU(contoso.F1(users)).ID
+	for i := range users {
+		name := userName(i)
+		user := licensingtest.User{UserPrincipalName: name, UsageLocation: "DE", Licenses: []licensingtest.License{{SKUID: f1}}}
+		switch i % 5 {
+		case 0:
+			s.operations = append(s.operations, operation(name, nil, e3))
+			s.want[name] = "DE" + f1.String() + e3.String()
+		case 1:
+			s.operations = append(s.operations, operation(name, []uuid.UUID{f1}, e3))
+			s.want[name] = "DE" + e3.String()
+		case 2:
+			s.operations = append(s.operations, operation(name, []uuid.UUID{f1}))
+			s.want[name] = "DE"
+		case 3:
+			s.operations = append(s.operations, licensing.Operation{Kind: licensing.OperationSetUsageLocation, Target: name, UsageLocation: "FR"})
+			s.want[name] = "FR" + f1.String()
+		case 4:
+			s.operations = append(s.operations, operation(name, []uuid.UUID{f1}, e3), operation(name, []uuid.UUID{e3}))
+			s.want[name] = "DE"
+		}
+		s.AddUser(user)
+	}
+	plan := ""
+	for _, op := range s.operations {
+		plan += line(t, op)
+	}
+	s.plan, s.results = file(t, "plan.jsonl", plan), file(t, "results.jsonl", "")
+	server := httptest.NewServer(s)
+	t.Cleanup(server.Close)
+	s.url = server.URL
+	return s
+}
+
+func (s *scene) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !strings.HasSuffix(r.URL.Path, "/$batch") || s.batches.Add(1) != s.at {
+		s.Tenant.ServeHTTP(w, r)
+		return
+	}
+	if body, err := io.ReadAll(r.Body); err == nil { // or it would not be heard that the client is gone
+		r.Body = io.NopCloser(bytes.NewReader(body))
+	}
+	if !s.meet(func(w http.ResponseWriter) { s.Tenant.ServeHTTP(w, r) }) {
+		panic(http.ErrAbortHandler)
+	}
+	s.Tenant.ServeHTTP(w, r)
+}
+
+// A process is the tool, run on a scene.
+type process struct {
+	*exec.Cmd
+	notes said
+	ended chan struct{}
+}
+
+// start runs the tool with some further arguments.
+func (s *scene) start(t *testing.T, args ...string) *process {
+	t.Helper()
+	p := &process{Cmd: exec.Command(os.Args[0], append([]string{"-in", s.plan}, args...)...), ended: make(chan struct{})}
+	p.notes.more = make(chan struct{}, 1)
+	for _, name := range connect.Variables {
+		p.Env = append(p.Env, name+"=")
+	}
+	p.Env = append(append(os.Environ(), p.Env...), served+"="+s.url)
+	p.Stderr = &p.notes
+	return p
+}
+
+// run waits until the tool has ended, and returns its status, -1 if it was killed.
+func (p *process) run(t *testing.T) int {
+	t.Helper()
+	if err := p.Start(); err != nil {
+		t.Fatal(err)
+	}
+	return p.wait(t)
+}
+
+func (p *process) wait(t *testing.T) int {
+	t.Helper()
+	defer close(p.ended)
+	if err := p.Wait(); err != nil {
+		if _, ok := errors.AsType[*exec.ExitError](err); !ok {
+			t.Fatal(err)
+		}
+	}
+	return p.ProcessState.ExitCode()
+}
+
+// said is what a process notes.
+type said struct {
+	more chan struct{} // there is
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (s *said) Write(text []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	select {
+	case s.more <- struct{}{}:
+	default:
+	}
+	return s.text.Write(text)
+}
+
+func (s *said) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.String()
+}
+
+// waitFor waits until a process has said something, or has ended.
+func (p *process) waitFor(text string) {
+	for !strings.Contains(p.notes.String(), text) {
+		select {
+		case <-p.ended:
+			return
+		case <-p.notes.more:
+		}
+	}
+}
+
+// outcomes returns how many results of each outcome lines have, and the operations
+// that are known to have been made, each as often as it says.
+func outcomes(t *testing.T, lines string) (counts map[licensing.Outcome]int, made map[string]int) {
+	t.Helper()
+	counts, made = map[licensing.Outcome]int{}, map[string]int{}
+	for text := range strings.Lines(lines) {
+		if strings.TrimSpace(text) == "" {
+			continue
+		}
+		var r licensing.OperationResult
+		if err := json.Unmarshal([]byte(text), &r); err != nil {
+			continue // torn
+		}
+		counts[r.Outcome()]++
+		if r.Done() {
+			made[identity(r.Operation)]++
+		}
+	}
+	return counts, made
+}
+
+func (s *scene) effects() int { return (&stage{Tenant: s.Tenant}).changes() }
+
+// isOver checks that everything was made once, and says so.
+func (s *scene) isOver(t *testing.T) {
+	t.Helper()
+	counts, made := outcomes(t, read(t, s.results))
+	for _, op := range s.operations {
+		if n := made[identity(op)]; n != 1 {
+			t.Errorf("%d results say that it was made: %s", n, line(t, op))
+		}
+	}
+	if counts[licensing.OutcomeFailed] > 0 {
+		t.Errorf("got %v", counts)
+	}
+	for name, want := range s.want {
+		user, _ := s.User(name)
+		got := user.UsageLocation
+		for _, license := range user.Licenses {
+			got += license.SKUID.String()
+		}
+		if got != want {
+			t.Errorf("%s has %s, want %s", name, got, want)
+		}
+	}
+	if got := s.effects(); got != len(s.operations) {
+		t.Errorf("%d writes changed anything, want %d", got, len(s.operations))
+	}
+}
+
+// TestKillAndResume kills the process when a batch has come to the tenant, which is
+// carried out before that, after it, or not at all. The reads of the next one show
+// nothing of what was made.
+func TestKillAndResume(t *testing.T) {
+	for at := range int32(7) {
+		for how, carriedOut := range []string{"before", "after", "never"} {
+			t.Run(fmt.Sprintf("batch %d, carried out %s", at+1, carriedOut), func(t *testing.T) {
+				t.Parallel()
+				s := newScene(t, 120)
+				s.SetReadLag(time.Hour)
+				s.at = at + 1
+				killed := s.start(t, "-out", s.results)
+				s.meet = func(carryOut func(w http.ResponseWriter)) bool {
+					if how == 0 {
+						carryOut(httptest.NewRecorder())
+					}
+					killed.Process.Kill()
+					<-killed.ended
+					if how == 1 {
+						carryOut(httptest.NewRecorder())
+					}
+					return false
+				}
+				if status := killed.run(t); status != -1 {
+					t.Fatalf("got status %d and\n%s", status, &killed.notes)
+				}
+				resumed := s.start(t, "-out", s.results, "-resume")
+				if status := resumed.run(t); status != 0 {
+					t.Errorf("resumed: got status %d and\n%s", status, &resumed.notes)
+				}
+				s.isOver(t)
+			})
+		}
+	}
+}
+
+// TestSignals has a process that is drained with a batch under way, or stopped.
+func TestSignals(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		first os.Signal
+		again bool
+	}{
+		{"SIGINT", os.Interrupt, false},
+		{"SIGTERM", syscall.SIGTERM, false},
+		{"SIGINT twice", os.Interrupt, true},
+		{"SIGTERM twice", syscall.SIGTERM, true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			s := newScene(t, 1000)
+			s.SetReadLag(time.Hour)
+			s.at = 5
+			p := s.start(t, "-out", s.results)
+			s.meet = func(carryOut func(w http.ResponseWriter)) bool {
+				p.Process.Signal(test.first)
+				p.waitFor("draining: requests under way are being settled; press again to stop\n")
+				if test.again {
+					carryOut(httptest.NewRecorder())
+					p.Process.Signal(test.first)
+					<-p.ended
+				}
+				return !test.again
+			}
+			if status := p.run(t); status != 1 || !strings.Contains(p.notes.String(), "bulk: interrupted: ") {
+				t.Errorf("got status %d and\n%s", status, &p.notes)
+			}
+			counts, made := outcomes(t, read(t, s.results))
+			if got := counts["done"] + counts["notSent"] + counts["unknown"]; got != len(s.operations) || counts["done"] != len(made) || (counts["unknown"] > 0) != test.again || counts["notSent"] == 0 {
+				t.Errorf("got %v of %d", counts, len(s.operations))
+			}
+			if got := s.effects(); !test.again && got != counts["done"] {
+				t.Errorf("got %v, and %d were made", counts, got)
+			}
+			p = s.start(t, "-out", s.results, "-resume")
+			if status := p.run(t); status != 0 {
+				t.Errorf("resumed: got status %d and\n%s", status, &p.notes)
+			}
+			s.isOver(t)
+		})
+	}
+}
+
+// TestSeveralResumes has others started while one is under way.
+func TestSeveralResumes(t *testing.T) {
+	s := newScene(t, 100)
+	s.at = 2
+	s.meet = func(func(w http.ResponseWriter)) bool {
+		for range 2 {
+			p := s.start(t, "-out", s.results, "-resume")
+			if status, want := p.run(t), "bulk: another run is writing to "+s.results+"; wait until it has ended\n"; status != 2 || !strings.HasPrefix(p.notes.String(), want) {
+				t.Errorf("got status %d and\n%s", status, &p.notes)
+			}
+		}
+		return true
+	}
+	if p := s.start(t, "-out", s.results, "-resume"); p.run(t) != 0 {
+		t.Errorf("got\n%s", &p.notes)
+	}
+	s.isOver(t)
+}
+
+// TestNobodyReadsTheResults has the reader of a pipe go away in the middle.
+func TestNobodyReadsTheResults(t *testing.T) {
+	s := newScene(t, 1000)
+	s.at = 5
+	p := s.start(t, "-out", "-")
+	out, err := p.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var before bytes.Buffer
+	s.meet = func(func(w http.ResponseWriter)) bool {
+		out.Close()
+		return true
+	}
+	if err := p.Start(); err != nil {
+		t.Fatal(err)
+	}
+	io.Copy(&before, out) // until it is closed
+	if status := p.wait(t); status != 1 || !strings.Contains(p.notes.String(), "bulk: the results cannot be written: write ") {
+		t.Errorf("got status %d and\n%s", status, &p.notes)
+	}
+	_, noted, _ := strings.Cut(p.notes.String(), " results could not be written to the standard output:\n")
+	counts, made := outcomes(t, noted)
+	if counts["done"] == 0 || counts["unknown"] > 0 || counts["failed"] > 0 || len(made) > s.effects() || s.effects() == len(s.operations) {
+		t.Errorf("got %v, and %d were made", counts, s.effects())
+	}
+}
