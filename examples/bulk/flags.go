@@ -19,9 +19,20 @@ type command struct {
 	options               licensing.BulkOptions
 }
 
-const help = `The input is CSV with the columns userPrincipalName, add, remove and usageLocation,
-or has an operation as JSON on each line, which is what -plan writes.
+const help = `usage: bulk [flags]
 
+Without credentials in the environment it works on a fake tenant, and without
+-in there on an input of its own.
+
+`
+
+const inputHelp = `
+The input is CSV:
+
+` + sampleCSV + `
+or an operation as JSON on each line, which is what -plan writes:
+
+` + sampleJSON + `
 A cell takes several names, with blanks or semicolons between them. SKUs and
 plans are given by part number and plan name, or by GUID.
 
@@ -31,10 +42,23 @@ plans are given by part number and plan name, or by GUID.
              SKU-PLAN  the plan off, and the others of the SKU as they are
 
 What a user has already, or has not, is not asked for again. What the rows of
-one user ask for is made as a whole or not at all. The exit status is 0 when
-all was done, 1 when not, and 2 when the flags or the input cannot be used.
+one user ask for is made as a whole or not at all.
 
+Ctrl-C, or SIGTERM, begins nothing more and settles what was sent; a second one
+stops at once, and leaves that in doubt. -resume goes on after either, and after
+a crash. The exit status is 0 when all was done, 1 when not, and 2 when the flags,
+the input or the file of -out cannot be used.
 `
+
+const (
+	sampleCSV = `userPrincipalName,add,remove,usageLocation
+user0001@contoso.example,ENTERPRISEPACK-YAMMER_ENTERPRISE,M365_F1,DE
+user0006@contoso.example,,ENTERPRISEPACK-EXCHANGE_S_ENTERPRISE,
+`
+	sampleJSON = `{"kind":"setUsageLocation","target":"user0001@contoso.example","usageLocation":"DE"}
+{"kind":"assignUser","target":"user0001@contoso.example","request":{"addLicenses":[{"skuId":"6fd2c87f-b296-42f0-b197-1e91e994b900","disabledPlans":["7547a3fe-08ee-4ccb-b430-5077c5041653"]}],"removeLicenses":["50f60901-3181-4b75-8a2c-4c8e4c1d5a72"]}}
+`
+)
 
 func parse(args []string, usage io.Writer) (*command, error) {
 	var c command
@@ -45,11 +69,12 @@ func parse(args []string, usage io.Writer) (*command, error) {
 	flags.BoolVar(&c.dryRun, "dry-run", false, "show for each user what would change, and change nothing")
 	flags.StringVar(&c.plan, "plan", "", "with -dry-run, write the operations to this `file`, for -in")
 	flags.BoolVar(&c.force, "force", false, "start although seats are missing")
-	flags.IntVar(&c.options.StopAfterFailures, "stop-after", 0, "stop after `so many` failures; 0 never does")
-	flags.BoolVar(&c.options.StopAddingWithoutSeats, "stop-without-seats", false, "start although seats are missing, and send no more of what needs them once they are gone")
+	flags.IntVar(&c.options.StopAfterFailures, "stop-after", 0, "stop after this `number` of failures; 0 never does")
+	flags.BoolVar(&c.options.StopAddingWithoutSeats, "stop-without-seats", false, "as -force, and add no more once the seats are gone")
 	flags.Usage = func() {
 		fmt.Fprint(flags.Output(), help)
-		flags.PrintDefaults()
+		flags.PrintLines()
+		fmt.Fprint(flags.Output(), inputHelp)
 	}
 	return &c, flags.Parse(args, usage, c.check)
 }

@@ -581,8 +581,15 @@ func TestErrors(t *testing.T) {
 
 func TestHelp(t *testing.T) {
 	out, notes, err := clitest.Run(t, tool, "-h")
-	if !errors.Is(err, flag.ErrHelp) || out != "" || !strings.HasPrefix(notes, help) || !strings.Contains(notes, "\n  -stop-after so many\n") {
+	_, flags, _ := strings.Cut(notes, help)
+	flags, rest, _ := strings.Cut(flags, inputHelp)
+	if !errors.Is(err, flag.ErrHelp) || out != "" || rest != "" || strings.Count(flags, "\n") != 9 || !strings.Contains(flags, "\n  -stop-after number   stop after ") {
 		t.Errorf("got %v, %q and\n%s", err, out, notes)
+	}
+	for _, sample := range []string{sampleCSV, sampleJSON} {
+		if out, notes, err := clitest.Run(t, tool, "-dry-run", "-in", file(t, "in", sample)); err != nil || strings.Contains(out, "refused") {
+			t.Errorf("got %v and\n%s\n%s", err, out, notes)
+		}
 	}
 }
 

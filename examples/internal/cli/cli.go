@@ -125,6 +125,16 @@ func (f Flags) Parse(args []string, usage io.Writer, check func() error) error {
 	return nil
 }
 
+// PrintLines prints what flags there are, one on each line.
+func (f Flags) PrintLines() {
+	tabs := tabwriter.NewWriter(f.Output(), 0, 0, 2, ' ', 0)
+	f.VisitAll(func(one *flag.Flag) {
+		value, usage := flag.UnquoteUsage(one)
+		fmt.Fprintf(tabs, "  %s\t%s\n", strings.TrimSpace("-"+one.Name+" "+value), usage)
+	})
+	tabs.Flush()
+}
+
 // A Table lines its cells up for people to read.
 type Table struct {
 	out   io.Writer
