@@ -149,6 +149,25 @@ func TestBulkDrainsWhatWaits(t *testing.T) {
 	}
 }
 
+// A run that is drained before it has begun sends nothing, and takes in little.
+func TestBulkDrainedFromTheStart(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		for range 100 {
+			tenant, ids := people(3)
+			drain := make(chan struct{})
+			close(drain)
+			for r := range tenant.Client().Bulk(t.Context(), threeChanges(ids), licensing.BulkOptions{Drain: drain}) {
+				if r.Outcome() != licensing.OutcomeNotSent || !errors.Is(r.Err, licensing.ErrStopped) {
+					t.Errorf("%s: %v", r.Outcome(), r.Err)
+				}
+			}
+			if n := len(tenant.Requests()); n != 0 {
+				t.Errorf("%d requests", n)
+			}
+		}
+	})
+}
+
 // After an operation that ended in doubt nothing overtakes it, by whatever name.
 func TestNothingOvertakesADoubt(t *testing.T) {
 	bubble(t, func(t *testing.T) {
