@@ -226,8 +226,8 @@ func (w *write) objectID(ctx context.Context, t *turn.Turn) (string, error) {
 	read := rereading(&w.request, &user)
 	read.Query = "$select=id,userPrincipalName"
 	var carry graph.Carrier
-	if w.member != nil {
-		carry = w.member.Carry
+	if w.seat != nil {
+		carry = w.seat.member.Carry
 	}
 	err := w.client.getBy(ctx, &read, carry)
 	if e, ok := errors.AsType[*Error](err); ok && e.cause == nil {

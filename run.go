@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"slices"
 	"sync"
 	"time"
 
@@ -18,10 +17,7 @@ import (
 // others in the batcher. The fields from source on are of the goroutine that
 // ranges, but for the limits.
 type run struct {
-	ctx     context.Context // the caller's
-	queue   context.Context // ends with ctx or a break; nothing is sent any more
-	fresh   context.Context // made from it, ends when the run is drained; nothing is sent for the first time
-	drop    context.CancelFunc
+	contexts
 	client  *Client
 	batcher *batch.Batcher
 	jobs    sync.WaitGroup // under way
@@ -34,40 +30,26 @@ type run struct {
 	progress progress
 }
 
+// Contexts say how long a run goes on.
+type contexts struct {
+	ctx   context.Context    // the caller's
+	queue context.Context    // ends with ctx or a break: nothing is sent any more
+	drop  context.CancelFunc // ends it
+	fresh context.Context    // made from it, ends with the drain: nothing is sent for the first time
+}
+
+// A seat is a write's place in a run.
+type seat struct {
+	member *batch.Member   // by which its requests go
+	rests  func(bool)      // tells the run that the write waits, and that it goes on
+	fresh  context.Context // nothing is sent for the first time when it has ended
+}
+
 // A job is an operation that was taken in.
 type job struct {
 	write  *write // nil for one that cannot be made
 	queue  *queue // that it is the first of, or waits in
 	result OperationResult
-}
-
-// Taken are the operations that were taken in.
-type taken struct {
-	in      int               // so many
-	open    int               // and so many were not delivered
-	window  int               // that there may be, those at rest not counted
-	resting int               // of those that are open
-	waiting map[string]*queue // by object
-	left    map[string]error  // objects of which an operation was left, and why; later ones are not sent
-	strays  []string          // those of them whose key may turn out to be a name
-	named   map[string]*queue // those of them whose key may turn out to be a name
-}
-
-// A queue has the operations on one object behind the one that is under way.
-type queue struct {
-	key   string
-	jobs  []*job
-	busy  int    // under way: one, or more that were begun before their objects were known to be one
-	rests bool   // the one under way does, and they with it
-	into  *queue // that it became a part of
-}
-
-// top is the queue that counts.
-func (q *queue) top() *queue {
-	for q.into != nil {
-		q = q.into
-	}
-	return q
 }
 
 // Events are what the goroutines of a run tell the one that ranges. There is room
@@ -127,7 +109,7 @@ func (e *events) tell() {
 func newRun(ctx context.Context, c *Client, opts BulkOptions) *run {
 	window := 4 * opts.Concurrency * opts.BatchSize // room for what waits to be sent again
 	r := &run{
-		ctx:      ctx,
+		contexts: contexts{ctx: ctx},
 		client:   c,
 		events:   events{happened: make(chan struct{}, 1)},
 		source:   source{operations: make(chan Operation), wanted: make(chan struct{}, 1)},
@@ -248,23 +230,6 @@ func (r *run) hear(e event, yield func(OperationResult) bool) bool {
 	return true
 }
 
-// hasRoom reports whether another operation may be taken in. Those at rest take
-// no room, so that others are sent meanwhile, unless they are very many.
-func (t *taken) hasRoom() bool { return t.open-min(t.resting, 10*t.window) < t.window }
-
-// rest notes that the operation under way on an object rests, or goes on.
-func (t *taken) rest(q *queue, rests bool) {
-	if q.rests == rests {
-		return
-	}
-	q.rests = rests
-	if n := 1 + len(q.jobs); rests {
-		t.resting += n
-	} else {
-		t.resting -= n
-	}
-}
-
 // take takes an operation in, and starts it unless another one is under way on
 // the same object.
 func (r *run) take(op Operation) {
@@ -302,68 +267,22 @@ func (r *run) take(op Operation) {
 	}
 }
 
-// leftOf returns why no operation on an object is sent, if one was left.
-func (t *taken) leftOf(key string, of func(string) string) error {
-	if why, ok := t.left[key]; ok {
-		return why
-	}
-	for _, name := range t.strays {
-		if of(name) == key {
-			return t.left[name]
-		}
-	}
-	return nil
-}
-
-// leave notes that an operation was left, after which no other one on its object
-// is sent. One that lacks a seat is no reason to keep a removal back.
-func (t *taken) leave(q *queue, result *OperationResult) {
-	o := result.Outcome()
-	if o != OutcomeUnknown && o != OutcomeNotSent || errors.Is(result.Err, ErrNoAvailableLicenses) {
-		return
-	}
-	t.left[q.key] = &stop{kind: ErrStopped, cause: fmt.Errorf("%w: an earlier operation on the same object ended as %s", ErrStopped, o)}
-	if t.named[q.key] != nil {
-		t.strays = append(t.strays, q.key)
-	}
-}
-
-// join puts queues together whose keys are by now known to be names of one object.
-func (t *taken) join(key string, of func(string) string) {
-	for name, q := range t.named {
-		if of(name) != key {
-			continue
-		}
-		delete(t.named, name)
-		delete(t.waiting, name)
-		to := t.waiting[key]
-		if to == nil {
-			q.key, t.waiting[key] = key, q
-			continue
-		}
-		t.rest(q, false)
-		t.rest(to, false)
-		to.busy += q.busy
-		to.jobs = append(to.jobs, q.jobs...)
-		slices.SortFunc(to.jobs, func(a, b *job) int { return a.result.Index - b.result.Index })
-		q.jobs, q.into = nil, to
-	}
-}
-
 func (r *run) start(j *job) {
 	j.queue.top().busy++
 	w := j.write
-	w.fresh = r.fresh
-	w.member = r.batcher.Join(func() error { return r.limits.veto(w.change) })
-	w.rests = func(start bool) {
-		what := goesOn
-		if start {
-			what = rests
-		}
-		r.events.add(j, what)
+	w.seat = &seat{
+		member: r.batcher.Join(func() error { return r.limits.veto(w.change) }),
+		rests: func(start bool) {
+			what := goesOn
+			if start {
+				what = rests
+			}
+			r.events.add(j, what)
+		},
+		fresh: r.fresh,
 	}
 	r.jobs.Go(func() {
-		defer w.member.Leave() // by then it is known whether the run goes on
+		defer w.seat.member.Leave() // by then it is known whether the run goes on
 		made := false
 		defer func() {
 			if !made {

@@ -22,14 +22,12 @@ type write struct {
 	change  AssignLicenseRequest // that the request asks for, if it does
 	locates bool                 // the request sets a usage location
 	into    answer               // of Graph
-	member  *batch.Member        // of a run, by which the requests go; else nil
-	rests   func(bool)           // tells the run that the write waits, and that it goes on
+	seat    *seat                // in a run; nil if it is made by itself
 
-	last    graph.Answer    // to the latest request, with what is known of all of them
-	fresh   context.Context // of a run: nothing is sent for the first time when it has ended
-	noNotes bool            // others write in between, and do not tell
-	resumed bool            // an earlier run may have made it
-	altered bool            // a part of the change was made by itself, or may have been
+	last    graph.Answer // to the latest request, with what is known of all of them
+	noNotes bool         // others write in between, and do not tell
+	resumed bool         // an earlier run may have made it
+	altered bool         // a part of the change was made by itself, or may have been
 }
 
 // newWrite returns a write of an object, with a body or none yet.
@@ -108,120 +106,6 @@ func (w *write) make(ctx context.Context) error {
 	})
 }
 
-// inTurn does what belongs together while no other write to the object is under
-// way, of this client or of those who have its locker.
-func (w *write) inTurn(ctx context.Context, do func(context.Context, *turn.Turn) error) error {
-	for {
-		err := w.inOneTurn(ctx, do)
-		if err != errMoved {
-			return err
-		}
-	}
-}
-
-// errMoved says that the name of the write's object is another one's by now, before
-// anything was written.
-var errMoved = errors.New("the name was given away")
-
-// inOneTurn is inTurn, unless the object turns out to be another one.
-func (w *write) inOneTurn(ctx context.Context, do func(context.Context, *turn.Turn) error) error {
-	begin := w.beginning(ctx)
-	t, err := w.client.recent.turns.Take(begin, w.key, w.client.service.Allowed(&w.request))
-	if err != nil {
-		return w.gaveUp(begin, err)
-	}
-	defer t.Release()
-	if w.client.locker != nil {
-		return w.locked(ctx, t, do)
-	}
-	err = do(ctx, t)
-	w.fence(t)
-	return err
-}
-
-// fence keeps other writes to the object away as long as a request of this one may
-// still land.
-func (w *write) fence(t *turn.Turn) {
-	if !w.last.Late.IsZero() {
-		t.Stall(w.text(), w.last.Late)
-	}
-}
-
-// beginning returns the context in which the write waits: in a run that is drained
-// only what was sent goes on.
-func (w *write) beginning(ctx context.Context) context.Context {
-	if w.fresh != nil && w.last.Attempts == 0 {
-		return w.fresh
-	}
-	return ctx
-}
-
-// contextError returns why ctx ended.
-func (w *write) contextError(ctx context.Context) error {
-	if context.Cause(ctx) == error(errDrained) {
-		return errDrained
-	}
-	return w.client.service.ContextError(ctx)
-}
-
-// alone waits until no other write to the object is under way that began by another
-// name of it, and reports whether it had to.
-func (w *write) alone(ctx context.Context, t *turn.Turn) (bool, error) {
-	waited, err := t.Alone(ctx, w.client.service.Allowed(&w.request))
-	if err != nil {
-		return waited, w.gaveUp(ctx, err)
-	}
-	return waited, nil
-}
-
-// gaveUp returns the error of a write whose turn did not come.
-func (w *write) gaveUp(ctx context.Context, err error) error {
-	if !errors.Is(err, turn.ErrBusy) {
-		err = w.contextError(ctx)
-	}
-	return w.unmade(err, 0)
-}
-
-// passFence waits until an earlier write that stalled can no longer undo this
-// one.
-func (w *write) passFence(ctx context.Context, t *turn.Turn) error {
-	earlier, wait := t.Fence()
-	ctx = w.beginning(ctx)
-	switch {
-	case wait == 0 || earlier == w.text():
-		return nil
-	case ctx.Err() != nil:
-		return w.unmade(w.contextError(ctx), 0)
-	case wait >= w.client.service.Left(ctx, &w.request):
-		return w.unmade(errFenced, wait)
-	}
-	if w.rest(ctx, wait) != nil {
-		return w.unmade(w.contextError(ctx), 0)
-	}
-	return nil
-}
-
-// rest waits.
-func (w *write) rest(ctx context.Context, d time.Duration) (err error) {
-	w.resting(func() { err = w.client.service.Sleep(ctx, d) })
-	return err
-}
-
-// resting waits for what wait does. A run has room for others meanwhile.
-func (w *write) resting(wait func()) {
-	if w.member != nil {
-		w.member.Idle()
-		w.rests(true)
-		defer w.rests(false)
-	}
-	wait()
-}
-
-var errFenced = errors.New("an earlier write to the same object stalled and may still land")
-
-// text tells the write from others to the object.
-func (w *write) text() string { return w.request.Action + string(w.request.Body) }
-
 // makeInTurn makes the write, and notes what it may do to those after it. From is
 // what it goes by if it is an edit.
 func (w *write) makeInTurn(ctx context.Context, t *turn.Turn, from []AssignedLicense) error {
@@ -279,7 +163,7 @@ func (w *write) send(ctx context.Context, req *graph.Request) error {
 		err := w.sendOnce(ctx, req)
 		refused := judged(w.last.Status, w.last.Problem().Message) != nil
 		left := time.Until(w.last.Late)
-		if w.member == nil || !refused || !w.last.Doubted || left <= 0 || gone(err) || asked >= w.client.service.Policy().MaxAttempts {
+		if w.seat == nil || !refused || !w.last.Doubted || left <= 0 || gone(err) || asked >= w.client.service.Policy().MaxAttempts {
 			return err
 		}
 		if w.rest(ctx, left) != nil {
@@ -291,8 +175,8 @@ func (w *write) send(ctx context.Context, req *graph.Request) error {
 // sendOnce is send, once.
 func (w *write) sendOnce(ctx context.Context, req *graph.Request) error {
 	earlier := w.last.Sent
-	if w.member != nil {
-		w.last = w.client.service.SendBy(ctx, req, w.member.Carry)
+	if w.seat != nil {
+		w.last = w.client.service.SendBy(ctx, req, w.seat.member.Carry)
 	} else {
 		w.last = w.client.service.Send(ctx, req)
 	}
@@ -311,7 +195,7 @@ func (w *write) sendOnce(ctx context.Context, req *graph.Request) error {
 // failure returns the error of a write that the last answer decided.
 func (w *write) failure() *Error {
 	e := failure(w.request.Op, &w.last, w.altered)
-	if w.member != nil && w.last.Attempts == 0 && ended(w.last.Err) {
+	if w.seat != nil && w.last.Attempts == 0 && ended(w.last.Err) {
 		e.kinds = append(e.kinds, ErrStopped)
 	}
 	return e
@@ -446,7 +330,7 @@ func (w *write) readBack(ctx context.Context) {
 	read := rereading(&w.request, w.into)
 	read.Tries = 1
 	// Of many, the reads would come all at once, and beside the pace.
-	if w.member != nil || w.client.look(ctx, &read, w.into) != nil {
+	if w.seat != nil || w.client.look(ctx, &read, w.into) != nil {
 		w.into.Read([]byte("{}"))
 		return
 	}
