@@ -300,6 +300,40 @@ func TestBulkErrorHasTheIDsOfItsBatch(t *testing.T) {
 	})
 }
 
+// The lines of a run's requests are told apart by the operation that each is for.
+func TestBulkLogLinesHaveTheirOperation(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		logger, out := lines(slog.LevelDebug)
+		s := newScript(t,
+			slowly(time.Second, items(okItem(2, user(1)), item(1, 503, `{}`), item(3, 404, `{}`))),
+			slowly(2*time.Second, okUser),
+			reply(204, ""), reply(200, `{"id":"`+user(3)+`","usageLocation":"DE"}`)) // a bare 204 is looked into
+		c := newClient(t, s, licensing.WithLogger(logger))
+		bulk(t, t.Context(), c, licensing.BulkOptions{Concurrency: 1}, assign(userID, add(skuA)), assign("nobody", licensing.AssignLicenseRequest{}), assign(user(1), add(skuA)), assign(user(2), add(skuA)))
+		bulk(t, t.Context(), c, licensing.BulkOptions{}, locate(user(3), "DE"))
+		var got []string
+		for line := range strings.Lines(out.String()) {
+			var told []string
+			for _, part := range strings.Fields(line) {
+				if name, _, _ := strings.Cut(part, "="); slices.Contains([]string{"method", "status", "attempt", "duration", "operation"}, name) {
+					told = append(told, part)
+				}
+			}
+			got = append(got, strings.Join(told, " "))
+		}
+		slices.Sort(got[1:4]) // who is heard first is chance
+		same(t, "lines", got, []string{
+			"method=POST status=200 attempt=1 duration=1s",
+			"method=POST status=200 attempt=1 duration=1s operation=2",
+			"method=POST status=404 attempt=1 duration=1s operation=3",
+			"method=POST status=503 attempt=1 duration=1s operation=0",
+			"method=POST status=200 attempt=2 duration=2s operation=0",
+			"method=PATCH status=204 attempt=1 duration=0s operation=0",
+			"method=GET status=200 attempt=1 duration=0s operation=0",
+		})
+	})
+}
+
 func TestBulkBatchSizes(t *testing.T) {
 	for _, test := range []struct{ size, n, most int }{{0, 45, 20}, {20, 20, 20}, {7, 15, 7}, {1, 3, 0}} {
 		t.Run(fmt.Sprint(test), func(t *testing.T) {

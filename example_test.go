@@ -217,7 +217,7 @@ func ExampleWithLogger() {
 	logger := slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{
 		Level: slog.LevelDebug,
 		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
-			if a.Key == slog.TimeKey || a.Key == "client-request-id" { // of this example's run alone
+			if a.Key == slog.TimeKey || a.Key == "duration" || a.Key == "client-request-id" { // of this example's run alone
 				return slog.Attr{}
 			}
 			return a

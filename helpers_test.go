@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jarcoal/httpmock"
@@ -80,6 +81,14 @@ func graphError(status int, code, message string, headers ...string) step {
 // fails breaks the connection with err.
 func fails(err error) step {
 	return func(*http.Request) (*http.Response, error) { return nil, err }
+}
+
+// slowly answers after some time.
+func slowly(after time.Duration, s step) step {
+	return func(req *http.Request) (*http.Response, error) {
+		time.Sleep(after)
+		return s(req)
+	}
 }
 
 var (

@@ -307,13 +307,13 @@ func (c *Client) newRequest(ctx context.Context, op string, obj graph.Object, me
 		return graph.Request{}, invalid(op, "%w", err)
 	}
 	return graph.Request{
-		Op:      op,
-		Object:  obj,
-		Method:  method,
-		Action:  action,
-		Into:    into,
-		ID:      graph.NewID(ctx),
-		Started: time.Now(),
+		Op:     op,
+		Object: obj,
+		Method: method,
+		Action: action,
+		Into:   into,
+		ID:     graph.NewID(ctx),
+		Limits: graph.Limits{Started: time.Now()},
 	}, nil
 }
 

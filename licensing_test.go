@@ -557,18 +557,18 @@ func TestTheLoggerGetsALineForEachAttempt(t *testing.T) {
 		id   = "client-request-id=dddddddd-0000-4000-8000-000000000001"
 	)
 	all := []string{
-		`level=WARN ` + line + `status=429 attempt=1 request-id=r1 ` + id + ` code=TooManyRequests wait=5s`,
-		`level=WARN ` + line + `status=0 attempt=2 request-id="" ` + id + ` cause="no connection to [url]" wait=0s`,
-		`level=DEBUG ` + line + `status=200 attempt=3 request-id=r3 ` + id,
-		`level=WARN ` + line + `status=404 attempt=1 request-id=r4 ` + id + ` code=Request_ResourceNotFound`,
+		`level=WARN ` + line + `status=429 attempt=1 duration=1.5s request-id=r1 ` + id + ` code=TooManyRequests wait=5s`,
+		`level=WARN ` + line + `status=0 attempt=2 duration=2s request-id="" ` + id + ` cause="no connection to [url]" wait=0s`,
+		`level=DEBUG ` + line + `status=200 attempt=3 duration=0s request-id=r3 ` + id,
+		`level=WARN ` + line + `status=404 attempt=1 duration=0s request-id=r4 ` + id + ` code=Request_ResourceNotFound`,
 	}
 	for level, want := range map[slog.Level][]string{slog.LevelDebug: all, slog.LevelWarn: {all[0], all[1], all[3]}, slog.LevelError: nil} {
 		t.Run(level.String(), func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				s := newScript(t,
-					graphError(429, "TooManyRequests", "Slow down, "+upn, "request-id", "r1", "Retry-After", "5"),
-					fails(errors.New("no connection to https://graph.test/v1.0/users/"+upn)),
+					slowly(1500*time.Millisecond, graphError(429, "TooManyRequests", "Slow down, "+upn, "request-id", "r1", "Retry-After", "5")),
+					slowly(2*time.Second, fails(errors.New("no connection to https://graph.test/v1.0/users/"+upn))),
 					reply(200, `{"id":"`+userID+`"}`, "request-id", "r3"),
 					graphError(404, "Request_ResourceNotFound", "Resource '"+upn+"' does not exist", "request-id", "r4"),
 				)

@@ -112,8 +112,11 @@ func WithRetryPolicy(p RetryPolicy) Option {
 
 // WithLogger logs a line for each attempt: at level Debug those that end a
 // call well, at level Warn the others. A line has the operation, method, route
-// template, status, attempt, wait and request ids, and names no user. The
+// template, status, attempt, duration, wait and request ids, and names no user. The
 // default is silence.
+//
+// In a [Client.Bulk] a batch has a line, and each operation in it has one that
+// tells its OperationResult.Index as "operation". The duration there is the batch's.
 func WithLogger(l *slog.Logger) Option {
 	return func(s *settings) error {
 		s.logger = l

@@ -121,13 +121,14 @@ func raw(ctx context.Context) bool { return ctx.Value(rawKey{}) != nil }
 // of the same call.
 func rereading(of *graph.Request, into answer) graph.Request {
 	return graph.Request{
-		Op:      of.Op,
-		Object:  of.Object,
-		Method:  http.MethodGet,
-		Query:   selection(of.Object),
-		Into:    into,
-		ID:      of.ID,
-		Started: of.Started,
+		Op:        of.Op,
+		Object:    of.Object,
+		Method:    http.MethodGet,
+		Query:     selection(of.Object),
+		Operation: of.Operation,
+		Into:      into,
+		ID:        of.ID,
+		Limits:    graph.Limits{Started: of.Started},
 	}
 }
 

@@ -242,6 +242,7 @@ func (r *run) take(op Operation) {
 		return
 	}
 	j.write = w
+	w.request.Operation = int32(j.result.Index + 1)
 	key := r.client.recent.turns.Key(w.key)
 	known := key != w.key || w.request.Object.HasID()
 	if known {

@@ -279,7 +279,7 @@ func (b *Batcher) distrust(parcels []*parcel, replies []graph.Reply) {
 	}
 	for i, r := range replies {
 		if misplaced[i] || refuses(r.Status) {
-			replies[i] = graph.Reply{Err: errMixed, Late: late}
+			replies[i] = graph.Reply{Err: errMixed, Span: graph.Span{Late: late}}
 		}
 	}
 }

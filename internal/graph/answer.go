@@ -18,11 +18,18 @@ type Reply struct {
 	Unsent   bool      // provably nothing of the request reached a server
 	Hopeless bool      // nor would it the next time
 	Earlier  bool      // an earlier request of the attempt may have been carried out
-	Late     time.Time // until when the request may still be carried out
 	Token    string    // that was sent; after a 401 another one may be asked for
 	ID       string    // the client-request-id that was sent
 	Share    float64   // random, the same for those that stay together
 	Pass     pace.Pass // the pacer's
+	Span
+}
+
+// A Span is what an attempt has of time.
+type Span struct {
+	Start time.Time     // the zero time for a request that went with others
+	Took  time.Duration // from the start to the end of the answer
+	Late  time.Time     // until when the request may still be carried out
 }
 
 // A Withheld is the error of a [Carrier] that made no attempt. What was answered
@@ -43,18 +50,19 @@ type Answer struct {
 // A Verdict is an attempt's reply, and what it says about the request.
 type Verdict struct {
 	Outcome Outcome
-	Status  int // 0: there was no answer
+	timed   bool // After was given
+	Status  int  // 0: there was no answer
 	Header  http.Header
 	Body    []byte
 	problem *Problem      // what the body says, if it is an error's
 	After   time.Duration // Retry-After
-	timed   bool          // After was given
+	Took    time.Duration // from the start of the attempt to the end of its answer
 	Err     error         // what is wrong with the answer, or why there is none
 	Unread  error         // what is wrong with a property of a good answer
 }
 
 // An Outcome is what an answer, or its absence, says about its request.
-type Outcome int
+type Outcome int8
 
 const (
 	Applied   Outcome = iota + 1 // carried out; the zero Outcome is none
@@ -140,7 +148,7 @@ func (v *Verdict) Date() time.Time {
 // Reply returns the answer as what an attempt of another request brought that
 // went along: it fared as this one did, and judges for itself.
 func (a *Answer) Reply() Reply {
-	r := Reply{Earlier: a.Doubted, Late: a.Late, ID: a.ID}
+	r := Reply{Earlier: a.Doubted, ID: a.ID, Span: Span{Took: a.Took, Late: a.Late}}
 	switch {
 	case a.Status == 0:
 		r.Err, r.Unsent, r.Hopeless = a.Err, a.Outcome != Doubtful, a.Outcome == Permanent

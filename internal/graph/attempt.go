@@ -28,6 +28,7 @@ type attempt struct {
 	pass    pace.Pass
 	token   string    // that was sent; see token.go
 	values  [5]string // of the header; see token.go
+	start   time.Time
 	limit   time.Duration
 	ctx     context.Context // ends with the limit
 	cancel  context.CancelFunc
@@ -40,7 +41,7 @@ type attempt struct {
 
 // begin begins the attempt under ctx, which is the sending or made from it.
 func (a *attempt) begin(ctx context.Context, x *sending, pass pace.Pass) {
-	a.sending, a.pass = x, pass
+	a.sending, a.pass, a.start = x, pass, time.Now()
 	a.limit = min(x.service.policy.AttemptTimeout, x.service.Left(ctx, x.request))
 	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= a.limit {
 		a.ctx, a.cancel = context.WithCancel(ctx) // a timer of ours might win the race
@@ -116,6 +117,7 @@ func (a *attempt) end(resp *http.Response, err error) Reply {
 		ID:      a.sending.request.ID,
 		Share:   rand.Float64(),
 		Pass:    a.pass,
+		Span:    Span{Start: a.start, Took: time.Since(a.start)},
 	}
 	if resp != nil && err == nil {
 		r.Status, r.Header = resp.StatusCode, resp.Header

@@ -7,7 +7,20 @@ import (
 	"net/url"
 	"reflect"
 	"testing"
+	"unsafe"
 )
+
+// What one attempt needs is one allocation, whose size the runtime rounds up.
+func TestSizeOfASending(t *testing.T) {
+	t.Parallel()
+	var both struct {
+		sending
+		parts
+	}
+	if got := unsafe.Sizeof(both); got > 896 {
+		t.Errorf("%d bytes, which are no longer in the size class of 896", got)
+	}
+}
 
 // inspector looks at what another round tripper is given.
 type inspector struct {

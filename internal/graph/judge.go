@@ -14,7 +14,7 @@ import (
 // judge says what a reply means for its request, and until when the request may
 // still be carried out.
 func (x *sending) judge(r *Reply) (v Verdict, late time.Time) {
-	v = Verdict{Status: r.Status, Header: r.Header, Body: r.Body, Err: r.Err}
+	v = Verdict{Status: r.Status, Header: r.Header, Body: r.Body, Err: r.Err, Took: r.Took}
 	if r.Header["Retry-After"] != nil {
 		v.After, v.timed = RetryAfter(r.Header, time.Now())
 	}

@@ -24,8 +24,12 @@ func (x *sending) log() {
 		slog.String("route", x.request.Object.route()+x.request.Action),
 		slog.Int("status", a.Status),
 		slog.Int("attempt", a.Attempts),
+		slog.Duration("duration", a.Took),
 		slog.String("request-id", a.RequestID()),
 		slog.String("client-request-id", a.ID),
+	}
+	if n := x.request.Operation; n > 0 {
+		attrs = append(attrs, slog.Int("operation", int(n)-1))
 	}
 	if code := a.Problem().Code; code != "" {
 		attrs = append(attrs, slog.String("code", code))

@@ -12,16 +12,22 @@ import (
 // A Request is what is asked of Graph. It is not changed once it is made, and
 // can be sent again.
 type Request struct {
-	Op      string // what is done, for logs
-	Object  Object
-	Method  string
-	Action  string    // segment after the object's path
-	Query   string    // encoded
-	Link    *url.URL  // where the request goes in place of all that, as Graph gave it
-	Indexed bool      // the query needs Graph's index
-	Body    []byte    // JSON
-	Into    Reader    // reads the body of a success
-	ID      string    // the client-request-id
+	Op        string // what is done, for logs
+	Object    Object
+	Method    string
+	Action    string   // segment after the object's path
+	Query     string   // encoded
+	Link      *url.URL // where the request goes in place of all that, as Graph gave it
+	Indexed   bool     // the query needs Graph's index
+	Operation int32    // of a run that it is for, counted from 1, for logs; 0 is none
+	Body      []byte   // JSON
+	Into      Reader   // reads the body of a success
+	ID        string   // the client-request-id
+	Limits
+}
+
+// Limits are how much of the policy there is for a request.
+type Limits struct {
 	Started time.Time // when the time of the policy began; the zero time is no limit
 	Tries   int       // requests that may be made, throttled ones not counted; 0 is the policy's
 }

@@ -21,10 +21,10 @@ type Carrier func(ctx context.Context, req *Request, next Next) Reply
 // Next is what an attempt follows.
 type Next struct {
 	Wait      time.Duration // before the attempt
-	Throttled bool          // the attempt before was refused for its frequency
 	Refused   string        // the token that an attempt before was refused for
-	chosen    bool          // the wait is of our own choice
 	pass      pace.Pass     // the pacer's, where it was asked
+	Throttled bool          // the attempt before was refused for its frequency
+	chosen    bool          // the wait is of our own choice
 }
 
 // A sending is the way of a request from its first attempt to its last. It is
@@ -34,11 +34,11 @@ type sending struct {
 	context.Context // the caller's
 	service         *Service
 	request         *Request
-	mode            mode
 
 	answer  Answer
 	count   count
 	next    Next
+	mode    mode
 	pending bool // another attempt was decided on, and is not made yet
 	seen    seen
 	attempt *attempt // the service's own that is on its way
@@ -71,7 +71,7 @@ type parts struct {
 }
 
 // A mode is how the attempts of a sending are made.
-type mode int
+type mode int8
 
 const (
 	alone   mode = iota // by the service, and repeated by it
@@ -309,7 +309,7 @@ func (x *sending) end(resp *http.Response, err error) Reply {
 	a := x.attempt
 	x.attempt = nil
 	if a == nil { // the HTTP client failed before its transport
-		return Reply{Err: x.hidden(err), Unsent: true, Hopeless: true, ID: x.request.ID}
+		return Reply{Err: x.hidden(err), Unsent: true, Hopeless: true, ID: x.request.ID, Span: Span{Start: time.Now()}}
 	}
 	return a.end(resp, err)
 }
