@@ -681,7 +681,10 @@ func TestBulkStream(t *testing.T) {
 			}
 		}
 	})
-	client := newClient(t, step(instant))
+	var observed atomic.Int64
+	client := newClient(t, step(instant), licensing.WithObserver(func(_ context.Context, a licensing.Attempt) {
+		observed.Add(int64(a.Operations))
+	}))
 	heap := func() uint64 {
 		var m runtime.MemStats
 		runtime.GC()
@@ -699,8 +702,8 @@ func TestBulkStream(t *testing.T) {
 		}
 	}
 	took := time.Since(start)
-	if results != n {
-		t.Errorf("%d results for %d operations", results, n)
+	if results != n || observed.Load() != int64(n) {
+		t.Errorf("%d results for %d operations, %d were observed", results, n, observed.Load())
 	}
 	grown := max(0, int64(most)-int64(before))
 	t.Logf("%d operations in %v, %.0f a second; the heap grew by %d KiB", n, took.Round(time.Millisecond), float64(n)/took.Seconds(), grown>>10)

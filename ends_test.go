@@ -261,7 +261,7 @@ func TestEverythingEndsWhateverTheTransportDoes(t *testing.T) {
 	}
 }
 
-// A panic of the caller's transport or token source reaches the caller, and a
+// A panic of the caller's transport, token source or observer reaches the caller, and a
 // Goexit ends no more than the call. In a run each operation has its result before.
 func TestPanicsAndGoexit(t *testing.T) {
 	t.Parallel()
@@ -275,6 +275,10 @@ func TestPanicsAndGoexit(t *testing.T) {
 		},
 		"token source": func(breaks func()) (*licensing.Client, error) {
 			return licensing.NewClient(func(context.Context) (string, error) { breaks(); return "", nil }, unfenced, licensing.WithHTTPClient(&http.Client{Transport: step(okUser)}))
+		},
+		"observer": func(breaks func()) (*licensing.Client, error) {
+			observer := func(context.Context, licensing.Attempt) { breaks() }
+			return licensing.NewClient(licensing.StaticToken("t"), unfenced, licensing.WithObserver(observer), licensing.WithHTTPClient(&http.Client{Transport: step(okUser)}))
 		},
 		"body": func(breaks func()) (*licensing.Client, error) {
 			return licensing.NewClient(licensing.StaticToken("t"), unfenced, licensing.WithHTTPClient(&http.Client{Transport: step(func(req *http.Request) (*http.Response, error) {

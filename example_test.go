@@ -184,10 +184,8 @@ func ExampleWithBaseURL() {
 }
 
 func ExampleWithHTTPClient() {
-	transport := &http.Transport{
-		Proxy: http.ProxyFromEnvironment,
-		HTTP2: &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 15 * time.Second},
-	}
+	transport := licensing.NewTransport()
+	transport.Proxy = nil // whatever the environment says
 	client, err := licensing.NewClient(licensing.StaticToken("token"), licensing.WithHTTPClient(&http.Client{Transport: transport}))
 	fmt.Println(client != nil, err)
 	// Output: true <nil>

@@ -148,6 +148,12 @@
 // Graph's own message, Body and Header are passed on as they came and can
 // hold personal data.
 //
+// # Logging and metrics
+//
+// [WithLogger] logs a line for each attempt. [WithObserver] has a function called
+// with each [Attempt], for metrics and traces. Neither names a user. [NewTransport]
+// is for whoever wraps the transport.
+//
 // # Retries and throttling
 //
 // Requests are repeated as [RetryPolicy] says. Retry-After is honored in full
@@ -262,6 +268,7 @@ func NewClient(tokens TokenSource, opts ...Option) (*Client, error) {
 		Tokens:    graph.TokenSource(tokens),
 		Policy:    graph.Policy(s.policy).WithDefaults(),
 		Logger:    s.logger,
+		Observer:  s.observer(),
 		UserAgent: strings.TrimSpace(s.userAgent + " graphlicensing/" + version),
 		Foreign:   func(cause error) error { return foreign{cause} },
 	}

@@ -94,6 +94,7 @@ func TestNewClientRefuses(t *testing.T) {
 		{"no tokens", nil, nil, "token source is nil, and no HTTP client that signs the requests was given"},
 		{"no tokens, whatever else", nil, base("https://graph.test"), "token source is nil, and no HTTP client that signs the requests was given"},
 		{"a nil option", tokens, []licensing.Option{nil}, "option is nil"},
+		{"a nil observer", tokens, []licensing.Option{licensing.WithObserver(nil)}, "observer is nil"},
 		{"a nil HTTP client", tokens, []licensing.Option{licensing.WithHTTPClient(nil)}, "HTTP client is nil"},
 		{"http", tokens, base("http://graph.test"), "base URL must be https, or http on a loopback address"},
 		{"http on a private address", tokens, base("http://10.0.0.1"), "base URL must be https, or http on a loopback address"},

@@ -1,6 +1,7 @@
 package licensing
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -17,7 +18,7 @@ import (
 )
 
 // An Option changes what [NewClient] makes. Options may come in any order; of
-// two of a kind the later wins.
+// two of a kind the later wins, but all observers are called.
 type Option func(*settings) error
 
 type settings struct {
@@ -30,6 +31,7 @@ type settings struct {
 	perSecond  float64
 	burst      int
 	locker     Locker
+	observers  []func(context.Context, Attempt)
 }
 
 // WithCloud selects a national or sovereign cloud. The default is
@@ -60,9 +62,7 @@ func WithBaseURL(rawURL string) Option {
 // token looks like one to Graph when that then cannot be reached.
 //
 // Without one the client has its own, which finds dead HTTP/2 connections by
-// pings; give yours the same:
-//
-//	transport.HTTP2 = &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 15 * time.Second}
+// pings. [NewTransport] returns such a one, for whoever wraps it.
 func WithHTTPClient(hc *http.Client) Option {
 	return func(s *settings) error {
 		if hc == nil {

@@ -64,9 +64,9 @@ func run(ctx context.Context, args []string, out, usage io.Writer) error {
 		user = cmp.Or(user, fakeUser)
 	}
 
-	// The pings find connections that died silently, as the default transport's do.
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.HTTP2 = &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 15 * time.Second}
+	// The client's own transport, but for connections that are not kept as long.
+	transport := licensing.NewTransport()
+	transport.IdleConnTimeout = 30 * time.Second
 	hc := &http.Client{Transport: transport}
 
 	// As a token source, a failure to sign in is told from a failed request,

@@ -205,7 +205,7 @@ func (b *Batcher) send(parcels []*parcel, pass pace.Pass) (delivered, through bo
 		p.reply(r)
 		return true, false
 	}
-	answers := contents{most: 2 * len(parcels)} // a confused server answers twice
+	answers := contents{asked: len(parcels)}
 	batch, token := b.service.SendOnce(b.ctx, &graph.Request{
 		Op:     "batch",
 		Object: graph.Tenant,

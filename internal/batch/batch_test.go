@@ -147,6 +147,32 @@ func TestEachHasItsOwnAnswer(t *testing.T) {
 	})
 }
 
+// Each request counts as refused for its frequency that will be sent again for that.
+func TestThrottledInABatch(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		responses string
+		want      int
+	}{
+		"none":         {`{"id":"1","status":200},{"id":"2","status":404},{"id":"3","status":503}`, 0},
+		"by status":    {`{"id":"1","status":429},{"id":"2","status":509},{"id":"3","status":503}`, 2},
+		"by code":      {`{"id":"1","status":503,"body":{"error":{"code":"TooManyRequests"}}},{"id":"2","status":200,"body":{"error":{"code":"TooManyRequests"}}}`, 1},
+		"twice":        {`{"id":"1","status":429},{"id":"1","status":429},{"id":"2","status":429}`, 1},
+		"others":       {`{"id":"4","status":429},{"id":"x","status":429}`, 0},
+		"left out":     {``, 0},
+		"unreadable":   {`{"id":"1","status":"429"},{"id":"2","status":429}`, 1},
+		"out of range": {`{"id":"1","status":1429}`, 0},
+	} {
+		c := contents{asked: 3}
+		if err := c.Read([]byte(`{"responses":[` + test.responses + `]}`)); err != nil {
+			t.Fatal(err)
+		}
+		if got, of := c.Throttled(); got != test.want || of != 3 {
+			t.Errorf("%s: got %d of %d, want %d", name, got, of, test.want)
+		}
+	}
+}
+
 // Of an error's body in a batch no more is kept than of one by itself.
 func TestErrorBodiesAreCut(t *testing.T) {
 	bubble(t, func(t *testing.T) {

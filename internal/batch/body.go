@@ -42,7 +42,7 @@ func appendBody(body []byte, parcels []*parcel) []byte {
 
 // A contents is what a batch is answered with.
 type contents struct {
-	most  int // items that there may be
+	asked int // requests that are in it
 	items []item
 }
 
@@ -95,8 +95,19 @@ func readItem(raw []byte) (it item, ok bool) {
 	return it, ok
 }
 
-// Items is how many items there may be.
-func (c *contents) Items() int { return c.most }
+// Items is how many items there may be: a confused server answers twice.
+func (c *contents) Items() int { return 2 * c.asked }
+
+// Throttled returns how many requests were refused for their frequency, of all.
+func (c *contents) Throttled() (refused, of int) {
+	replies, _ := c.replies(c.asked, nil)
+	for _, r := range replies {
+		if graph.Refusal(&r) {
+			refused++
+		}
+	}
+	return refused, c.asked
+}
 
 // Identity tells nothing: a batch is about many.
 func (c *contents) Identity() (id, name string) { return "", "" }

@@ -19,7 +19,8 @@
 //	retry.go     whether there is another attempt, and the wait before it
 //	answer.go    the answer: what is known in the end, doubt included
 //
-// Beside it are page.go with next links and log.go.
+// Beside it are page.go with next links, and log.go and watch.go with what others
+// are told of an attempt.
 //
 // The package knows URLs, tokens, retries, answers, pages and the error frame.
 // It must not know what a license is, the properties of a user or group, or that
@@ -50,7 +51,7 @@ type Service struct {
 	closeIdle func() // so that printing a service does not print its transport
 	policy    Policy
 	pacer     *pace.Pacer
-	logger    *slog.Logger
+	watch     watch
 	userAgent string
 	foreign   func(error) error
 	header    http.Header // empty, where requests share it
@@ -67,6 +68,7 @@ type Config struct {
 	OutageWait time.Duration // the longest Retry-After that is waited for in an outage
 	Pacer      *pace.Pacer   // of the writes
 	Logger     *slog.Logger  // nil is silence
+	Observer   Observer      // nil is none
 	UserAgent  string
 	// Foreign, which must not be nil, wraps the cause for which a context ended.
 	// It is about something other than the requests that it ends, such as another
@@ -87,7 +89,7 @@ func New(c Config) *Service {
 		policy:    c.Policy,
 		channel:   channel{patience: c.OutageWait},
 		pacer:     c.Pacer,
-		logger:    c.Logger,
+		watch:     watch{c.Logger, c.Observer},
 		userAgent: c.UserAgent,
 		foreign:   c.Foreign,
 	}

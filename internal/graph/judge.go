@@ -51,6 +51,11 @@ func (x *sending) mayLand(r *Reply, v *Verdict) time.Time {
 	return time.Time{}
 }
 
+// Refusal reports whether a reply refuses its request for its frequency.
+func Refusal(r *Reply) bool {
+	return r.Status >= 300 && Throttled(r.Status, readProblem(r.Body).Code)
+}
+
 // outcome fills in what can be read of a reply, and says what it means.
 func (x *sending) outcome(r *Reply, v *Verdict) Outcome {
 	switch {

@@ -11,7 +11,7 @@ import (
 // log writes a line about the attempt just made. It names the route, not the
 // user.
 func (x *sending) log() {
-	logger, level, a := x.service.logger, slog.LevelWarn, &x.answer
+	logger, level, a := x.service.watch.logger, slog.LevelWarn, &x.answer
 	if a.Outcome == Applied {
 		level = slog.LevelDebug
 	}
@@ -21,7 +21,7 @@ func (x *sending) log() {
 	attrs := []slog.Attr{
 		slog.String("op", x.request.Op),
 		slog.String("method", x.request.Method),
-		slog.String("route", x.request.Object.route()+x.request.Action),
+		slog.String("route", x.request.Route()),
 		slog.Int("status", a.Status),
 		slog.Int("attempt", a.Attempts),
 		slog.Duration("duration", a.Took),
@@ -45,8 +45,8 @@ func (x *sending) log() {
 
 // Warn logs that something of a good answer is not as it should be.
 func (s *Service) Warn(ctx context.Context, text string, a *Answer, attr slog.Attr) {
-	if s.logger != nil {
-		s.logger.LogAttrs(ctx, slog.LevelWarn, text, attr, slog.String("request-id", a.RequestID()), slog.String("client-request-id", a.ID))
+	if logger := s.watch.logger; logger != nil {
+		logger.LogAttrs(ctx, slog.LevelWarn, text, attr, slog.String("request-id", a.RequestID()), slog.String("client-request-id", a.ID))
 	}
 }
 

@@ -78,6 +78,9 @@ func (r *Request) Reads() bool { return r.Method == http.MethodGet }
 // Path is where the request goes under the API's version.
 func (r *Request) Path() string { return r.Object.Path() + r.Action }
 
+// Route is the path for those who watch, without the name of the object.
+func (r *Request) Route() string { return r.Object.route() + r.Action }
+
 // URL returns where a request goes.
 func (s *Service) URL(r *Request) *url.URL {
 	if r.Link != nil {

@@ -228,6 +228,7 @@ func (x *sending) take(r Reply) bool {
 		x.count.waits++
 	}
 	x.log()
+	x.tell(&r, verdict, late)
 	return x.pending
 }
 
