@@ -120,11 +120,16 @@
 // made now and then, and attempts do not count. What was not sent when the run
 // gives up fails with [ErrStopped].
 //
+// A run ends in good order when BulkOptions.Drain is closed: what was sent is
+// settled, the rest is [OutcomeNotSent]. The end of ctx leaves what is under way in
+// doubt, and a break gives up results.
+//
 // An [Operation] and an [OperationResult] are plain data that travels as lines
 // of JSON, the error with its kinds, so that a run can be planned, reviewed,
-// interrupted and resumed: give the next run the operations without a result
-// that is [OperationResult.Done], and those that follow one of these on the same
-// object.
+// interrupted and resumed. [OperationResult.Outcome] tells what became of an
+// operation. Give the next run those that are not [OutcomeDone], in their order, and
+// set Operation.Resumed on those that are [OutcomeUnknown] or have no result: an
+// earlier run may have made them. It stays set until there is a definite result.
 //
 // # Errors
 //
