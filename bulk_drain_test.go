@@ -295,14 +295,13 @@ func TestResumedRuns(t *testing.T) {
 					}}
 					c := newClient(t, way)
 					ctx, kill := context.WithTimeout(t.Context(), time.Duration(random.IntN(4000))*time.Millisecond)
-					dead := false // from then on nobody hears of results
-					context.AfterFunc(ctx, func() { dead = true })
+					dead := ctx // from then on nobody hears of results
 					if tries > 6 {
 						ctx = t.Context()
-						dead = false
+						dead = ctx
 					}
 					for r := range c.Bulk(ctx, slices.Values(left), licensing.BulkOptions{}) {
-						if dead && tries <= 6 {
+						if dead.Err() != nil {
 							break
 						}
 						unsent[index[r.Index]] = r.Outcome() == licensing.OutcomeNotSent
