@@ -147,27 +147,34 @@ func (r *recents) add(key string, n recent) {
 	r.young[key] = notes
 }
 
-// needed returns of notes about one object those that tell something: of each SKU
-// the last ones, and of the usage location.
+// needed keeps of notes about one object, in place, those that tell something: of
+// each SKU the last ones, and of the usage location.
 func needed(notes []recent) []recent {
 	counts := make(map[uuid.UUID]int)
-	var kept []recent
-	for _, n := range slices.Backward(notes) {
+	first := len(notes)
+	for i, n := range slices.Backward(notes) {
 		tells := false
-		about := n.change.skus()
-		if len(about) == 0 {
-			about = []uuid.UUID{uuid.Nil}
-		}
-		for _, sku := range about {
+		count := func(sku uuid.UUID) {
 			counts[sku]++
 			tells = tells || counts[sku] <= notesPerSKU
 		}
+		for _, sku := range n.change.RemoveLicenses {
+			count(sku)
+		}
+		for _, license := range n.change.AddLicenses {
+			count(license.SKUID)
+		}
+		if n.change.empty() {
+			count(uuid.Nil)
+		}
 		if tells {
-			kept = append(kept, n)
+			first--
+			notes[first] = notes[i]
 		}
 	}
-	slices.Reverse(kept)
-	return kept
+	kept := copy(notes, notes[first:])
+	clear(notes[kept:])
+	return notes[:kept]
 }
 
 // join notes that an object goes by a name as well, as the turns do.
