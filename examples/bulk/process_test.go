@@ -63,7 +63,7 @@ type scene struct {
 	operations    []licensing.Operation
 	want          map[string]string // what users have in the end
 	batches       atomic.Int32
-	at            int32                                                    // the batch that meets meet; no other one does
+	at            atomic.Int32                                             // the batch that meets meet; no other one does
 	meet          func(carryOut func(w http.ResponseWriter)) (answer bool) // reports whether the batch is answered
 }
 
@@ -106,7 +106,7 @@ func newScene(t *testing.T, users int) *scene {
 }
 
 func (s *scene) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if !strings.HasSuffix(r.URL.Path, "/$batch") || s.batches.Add(1) != s.at {
+	if !strings.HasSuffix(r.URL.Path, "/$batch") || s.batches.Add(1) != s.at.Load() {
 		s.Tenant.ServeHTTP(w, r)
 		return
 	}
@@ -122,14 +122,14 @@ func (s *scene) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // A process is the tool, run on a scene.
 type process struct {
 	*exec.Cmd
-	notes said
-	ended chan struct{}
+	notes          said
+	started, ended chan struct{}
 }
 
 // start runs the tool with some further arguments.
 func (s *scene) start(t *testing.T, args ...string) *process {
 	t.Helper()
-	p := &process{Cmd: exec.Command(os.Args[0], append([]string{"-in", s.plan}, args...)...), ended: make(chan struct{})}
+	p := &process{Cmd: exec.Command(os.Args[0], append([]string{"-in", s.plan}, args...)...), started: make(chan struct{}), ended: make(chan struct{})}
 	p.notes.more = make(chan struct{}, 1)
 	for _, name := range connect.Variables {
 		p.Env = append(p.Env, name+"=")
@@ -139,12 +139,25 @@ func (s *scene) start(t *testing.T, args ...string) *process {
 	return p
 }
 
-// run waits until the tool has ended, and returns its status, -1 if it was killed.
-func (p *process) run(t *testing.T) int {
+// begin starts the tool.
+func (p *process) begin(t *testing.T) {
 	t.Helper()
 	if err := p.Start(); err != nil {
 		t.Fatal(err)
 	}
+	close(p.started)
+}
+
+// process returns the process, once there is one.
+func (p *process) process() *os.Process {
+	<-p.started
+	return p.Process
+}
+
+// run waits until the tool has ended, and returns its status, -1 if it was killed.
+func (p *process) run(t *testing.T) int {
+	t.Helper()
+	p.begin(t)
 	return p.wait(t)
 }
 
@@ -253,19 +266,19 @@ func TestKillAndResume(t *testing.T) {
 				t.Parallel()
 				s := newScene(t, 120)
 				s.SetReadLag(time.Hour)
-				s.at = at + 1
 				killed := s.start(t, "-out", s.results)
 				s.meet = func(carryOut func(w http.ResponseWriter)) bool {
 					if how == 0 {
 						carryOut(httptest.NewRecorder())
 					}
-					killed.Process.Kill()
+					killed.process().Kill()
 					<-killed.ended
 					if how == 1 {
 						carryOut(httptest.NewRecorder())
 					}
 					return false
 				}
+				s.at.Store(at + 1)
 				if status := killed.run(t); status != -1 {
 					t.Fatalf("got status %d and\n%s", status, &killed.notes)
 				}
@@ -295,18 +308,18 @@ func TestSignals(t *testing.T) {
 			t.Parallel()
 			s := newScene(t, 1000)
 			s.SetReadLag(time.Hour)
-			s.at = 5
 			p := s.start(t, "-out", s.results)
 			s.meet = func(carryOut func(w http.ResponseWriter)) bool {
-				p.Process.Signal(test.first)
+				p.process().Signal(test.first)
 				p.waitFor("draining: requests under way are being settled; press again to stop\n")
 				if test.again {
 					carryOut(httptest.NewRecorder())
-					p.Process.Signal(test.first)
+					p.process().Signal(test.first)
 					<-p.ended
 				}
 				return !test.again
 			}
+			s.at.Store(5)
 			if status := p.run(t); status != 1 || !strings.Contains(p.notes.String(), "bulk: interrupted: ") {
 				t.Errorf("got status %d and\n%s", status, &p.notes)
 			}
@@ -329,7 +342,6 @@ func TestSignals(t *testing.T) {
 // TestSeveralResumes has others started while one is under way.
 func TestSeveralResumes(t *testing.T) {
 	s := newScene(t, 100)
-	s.at = 2
 	s.meet = func(func(w http.ResponseWriter)) bool {
 		for range 2 {
 			p := s.start(t, "-out", s.results, "-resume")
@@ -339,6 +351,7 @@ func TestSeveralResumes(t *testing.T) {
 		}
 		return true
 	}
+	s.at.Store(2)
 	if p := s.start(t, "-out", s.results, "-resume"); p.run(t) != 0 {
 		t.Errorf("got\n%s", &p.notes)
 	}
@@ -348,7 +361,6 @@ func TestSeveralResumes(t *testing.T) {
 // TestNobodyReadsTheResults has the reader of a pipe go away in the middle.
 func TestNobodyReadsTheResults(t *testing.T) {
 	s := newScene(t, 1000)
-	s.at = 5
 	p := s.start(t, "-out", "-")
 	out, err := p.StdoutPipe()
 	if err != nil {
@@ -359,9 +371,8 @@ func TestNobodyReadsTheResults(t *testing.T) {
 		out.Close()
 		return true
 	}
-	if err := p.Start(); err != nil {
-		t.Fatal(err)
-	}
+	s.at.Store(5)
+	p.begin(t)
 	io.Copy(&before, out) // until it is closed
 	if status := p.wait(t); status != 1 || !strings.Contains(p.notes.String(), "bulk: the results cannot be written: write ") {
 		t.Errorf("got status %d and\n%s", status, &p.notes)
