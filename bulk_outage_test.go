@@ -112,6 +112,8 @@ func throughOutage(t *testing.T, o outageCase) (got outageResult) {
 					t.Errorf("sent and said to be stopped: %v", r.Err)
 				}
 				got.stopped++
+			case o.stops && errors.Is(r.Err, licensing.ErrThrottled): // and was not sent again
+				got.stopped++
 			default:
 				got.failed++
 				t.Log(r.Err)

@@ -110,8 +110,8 @@ func (b *Batcher) Work(stop func(panicked any)) {
 			continue
 		}
 		var err error
-		pass, err = pacer.Admit(b.waiting, &b.party, b.patience, b.queue.size, func() int {
-			parcels = b.queue.take(b.service.Outage() != nil)
+		pass, err = pacer.Admit(b.waiting, &b.party, b.patience, b.queue.size, func(most int) int {
+			parcels = b.queue.take(most, b.service.Outage() != nil)
 			return len(parcels)
 		})
 		if err != nil {
@@ -136,7 +136,7 @@ func (b *Batcher) deliver(parcels []*parcel, pass pace.Pass) {
 		<-p.idle
 	}
 	if through {
-		b.service.GotThrough()
+		b.service.GotThrough(pass.Given())
 	}
 }
 

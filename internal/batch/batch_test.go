@@ -344,7 +344,7 @@ func TestWhatWasSentBeforeGoesFirst(t *testing.T) {
 	}
 	for _, want := range []string{"240", "13", ""} {
 		got := ""
-		for _, p := range q.take(false) {
+		for _, p := range q.take(20, false) {
 			got += p.request.ID
 		}
 		if got != want {

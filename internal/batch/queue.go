@@ -28,6 +28,7 @@ type queue struct {
 	probes  int             // batches that were taken in an outage
 	refused int             // batches in a row that the server did not understand
 	alone   time.Time       // until when requests go by themselves for that
+	last    bool            // the latest batch was of one that was made before
 	halt    *graph.Withheld // why nothing is sent any more
 }
 
@@ -124,24 +125,26 @@ func (q *queue) wait() bool {
 	}
 }
 
-// take takes a batch, without those whose context has ended meanwhile. In an outage it is a probe: every other one is a single
-// request that was not made before, since what fails may be in those that were.
-func (q *queue) take(outage bool) []*parcel {
+// take takes a batch of no more than most, without those whose context has ended. In
+// an outage it is a probe: every other one is a single request that was not made
+// before, since what fails may be in those that were.
+func (q *queue) take(most int, outage bool) []*parcel {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.again = slices.DeleteFunc(q.again, (*parcel).expired)
 	q.fresh = slices.DeleteFunc(q.fresh, (*parcel).expired)
 	if outage {
 		if q.probes++; q.probes%2 == 0 && len(q.fresh) > 0 {
-			p := q.fresh[0]
-			q.fresh = q.fresh[1:]
-			return []*parcel{p}
+			return q.takeFresh()
 		}
 	}
-	most := q.size
-	if q.single() {
+	if most = min(most, q.size); q.single() {
 		most = 1
 	}
+	if most == 1 && q.last && len(q.fresh) > 0 && len(q.again) > 0 && !q.again[0].next.Throttled {
+		return q.takeFresh()
+	}
+	q.last = len(q.again) > 0
 	var parcels []*parcel
 	for len(q.again)+len(q.fresh) > 0 {
 		from := &q.fresh
@@ -159,6 +162,14 @@ func (q *queue) take(outage bool) []*parcel {
 		parcels = append(parcels, p)
 	}
 	return parcels
+}
+
+// takeFresh takes a request that was not made before. One by one, those that fail
+// would be made again and again, and nothing would show that others fail as well.
+func (q *queue) takeFresh() []*parcel {
+	p := q.fresh[0]
+	q.fresh, q.last = q.fresh[1:], false
+	return []*parcel{p}
 }
 
 // split puts back what was refused as a whole, for its size or for one request

@@ -23,6 +23,7 @@ type channel struct {
 	mu      sync.Mutex
 	failed  []string  // objects whose requests failed since the last that got through
 	since   time.Time // the first of them did
+	sent    time.Time // and was sent
 	until   time.Time // the gate is closed
 	advised bool      // and the server said so
 	rounds  int       // that it was closed in, one after the other
@@ -50,7 +51,7 @@ func (x *sending) observe(r *Reply) (out bool) {
 		if x.ownFault(c.repairs.Load()) {
 			return false
 		}
-		wait, out := c.fails(x.request.Object.Key(), a, setup, r.Share, &x.service.policy)
+		wait, out := c.fails(x.request.Object.Key(), a, setup, r, &x.service.policy)
 		if wait > 0 {
 			x.service.pacer.Broken(wait)
 		}
@@ -62,7 +63,7 @@ func (x *sending) observe(r *Reply) (out bool) {
 		c.served.Store(true)
 	}
 	if !x.request.Reads() { // which may go another way than writes
-		x.service.GotThrough()
+		x.service.GotThrough(r.Pass.Given())
 	}
 	return false
 }
@@ -83,9 +84,9 @@ func (x *sending) ownFault(repairs int32) bool {
 
 // GotThrough takes in that a write got through. Of several that went together it is
 // said once more when all are taken in: whatever order they come in, the others
-// failed by themselves.
-func (s *Service) GotThrough() {
-	if s.channel.broken.Load() && s.channel.works(s.policy.MaxWait) {
+// failed by themselves. One that was sent before the first failure says nothing.
+func (s *Service) GotThrough(sent time.Time) {
+	if s.channel.broken.Load() && s.channel.works(sent, s.policy.MaxWait) {
 		s.pacer.Repaired()
 	}
 }
@@ -106,15 +107,15 @@ func (s *Service) Together(requests []*Request, replies []Reply) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, req := range requests {
-		c.failing(req.Object.Key())
+		c.failing(req.Object.Key(), replies[0].Pass.Given())
 	}
 }
 
-// failing notes that a request about an object failed.
-func (c *channel) failing(object string) {
+// failing notes that a request about an object failed, and when it was sent.
+func (c *channel) failing(object string, sent time.Time) {
 	c.broken.Store(true)
 	if len(c.failed) == 0 {
-		c.since = time.Now()
+		c.since, c.sent = time.Now(), sent
 	}
 	if len(c.failed) < outAfter && !slices.Contains(c.failed, object) {
 		c.failed = append(c.failed, object)
@@ -130,10 +131,10 @@ func (v *Verdict) own() bool {
 // fails notes that a request about an object failed. It returns how long nothing
 // is to be sent from now on, 0 if no longer than was said before, and whether the
 // channel is out.
-func (c *channel) fails(object string, a *Answer, setup bool, share float64, p *Policy) (wait time.Duration, out bool) {
+func (c *channel) fails(object string, a *Answer, setup bool, r *Reply, p *Policy) (wait time.Duration, out bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.failing(object)
+	c.failing(object, r.Pass.Given())
 	now := time.Now()
 	c.cause, c.setup = a.Err, setup
 	if a.Err == nil {
@@ -143,7 +144,7 @@ func (c *channel) fails(object string, a *Answer, setup bool, share float64, p *
 	case len(c.failed) < outAfter:
 		return 0, false
 	case a.advised():
-		wait = a.After + part(min(a.After/8+shortestWait, time.Second), share)
+		wait = a.After + part(min(a.After/8+shortestWait, time.Second), r.Share)
 		if !c.until.Before(now.Add(a.After)) { // as others of the same batch were told
 			return 0, true
 		}
@@ -151,7 +152,7 @@ func (c *channel) fails(object string, a *Answer, setup bool, share float64, p *
 		return 0, true
 	default:
 		wait = pace.Doubled(c.rounds)
-		wait -= part(wait/4, share)
+		wait -= part(wait/4, r.Share)
 		if errors.As(a.Err, new(attemptTimeout)) { // which was a wait, too
 			wait = max(wait-p.AttemptTimeout, shortestWait)
 		}
@@ -161,11 +162,14 @@ func (c *channel) fails(object string, a *Answer, setup bool, share float64, p *
 	return wait, true
 }
 
-// works notes that a write got through. It reports whether the wait is over, which
+// works notes that a write got through that was sent at some time. It reports whether the wait is over, which
 // it is not where the server asked for it, unless that is longer than anybody waits.
-func (c *channel) works(most time.Duration) bool {
+func (c *channel) works(sent time.Time, most time.Duration) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if len(c.failed) > 0 && sent.Before(c.sent) {
+		return false
+	}
 	over := len(c.failed) >= outAfter && !c.advised || time.Until(c.until) > most
 	c.repairs.Add(1)
 	c.failed, c.rounds, c.cause = nil, 0, nil

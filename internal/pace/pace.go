@@ -1,9 +1,23 @@
 // Package pace decides how fast writes go out under a quota that is counted
 // elsewhere.
 //
-// The quota is the tenant's, shared with other applications, and nobody tells
-// how much of it is left. A [Pacer] goes by what became of the writes before:
-// served or refused, and how long a refusal asked to wait.
+// The quota is the tenant's, and nobody tells how many share it. A [Pacer] finds its
+// share by what became of the writes before, as TCP does on a line.
+//
+//	start    20 writes under way, and one more for each 25 served (slow start): what is
+//	         lost when the quota is used up is a twenty-fifth of it, for any number of clients
+//	refusal  nothing for as long as was asked, then one write, then batches of half a second.
+//	         The first sets the rate to the share, if all spent as much as this client;
+//	         each further one to 0.8 of what was served lately (TCP Westwood)
+//	quiet    the rate rises, fast to where it was, slowly there, then ever faster (CUBIC), in
+//	         proportion to it and a twelfth of the hint
+//	in vain  a probe that is refused does not lower the rate, but the next comes at random
+//	         within 2, 4, 8 … 30 s more (Ethernet's back-off)
+//	warning  a quota that is said to be used up is a refusal without a wait (ECN)
+//
+// A client that sends twice as much is refused twice as often and gives way, and what
+// all gain is the larger for the small: so the shares converge (Chiu and Jain, 1989).
+// It costs the writes under way, and one of each client, each half a minute.
 //
 // The package knows numbers and times. It must not know what a write is, how it
 // is sent, or what an answer looks like, and imports nothing of this module.
@@ -12,30 +26,22 @@ package pace
 import (
 	"context"
 	"math"
+	"math/rand/v2"
 	"sync"
 	"time"
 )
 
-// A Pacer keeps writes under a quota that it does not know.
-//
-// It lets them through at full speed until one is refused, then at the rate that
-// the quota is said to have. Each further refusal lowers the rate, each quiet
-// second raises it, ever faster. After a refusal nothing is let through until
-// the wait that was asked for has passed, and then a single pass, before the
-// others follow.
-//
-// A Pacer is made by [New] and safe for concurrent use.
+// A Pacer keeps writes under a quota that it does not know. It is made by [New] and
+// safe for concurrent use.
 type Pacer struct {
-	hint    float64       // writes a second that the quota is said to allow
-	burst   float64       // writes that it is said to allow at once
 	maxWait time.Duration // where a refusal asks for none
+	random  func() float64
 
 	mu      sync.Mutex
 	changed chan struct{} // closed when there may be less to wait for
 	used    time.Time     // when a write was last let through or answered
-	spent   float64       // writes since the quota was whole
 	epoch   int           // counts the times that the rate was lowered
-	vain    int           // waits in a row for which a refusal asked for none
+	start   start
 	rate    rate
 	gate    gate
 	line    line
@@ -45,9 +51,14 @@ type Pacer struct {
 // A Pass is the permission to send some writes. The zero Pass is none.
 type Pass struct {
 	epoch  int  // from 1
+	n      int  // writes
 	probe  bool // the others wait for the answer
 	single bool // of a single write, which chooses its own waits
+	given  time.Time
 }
+
+// Given returns when the pass was given.
+func (p Pass) Given() time.Time { return p.given }
 
 // A Reply is what became of a write.
 type Reply struct {
@@ -84,21 +95,21 @@ func Doubled(n int) time.Duration { return min(time.Second<<min(n, 5), longestWa
 // asks for no wait.
 func New(perSecond float64, burst int, maxWait time.Duration) *Pacer {
 	return &Pacer{
-		hint:    perSecond,
-		burst:   float64(burst),
 		maxWait: maxWait,
+		random:  rand.Float64,
 		changed: make(chan struct{}),
 		epoch:   1,
-		rate:    rate{served: Meter{Span: 5 * time.Second}},
+		start:   start{burst: float64(burst)},
+		rate:    rate{hint: perSecond, served: Meter{Span: goodTime}},
 		gate:    gate{probes: true},
 	}
 }
 
-// Admit waits until up to n writes of a party may be sent, and takes them: take
-// returns how many they are. Parties take turns. It gives up when ctx ends, with
+// Admit waits until up to n writes of a party may be sent, and takes them: take is
+// told how many there may be, and returns how many there are. Parties take turns. It gives up when ctx ends, with
 // ctx's error, or at once with a [GateError] where the gate is closed for longer
 // than most says.
-func (p *Pacer) Admit(ctx context.Context, by *Party, most func() time.Duration, n int, take func() int) (Pass, error) {
+func (p *Pacer) Admit(ctx context.Context, by *Party, most func() time.Duration, n int, take func(most int) int) (Pass, error) {
 	return p.admit(ctx, by, most, n, take)
 }
 
@@ -110,7 +121,7 @@ func (p *Pacer) AdmitOne(ctx context.Context, most time.Duration) (Pass, error) 
 }
 
 // admit is Admit, and with a nil take AdmitOne.
-func (p *Pacer) admit(ctx context.Context, by *Party, most func() time.Duration, n int, take func() int) (Pass, error) {
+func (p *Pacer) admit(ctx context.Context, by *Party, most func() time.Duration, n int, take func(most int) int) (Pass, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.line.join(by)
@@ -126,19 +137,20 @@ func (p *Pacer) admit(ctx context.Context, by *Party, most func() time.Duration,
 		now := time.Now()
 		p.rest(now)
 		p.rate.rise(now)
-		wait, bound := p.wait(now, n), p.gate.asks(now)
+		wait, bound := p.wait(now, take == nil), p.gate.asks(now)
+		first := p.line.first(by)
 		if take == nil {
 			bound = max(bound, wait)
+			first = first || p.gate.run(now) > 0 // the runs wait longer
 		}
-		first := p.line.first(by)
 		switch {
 		case bound > 0 && bound > most():
 			return Pass{}, &GateError{After: bound, Broken: p.gate.broken.After(p.gate.until)}
 		case first && wait <= 0:
 			if take != nil {
-				n = take()
+				n = take(min(n, p.most(now)))
 			}
-			if n > 0 {
+			if n > 0 && p.line.first(by) {
 				p.line.serve()
 			}
 			pass := p.admitted(now, n)
@@ -172,34 +184,58 @@ func (p *Pacer) change() {
 func (p *Pacer) Unasked() Pass {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return Pass{epoch: p.epoch, single: true}
+	now := time.Now()
+	p.start.spend(now, 1)
+	p.start.settle(now, 1) // which is not waited for
+	return Pass{epoch: p.epoch, single: true, given: now}
 }
 
 // rest starts anew when so much time has passed that the quota is whole again.
 // With a small burst that may be while a gate is closed, or a batch waits for
 // the rate, which are no rest and take less than a minute or allow any rate.
 func (p *Pacer) rest(now time.Time) {
-	whole := max(p.burst/p.hint, 60)
+	whole := max(p.start.burst/p.rate.hint, 60)
 	if p.gate.closed(now) <= 0 && now.Sub(p.used).Seconds() > whole {
-		p.spent = 0
+		p.start.again()
 		p.rate.lift()
 		p.gate.probeNext()
 	}
 }
 
-// wait is how long n writes may not be sent.
-func (p *Pacer) wait(now time.Time, n int) time.Duration {
+// wait is how long no writes may be sent. A single one is let through a batch
+// ahead of the rate.
+func (p *Pacer) wait(now time.Time, single bool) time.Duration {
 	wait := p.gate.left(now)
-	if p.rate.perSecond == 0 {
+	if !single {
+		wait = max(wait, p.gate.run(now))
+	}
+	switch {
+	case p.rate.perSecond > 0 && single:
+		return max(wait, p.rate.takes(-p.rate.credit-float64(p.rate.batch())))
+	case p.rate.perSecond > 0:
+		return max(wait, p.rate.takes(-p.rate.credit))
+	case p.gate.probes || single:
 		return wait
 	}
-	if n > 1 {
-		// When the gate opens there is room for one write. For a batch there is a
-		// little later, and the sooner the longer it was closed.
-		room := min(p.rate.takes(float64(n))-p.gate.asked/8, 2*time.Second)
-		wait = max(wait, p.gate.opens().Add(room).Sub(now))
+	_, full := p.start.room(now, p.rate.since)
+	return max(wait, full)
+}
+
+// most is how many writes may be sent together. After a refusal a probe is of a
+// single one, but the longer the gate was closed the more there is room for.
+func (p *Pacer) most(now time.Time) int {
+	if p.rate.perSecond == 0 {
+		n, _ := p.start.room(now, p.rate.since)
+		return max(n, 1)
 	}
-	return max(wait, p.rate.takes(-p.rate.credit))
+	most := p.rate.batch()
+	if p.gate.probes && p.gate.missed > 0 {
+		return 1
+	}
+	if p.gate.probes && !p.gate.broken.After(p.gate.until) {
+		most = min(most, int(p.rate.perSecond*(p.gate.asked-time.Second).Seconds()/10))
+	}
+	return max(most, 1)
 }
 
 // admitted notes that n writes are sent.
@@ -207,7 +243,7 @@ func (p *Pacer) admitted(now time.Time, n int) Pass {
 	if n == 0 {
 		return Pass{}
 	}
-	pass := Pass{epoch: p.epoch, probe: p.gate.probes}
+	pass := Pass{epoch: p.epoch, n: n, probe: p.gate.probes, given: now}
 	if pass.probe {
 		p.gate.probe(now)
 		if p.rate.quiet.After(now) { // the gate is tried, long before it was to open
@@ -216,7 +252,7 @@ func (p *Pacer) admitted(now time.Time, n int) Pass {
 	}
 	p.used = now
 	p.rate.spend(float64(n))
-	p.spent += float64(n)
+	p.start.spend(now, n)
 	return pass
 }
 
@@ -233,14 +269,13 @@ func (p *Pacer) Answered(pass Pass, r Reply) {
 		p.refused(pass, current, r.Wait, now)
 		return
 	}
-	p.rate.served.Add(now, 1)
+	p.rate.serve(now)
 	if !current {
 		return
 	}
-	p.vain = 0
-	if r.Used >= 1 { // not so for NaN
-		p.rate.hold(now, p.hint)
-	}
+	p.rate.since++
+	p.gate.served()
+	p.marked(r.Used, now)
 	if pass.single && p.gate.until.Sub(now) > p.maxWait {
 		// Nobody waits for the gate any more, and a write was served that had not
 		// asked: it opens for a probe.
@@ -250,40 +285,82 @@ func (p *Pacer) Answered(pass Pass, r Reply) {
 	}
 }
 
+// marked takes in which share of the quota is said to be used up, of which nothing
+// is said as often as not. All of it is a refusal in good time, but for one that is
+// said all the time.
+func (p *Pacer) marked(used float64, now time.Time) {
+	if used > 0 && p.rate.perSecond == 0 {
+		p.start.full = min(used, 1)
+	}
+	switch {
+	case !(used >= 1): // NaN is not
+		p.rate.marked = time.Time{}
+	case !p.rate.marked.IsZero():
+		p.rate.hold(now)
+	default:
+		p.lower(now)
+		p.epoch++
+		p.rate.marked = now
+		p.rate.quietSince(now)
+	}
+}
+
 // refused takes in that a write was refused for its frequency.
 func (p *Pacer) refused(pass Pass, current bool, wait time.Duration, now time.Time) {
 	if current {
-		p.rate.lower(now, p.hint)
+		p.gate.vain++
+		if pass.probe {
+			p.gate.missed++
+		}
+		if !pass.probe || p.rate.perSecond == 0 { // else nothing was sent at this rate
+			p.lower(now)
+		}
 		p.epoch++
-		p.vain++
 	}
 	p.rate.quietSince(later(p.rate.quiet, now))
 	switch {
 	case wait > 0:
-		p.shut(now, wait)
+		p.shut(now, wait, true)
 	case !pass.single:
-		p.shut(now, min(Doubled(max(p.vain-1, 0)), p.maxWait))
+		p.shut(now, min(Doubled(max(p.gate.vain-1, 0)), p.maxWait), false)
+	}
+	if current {
+		p.gate.part(p.random(), p.rate.perSecond)
 	}
 }
 
-// shut closes the gate. While it is closed nothing can be refused, so that hardly
-// any of it counts as quiet: as much as brings up a rate that is far too low.
-func (p *Pacer) shut(now time.Time, wait time.Duration) {
-	if until, closed := p.gate.shut(now, wait); closed {
-		p.rate.quietSince(until.Add(-min(wait, 10*time.Second) * 3 / 10))
+// lower lowers the rate, or sets it where there was none.
+func (p *Pacer) lower(now time.Time) {
+	if p.rate.perSecond == 0 {
+		p.rate.begin(p.start.clients(now, p.rate.hint))
+	} else {
+		p.rate.lower(now)
+	}
+}
+
+// shut closes the gate. While it is closed nothing can be refused, and nothing of
+// it counts as quiet.
+func (p *Pacer) shut(now time.Time, wait time.Duration, asked bool) {
+	if until, closed := p.gate.shut(now, wait, asked); closed {
+		p.rate.quietSince(until)
 		p.used = until
 	}
 }
 
 // Settled takes in that what became of all writes of a pass is known.
 func (p *Pacer) Settled(pass Pass) {
-	if !pass.probe {
+	if pass.n == 0 {
 		return
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.gate.probeKnown()
-	p.change()
+	p.start.settle(time.Now(), pass.n)
+	if pass.probe {
+		p.gate.probeKnown()
+	}
+	if pass.probe || p.rate.perSecond == 0 {
+		p.change()
+	}
 }
 
 // Broken takes in that nothing gets through, and closes the gate for so long. A
@@ -326,12 +403,12 @@ func (p *Pacer) Estimate(n int, perSecond float64, span time.Duration) time.Dura
 	p.rate.rise(now)
 	left := float64(n)
 	seconds := max(0, p.gate.closed(now).Seconds())
-	credit := p.burst - p.spent
+	credit := p.start.burst - p.start.spent
 	switch rate := p.rate.perSecond; {
 	case rate > 0 && now.Sub(p.gate.until) < span: // which perSecond suffers from
-		seconds += left / max(perSecond, min(rate, p.hint))
+		seconds += left / max(perSecond, min(rate, p.rate.hint))
 	case rate == 0 && credit > 0 && left > credit: // the rest at the rate of the quota
-		seconds += credit/perSecond + (left-credit)/min(p.hint, perSecond)
+		seconds += credit/perSecond + (left-credit)/min(p.rate.hint, perSecond)
 	default:
 		seconds += left / perSecond
 	}

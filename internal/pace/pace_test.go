@@ -3,6 +3,7 @@ package pace
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"strings"
 	"testing"
@@ -10,17 +11,33 @@ import (
 	"time"
 )
 
-// pacing runs f with a pacer of 20 writes a second and 3,000 at once.
+// pacing runs f with a pacer of 20 writes a second and 3,000 at once, whose random
+// waits are 0.
 func pacing(t *testing.T, f func(t *testing.T, p *Pacer)) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) { f(t, New(20, 3000, forever)) })
+	synctest.Test(t, func(t *testing.T) { f(t, newPacer(20, 3000, forever)) })
+}
+
+func newPacer(perSecond float64, burst int, maxWait time.Duration) *Pacer {
+	p := New(perSecond, burst, maxWait)
+	p.random = func() float64 { return 0 }
+	return p
+}
+
+// paced is a pacer whose rate is known, and was lowered just now.
+func paced(p *Pacer, perSecond float64) *Pacer {
+	now := time.Now()
+	p.gate.probes = false
+	p.rate.perSecond, p.rate.found, p.rate.raised, p.rate.quiet = perSecond, true, now, now
+	p.rate.credit, p.used = 0, now
+	return p
 }
 
 // admitBatch admits n writes and returns how long they waited.
 func admitBatch(t *testing.T, p *Pacer, n int) (Pass, time.Duration) {
 	t.Helper()
 	start := time.Now()
-	pass, err := p.Admit(t.Context(), new(Party), func() time.Duration { return forever }, n, func() int { return n })
+	pass, err := p.Admit(t.Context(), new(Party), func() time.Duration { return forever }, n, func(most int) int { return min(n, most) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,8 +78,9 @@ func wantAbout(t *testing.T, what string, got, want, by time.Duration) {
 	}
 }
 
-// A single batch goes first, the others follow its answer without a limit.
-func TestProbesFirst(t *testing.T) {
+// A single batch goes first. While none is refused, so many are under way: 20, and
+// one more for each 25 that were served.
+func TestStarts(t *testing.T) {
 	pacing(t, func(t *testing.T, p *Pacer) {
 		probe, wait := admitBatch(t, p, 20)
 		if !probe.probe || wait != 0 {
@@ -71,12 +89,37 @@ func TestProbesFirst(t *testing.T) {
 		time.AfterFunc(3300*time.Millisecond, func() { serve(p, probe, 20) })
 		for i := range 100 {
 			pass, wait := admitBatch(t, p, 20)
-			want := map[bool]time.Duration{true: 3300 * time.Millisecond}[i == 0]
-			if pass.probe || wait != want {
-				t.Errorf("batch %d is %+v after %v, want %v", i, pass, wait, want)
+			if want := map[bool]time.Duration{true: 3300 * time.Millisecond}[i == 0]; pass.probe || wait != want {
+				t.Fatalf("batch %d is %+v after %v, want %v", i, pass, wait, want)
 			}
+			serve(p, pass, 20)
 		}
+		// Of 2,020 served 80 are room for 100.
+		var under []Pass
+		for range 5 {
+			pass, wait := admitBatch(t, p, 20)
+			wantAbout(t, "there is room", wait, 0, 0)
+			under = append(under, pass)
+		}
+		time.AfterFunc(time.Second, func() { serve(p, under[0], 20) })
+		_, wait = admitBatch(t, p, 20)
+		wantAbout(t, "a sixth waits for one of them", wait, time.Second, 0)
+		_, wait = admitBatch(t, p, 20)
+		wantAbout(t, "and a seventh until they hang", wait, 5*time.Second, 0)
 	})
+}
+
+// The share of the quota that is used up bounds what is under way at the start.
+func TestStartsByThePercentage(t *testing.T) {
+	for used, want := range map[float64]int{0: 116, 0.8: 116, 0.95: 42, 0.99: 8, 0.996: 5, math.NaN(): 116} {
+		s := start{burst: 3000, spent: 2400, full: 0}
+		if used > 0 {
+			s.full = used
+		}
+		if got := s.window(2400); got != want {
+			t.Errorf("%v used: %d under way, want %d", used, got, want)
+		}
+	}
 }
 
 func TestDoesNotWaitForAHangingProbe(t *testing.T) {
@@ -84,62 +127,119 @@ func TestDoesNotWaitForAHangingProbe(t *testing.T) {
 		admitBatch(t, p, 20)
 		_, wait := admitBatch(t, p, 20)
 		wantAbout(t, "the second waits", wait, 5*time.Second, 0)
-		_, wait = admitBatch(t, p, 20)
-		wantAbout(t, "the third waits", wait, 0, 0)
 	})
 }
 
-// A refusal closes the gate for everybody. After it one batch goes, and then
-// the others at the rate of the hint.
+// A refusal closes the gate for everybody. After it a single write goes, and then
+// the others at the rate.
 func TestGate(t *testing.T) {
 	pacing(t, func(t *testing.T, p *Pacer) {
 		pass, _ := admitBatch(t, p, 20)
-		refuse(p, pass, 5, 8*time.Second)
-		wantRate(t, p, 20)
+		serve(p, pass, 20)
+		pass, _ = admitBatch(t, p, 20)
+		paced(p, 20)
+		refuse(p, pass, 5, time.Second)
+		wantRate(t, p, 10)
+		var n int
+		take := func(most int) int { n = most; return most }
 		start := time.Now()
-		probe, wait := admitBatch(t, p, 20) // that long a wait leaves room for a batch
-		wantAbout(t, "the probe waits", wait, 8*time.Second, 0)
-		if !probe.probe || probe.epoch != 2 {
-			t.Errorf("it is %+v", probe)
+		probe, err := p.Admit(t.Context(), new(Party), func() time.Duration { return forever }, 20, take)
+		wantAbout(t, "the probe waits", time.Since(start), time.Second, 0)
+		if err != nil || !probe.probe || probe.epoch != 2 || n != 1 {
+			t.Errorf("it is %+v of %d, %v", probe, n, err)
 		}
-		time.AfterFunc(100*time.Millisecond, func() { serve(p, probe, 20) })
+		time.AfterFunc(700*time.Millisecond, func() { serve(p, probe, 1) })
+		start = time.Now()
+		sum := 0
 		for range 10 {
-			admitBatch(t, p, 20)
+			p.Admit(t.Context(), new(Party), func() time.Duration { return forever }, 20, take)
+			sum += n
 		}
-		// Ten batches of 20 at a rate that rises from 20.5 to 24.
-		wantAbout(t, "the others take", time.Since(start)-wait, 9250*time.Millisecond, 500*time.Millisecond)
+		// The probe's answer, and nine batches of what half a second allows.
+		wantAbout(t, "the others take", time.Since(start), 700*time.Millisecond+9*500*time.Millisecond, 500*time.Millisecond)
+		if sum < 50 || sum > 65 {
+			t.Errorf("they are %d", sum)
+		}
 	})
 }
 
-// For a batch there is room a little after the gate, and the sooner the longer
-// that was; at a low rate it is waited for no longer than two seconds.
-func TestRoomAfterTheGate(t *testing.T) {
-	t.Parallel()
-	for _, test := range []struct {
-		hint  float64
-		after time.Duration
-		room  time.Duration
-		by    time.Duration
+// The longer a gate was closed the more there is room for in a probe, unless one
+// was refused before.
+func TestProbes(t *testing.T) {
+	for i, test := range []struct {
+		rate   float64
+		after  time.Duration
+		missed bool
+		want   int
 	}{
-		{20, time.Second, 875 * time.Millisecond, 15 * time.Millisecond},
-		{20, 20 * time.Second, 0, 0},
-		{5, time.Second, 2 * time.Second, 0},
+		{20, time.Second, false, 1}, {20, 3 * time.Second, false, 4}, {20, 10 * time.Second, false, 10},
+		{1, time.Minute, false, 1}, {20, 10 * time.Second, true, 1},
 	} {
-		synctest.Test(t, func(t *testing.T) {
-			p := New(test.hint, 3000, forever)
-			pass, _ := admitBatch(t, p, 20)
-			refuse(p, pass, 1, test.after)
-			_, wait := admitBatch(t, p, 20)
-			wantAbout(t, "a batch waits after the gate", wait-test.after, test.room, test.by)
-		})
-		synctest.Test(t, func(t *testing.T) {
-			p := New(test.hint, 3000, forever)
-			pass, _ := admitBatch(t, p, 20)
-			refuse(p, pass, 1, test.after)
-			_, wait := admitBatch(t, p, 1)
-			wantAbout(t, "a single write waits after the gate", wait-test.after, 0, 0)
+		t.Run(fmt.Sprint(i), func(t *testing.T) {
+			pacing(t, func(t *testing.T, p *Pacer) {
+				paced(p, 2*test.rate)
+				if test.missed {
+					p.gate.missed = 1
+				}
+				refuse(p, Pass{epoch: p.epoch}, 1, test.after)
+				p.rate.perSecond = test.rate
+				var n int
+				p.Admit(t.Context(), new(Party), func() time.Duration { return forever }, 20, func(most int) int { n = most; return most })
+				if n != test.want {
+					t.Errorf("%+v: the probe has %d", test, n)
+				}
+			})
 		})
 	}
+}
+
+// A run comes back at random after the gate, a single write at once.
+func TestComesBackAtRandom(t *testing.T) {
+	for name, test := range map[string]struct {
+		missed int
+		want   time.Duration
+	}{
+		"after a refusal":     {0, 300 * time.Millisecond}, // 1.5 writes, at 5 a second
+		"a probe's":           {1, 2 * time.Second},
+		"the third probe's":   {3, 8 * time.Second},
+		"the hundredth probe": {100, 30 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			pacing(t, func(t *testing.T, p *Pacer) {
+				p.random = func() float64 { return 1 }
+				paced(p, 10).gate.missed = test.missed
+				refuse(p, Pass{epoch: p.epoch}, 1, 4*time.Second) // by half
+				pass, wait := admitBatch(t, p, 1)
+				wantAbout(t, "a run waits", wait, 4*time.Second+test.want, 0)
+				p.Settled(pass)
+				p.gate.shut(time.Now(), 4*time.Second, true)
+				p.gate.part(1, 5)
+				start := time.Now()
+				p.line.join(new(Party)) // and is first in it
+				pass, err := p.AdmitOne(t.Context(), 4*time.Second)
+				wantAbout(t, "a single write waits", time.Since(start), 4*time.Second, 0)
+				if err != nil || !pass.probe {
+					t.Errorf("it is %+v, %v", pass, err)
+				}
+				p.Settled(pass)
+			})
+		})
+	}
+}
+
+// A random wait of ours ends no run and no call, nor does one that we chose.
+func TestOwnWaitsEndNothing(t *testing.T) {
+	pacing(t, func(t *testing.T, p *Pacer) {
+		p.random = func() float64 { return 1 }
+		pass, _ := admitBatch(t, p, 1)
+		for _, after := range []time.Duration{2 * time.Second, 0, 0, 0} {
+			refuse(p, pass, 1, after)
+			var err error
+			if pass, err = p.Admit(t.Context(), new(Party), func() time.Duration { return 2 * time.Second }, 1, func(int) int { return 1 }); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
 }
 
 // Refusals of what was sent before the last cut keep the gate closed, and do
@@ -153,19 +253,22 @@ func TestEpochs(t *testing.T) {
 			pass, _ := admitBatch(t, p, 20)
 			old = append(old, pass)
 		}
+		paced(p, 20)
 		refuse(p, old[0], 20, time.Second)
 		refuse(p, old[1], 20, 4*time.Second)
 		refuse(p, old[2], 20, 2*time.Second) // which is over earlier
-		wantRate(t, p, 20)
+		wantRate(t, p, 10)
 		start := time.Now()
 		pass, _ := admitBatch(t, p, 1)
 		wantAbout(t, "the gate is closed", time.Since(start), 4*time.Second, 0)
 		if pass.epoch != 2 {
 			t.Errorf("the epoch is %d", pass.epoch)
 		}
+		serve(p, pass, 1)
+		pass, _ = admitBatch(t, p, 1)
 		rate := p.rate.perSecond
 		refuse(p, pass, 20, time.Second)
-		wantRate(t, p, rate*0.8)
+		wantRate(t, p, rate*0.5)
 	})
 }
 
@@ -176,6 +279,7 @@ func TestLateRefusalWithoutAdvice(t *testing.T) {
 		serve(p, first, 20)
 		one, _ := admitBatch(t, p, 20)
 		late, _ := admitBatch(t, p, 20)
+		paced(p, 100)
 		refuse(p, one, 1, 0)
 		probe, _ := admitBatch(t, p, 1)
 		serve(p, probe, 1)
@@ -196,6 +300,7 @@ func TestWithoutAdvice(t *testing.T) {
 			wantAbout(t, "the gate is closed", wait, time.Duration(want)*time.Second, 0)
 		}
 		serve(p, pass, 1)
+		paced(p, 100)
 		pass, _ = admitBatch(t, p, 1)
 		refuse(p, pass, 1, 0)
 		_, wait := admitBatch(t, p, 1)
@@ -203,63 +308,122 @@ func TestWithoutAdvice(t *testing.T) {
 	})
 }
 
-// The rate falls by a fifth, and by half when the one before was not reached
-// twice in a row. It does not fall below one write a second, or the hint.
+// The first refusal sets the rate to what would be the share if all clients had
+// spent as much as this one.
+func TestFirstRefusal(t *testing.T) {
+	for name, test := range map[string]struct {
+		spent int
+		after time.Duration
+		want  float64
+	}{
+		"at once":          {1, 0, 20.0 / 32},
+		"one of sixteen":   {200, 10 * time.Second, 20.0 / 16},
+		"one of four":      {800, 10 * time.Second, 20.0 / 4},
+		"alone":            {3200, 10 * time.Second, 20},
+		"more than a hint": {4000, 10 * time.Second, 20},
+	} {
+		t.Run(name, func(t *testing.T) {
+			pacing(t, func(t *testing.T, p *Pacer) {
+				pass, _ := admitBatch(t, p, 1)
+				p.start.spent = float64(test.spent)
+				time.Sleep(test.after)
+				refuse(p, pass, 1, time.Second)
+				wantRate(t, p, test.want)
+			})
+		})
+	}
+}
+
+// A refusal lowers the rate to less than what was served, by half at the most, and
+// by a twentieth at the least. A probe's does not, since nothing was sent at that
+// rate. The rate does not fall below a write in ten seconds, or the hint.
 func TestLowers(t *testing.T) {
 	pacing(t, func(t *testing.T, p *Pacer) {
-		pass := Pass{epoch: 1}
-		want := []float64{20, 16, 8, 4, 2, 1, 1}
-		for i, rate := range want {
-			pass.epoch = i + 1
-			refuse(p, pass, 1, time.Second)
-			wantRate(t, p, rate)
+		for _, test := range []struct{ served, want float64 }{{0, 10}, {10, 10}, {15, 12}, {20, 16}, {23, 18.4}, {25, 19}} {
+			paced(p, 20)
+			p.rate.served = Meter{Span: p.rate.served.Span}
+			p.rate.served.Add(time.Now(), int(test.served*p.rate.served.Span.Seconds()))
+			refuse(p, Pass{epoch: p.epoch}, 1, time.Second)
+			wantRate(t, p, test.want)
+			refuse(p, Pass{epoch: p.epoch, probe: true}, 1, time.Second)
+			wantRate(t, p, test.want)
 		}
-		// Goodput of more than half of the rate.
-		p.rate.perSecond = 20
-		for range 60 {
-			p.rate.served.Add(time.Now(), 1)
+		for _, hint := range []float64{20, 0.05} {
+			p = paced(newPacer(hint, 10, forever), hint)
+			for range 20 {
+				refuse(p, Pass{epoch: p.epoch}, 1, time.Second)
+			}
+			wantRate(t, p, min(hint, 0.1))
 		}
-		p.rate.lower(time.Now(), 20)
-		wantRate(t, p, 16)
-		p.rate.served = Meter{Span: p.rate.served.Span} // and then of less
-		p.rate.served.Add(time.Now(), 15)
-		p.rate.lower(time.Now(), 20) // once
-		wantRate(t, p, 12.8)
-		p.rate.lower(time.Now(), 20) // twice
-		wantRate(t, p, 6.4)
-
-		p = New(0.5, 10, forever)
-		for i := range 5 {
-			pass.epoch = i + 1
-			refuse(p, pass, 1, time.Second)
-		}
-		wantRate(t, p, 0.5)
 	})
 }
 
-// Each quiet second raises the rate, ever faster.
+// Each quiet second raises the rate: near the share it is soon where it was, stays,
+// and then grows ever faster. While a gate is closed nothing is quiet.
 func TestRaises(t *testing.T) {
-	for name, step := range map[string]time.Duration{"at once": 10 * time.Second, "bit by bit": 100 * time.Millisecond} {
+	for name, step := range map[string]time.Duration{"at once": 17 * time.Second, "bit by bit": 100 * time.Millisecond} {
 		t.Run(name, func(t *testing.T) {
 			pacing(t, func(t *testing.T, p *Pacer) {
+				paced(p, 8)
 				refuse(p, Pass{epoch: 1}, 1, time.Second)
-				for range 3 {
-					for start := time.Now(); time.Since(start) < 10*time.Second; {
+				paced(p, 4).rate.quietSince(time.Now().Add(time.Second))
+				rise := func(d time.Duration) {
+					for end := time.Now().Add(d); time.Now().Before(end); {
 						time.Sleep(step)
 						p.rate.rise(time.Now())
 					}
 				}
-				// 0.2 (q + q³/300), where most of the second that the gate was closed
-				// for was not quiet.
-				raised := func(q float64) float64 { return 0.2 * (q + q*q*q/300) }
-				wantRate(t, p, 20+raised(29.3))
-				p.Answered(Pass{epoch: 2}, Reply{Refused: true, Wait: time.Second})
-				time.Sleep(10 * time.Second)
-				p.rate.rise(time.Now())
-				wantRate(t, p, (20+raised(29.3))*0.8+raised(9.3))
+				rise(17 * time.Second)
+				near := p.rate.perSecond
+				if near < 5.1 || near > 5.4 { // by 0.2, of what it is and of a twelfth of the hint
+					t.Errorf("after the first half the rate is %v", near)
+				}
+				rise(17 * time.Second)
+				if p.rate.perSecond < 6.3 || p.rate.perSecond > 7 {
+					t.Errorf("after the second half the rate is %v", p.rate.perSecond)
+				}
+				p.rate.since = 1e6
+				rise(34 * time.Second)
+				if p.rate.perSecond < 60 {
+					t.Errorf("after as long again the rate is %v", p.rate.perSecond)
+				}
 			})
 		})
 	}
+}
+
+// Beyond the hint the rate grows no faster than there is proof that it is served.
+func TestRaisesNoFasterThanItIsServed(t *testing.T) {
+	pacing(t, func(t *testing.T, p *Pacer) {
+		paced(p, 10)
+		time.Sleep(3 * time.Minute)
+		p.rate.rise(time.Now())
+		wantRate(t, p, 20)
+		p.rate.since = 800
+		time.Sleep(time.Minute)
+		p.rate.rise(time.Now())
+		wantRate(t, p, 100)
+	})
+}
+
+// Before the share was found the rate is twice what it was after six seconds, and
+// sixty times after fourteen.
+func TestClimbs(t *testing.T) {
+	pacing(t, func(t *testing.T, p *Pacer) {
+		refuse(p, Pass{epoch: 1}, 1, time.Second)
+		first := p.rate.perSecond
+		p.rate.since = 1e6
+		time.Sleep(7 * time.Second)
+		p.rate.rise(time.Now())
+		if got := p.rate.perSecond / first; got < 2 || got > 6 {
+			t.Errorf("after 6 s it is %v times what it was", got)
+		}
+		time.Sleep(8 * time.Second)
+		p.rate.rise(time.Now())
+		if got := p.rate.perSecond / first; got < 60 || got > 400 {
+			t.Errorf("after 14 s it is %v times what it was", got)
+		}
+	})
 }
 
 // After so long a rest that the quota is whole again, nothing is known.
@@ -274,8 +438,8 @@ func TestRests(t *testing.T) {
 		p.Settled(passOf(p))
 		time.Sleep(151 * time.Second)
 		probe, wait := admitBatch(t, p, 20)
-		if p.rate.perSecond != 0 || !probe.probe || wait != 0 || p.spent != 20 {
-			t.Errorf("after a rest the rate is %v, the pass %+v after %v, %v are spent", p.rate.perSecond, probe, wait, p.spent)
+		if p.rate.perSecond != 0 || !probe.probe || wait != 0 || p.start.spent != 20 {
+			t.Errorf("after a rest the rate is %v, the pass %+v after %v, %v are spent", p.rate.perSecond, probe, wait, p.start.spent)
 		}
 
 		// A gate that is closed for longer is none.
@@ -292,7 +456,7 @@ func TestWithASmallBurst(t *testing.T) {
 	t.Parallel()
 	for _, hint := range []float64{20, 1, 0.1} {
 		synctest.Test(t, func(t *testing.T) {
-			p := New(hint, 0, forever)
+			p := newPacer(hint, 0, forever)
 			pass, _ := admitBatch(t, p, 20)
 			for range 10 {
 				refuse(p, pass, 1, 10*time.Second)
@@ -314,36 +478,50 @@ func TestWithASmallBurst(t *testing.T) {
 // passOf is a pass of the latest epoch.
 func passOf(p *Pacer) Pass { return Pass{epoch: p.epoch, probe: true} }
 
+// A quota that is said to be used up lowers the rate, once, and keeps it from
+// rising, as long as that may be true.
 func TestHeedsThePercentage(t *testing.T) {
-	t.Parallel()
-	for used, rate := range map[float64]float64{
-		0: 0, 0.8: 0, 0.99: 0, 1: 20, 1.8: 20, math.NaN(): 0, -1: 0, math.Inf(-1): 0,
+	for used, heeded := range map[float64]bool{
+		0: false, 0.8: false, 0.99: false, 1: true, 1.8: true, math.NaN(): false, -1: false, math.Inf(-1): false,
 	} {
-		synctest.Test(t, func(t *testing.T) {
-			p := New(20, 3000, forever)
-			pass, _ := admitBatch(t, p, 1)
-			serve(p, pass, 1, used)
-			if p.rate.perSecond != rate {
-				t.Errorf("%v sets the rate to %v, want %v", used, p.rate.perSecond, rate)
-			}
-			// It stops climbing.
-			p.rate.perSecond = 30
-			time.Sleep(10 * time.Second)
-			serve(p, pass, 1, used)
-			before := p.rate.perSecond
-			time.Sleep(time.Second)
-			p.rate.rise(time.Now())
-			if climbed, want := p.rate.perSecond-before, 0.2*(1+1.0/300); rate > 0 && math.Abs(climbed-want) > 0.001 {
-				t.Errorf("%v: it climbs by %v, want %v", used, climbed, want)
-			}
-			// What was sent before the last cut says nothing.
-			p.rate.perSecond, p.epoch = 0, 7
-			serve(p, pass, 1, used)
-			if p.rate.perSecond != 0 {
-				t.Errorf("an old %v sets the rate to %v", used, p.rate.perSecond)
-			}
+		t.Run(fmt.Sprint(used), func(t *testing.T) {
+			heedsThePercentage(t, used, heeded)
 		})
 	}
+}
+
+func heedsThePercentage(t *testing.T, used float64, heeded bool) {
+	pacing(t, func(t *testing.T, p *Pacer) {
+		paced(p, 20)
+		want := map[bool]float64{true: 10, false: 20}[heeded]
+		old := Pass{epoch: p.epoch}
+		serve(p, old, 20, used)
+		wantRate(t, p, want)
+		serve(p, Pass{epoch: p.epoch}, 20, used)
+		wantRate(t, p, want)
+		if !heeded {
+			return
+		}
+		for range 10 {
+			time.Sleep(time.Second)
+			serve(p, Pass{epoch: p.epoch}, 1, used)
+		}
+		wantRate(t, p, want)
+		for range 20 { // it is not true
+			time.Sleep(time.Second)
+			serve(p, Pass{epoch: p.epoch}, 1, used)
+		}
+		if p.rate.perSecond <= want {
+			t.Error("it does not rise any more")
+		}
+		before := p.rate.perSecond
+		serve(p, old, 1, 0.9) // is of another time
+		serve(p, Pass{epoch: p.epoch}, 1, used)
+		wantRate(t, p, before)
+		serve(p, Pass{epoch: p.epoch}, 1, 0.9)
+		serve(p, Pass{epoch: p.epoch}, 1, used)
+		wantRate(t, p, before/2)
+	})
 }
 
 // What a write is refused for closes the gate, whoever made it. Only with advice:
@@ -354,7 +532,7 @@ func TestHearsSingleCalls(t *testing.T) {
 		refuse(p, single, 1, 0)
 		_, wait := admitBatch(t, p, 1)
 		wantAbout(t, "without advice the gate is closed", wait, 0, 0)
-		wantRate(t, p, 20)
+		wantRate(t, p, 20.0/32)
 		single = p.Unasked()
 		refuse(p, single, 1, 30*time.Second)
 		pass, err := p.AdmitOne(t.Context(), forever)
@@ -372,7 +550,7 @@ func TestASingleWriteOpensTheGate(t *testing.T) {
 	t.Parallel()
 	for after, open := range map[time.Duration]bool{time.Hour: true, 30 * time.Second: false} {
 		synctest.Test(t, func(t *testing.T) {
-			p := New(20, 3000, time.Minute)
+			p := newPacer(20, 3000, time.Minute)
 			pass, _ := admitBatch(t, p, 1)
 			refuse(p, pass, 1, after)
 			serve(p, p.Unasked(), 1)
@@ -389,7 +567,7 @@ func TestGivesUp(t *testing.T) {
 		refuse(p, pass, 1, time.Minute)
 		start := time.Now()
 		_, one := p.AdmitOne(t.Context(), time.Minute-1)
-		_, some := p.Admit(t.Context(), new(Party), func() time.Duration { return time.Minute - 1 }, 1, func() int { return 1 })
+		_, some := p.Admit(t.Context(), new(Party), func() time.Duration { return time.Minute - 1 }, 1, func(int) int { return 1 })
 		for _, err := range []error{one, some} {
 			if closed, ok := errors.AsType[*GateError](err); !ok || closed.After != time.Minute || !strings.Contains(err.Error(), "too long") {
 				t.Errorf("got %v", err)
@@ -414,7 +592,7 @@ func TestGivesUp(t *testing.T) {
 		if _, err := p.AdmitOne(t.Context(), time.Second); err == nil {
 			t.Error("a single call waits for the rate although it has no time")
 		}
-		if _, err := p.Admit(t.Context(), new(Party), func() time.Duration { return time.Second }, 1, func() int { return 1 }); err != nil {
+		if _, err := p.Admit(t.Context(), new(Party), func() time.Duration { return time.Second }, 1, func(int) int { return 1 }); err != nil {
 			t.Errorf("a batch does not wait for the rate: %v", err)
 		}
 	})
@@ -423,9 +601,9 @@ func TestGivesUp(t *testing.T) {
 // Nobody takes anything when there is nothing left to send.
 func TestNothingToSend(t *testing.T) {
 	pacing(t, func(t *testing.T, p *Pacer) {
-		none, err := p.Admit(t.Context(), new(Party), func() time.Duration { return forever }, 20, func() int { return 0 })
-		if none != (Pass{}) || err != nil || p.spent != 0 {
-			t.Errorf("got %+v, %v, and %v are spent", none, err, p.spent)
+		none, err := p.Admit(t.Context(), new(Party), func() time.Duration { return forever }, 20, func(int) int { return 0 })
+		if none != (Pass{}) || err != nil || p.start.spent != 0 {
+			t.Errorf("got %+v, %v, and %v are spent", none, err, p.start.spent)
 		}
 		if probe, _ := admitBatch(t, p, 1); !probe.probe {
 			t.Error("nothing was the probe")
@@ -445,15 +623,15 @@ func TestEstimate(t *testing.T) {
 		"nothing known":            {func(*Pacer) {}, 10, 0, -1},
 		"within the burst":         {func(*Pacer) {}, 3000, 100, 30 * time.Second},
 		"beyond the burst":         {func(*Pacer) {}, 5000, 100, 30*time.Second + 100*time.Second},
-		"the burst is partly gone": {func(p *Pacer) { p.spent = 2000 }, 2000, 100, 10*time.Second + 50*time.Second},
-		"the burst is gone":        {func(p *Pacer) { p.spent = 4000 }, 2000, 100, 20 * time.Second},
+		"the burst is partly gone": {func(p *Pacer) { p.start.spent = 2000 }, 2000, 100, 10*time.Second + 50*time.Second},
+		"the burst is gone":        {func(p *Pacer) { p.start.spent = 4000 }, 2000, 100, 20 * time.Second},
 		"slower than the hint":     {func(*Pacer) {}, 5000, 10, 300*time.Second + 200*time.Second},
 		"paced":                    {func(p *Pacer) { p.rate.perSecond = 16 }, 160, 5, 32 * time.Second},
 		"faster than the hint":     {func(p *Pacer) { p.rate.perSecond = 40 }, 400, 100, 4 * time.Second},
 		"after a gate":             {func(p *Pacer) { p.rate.perSecond, p.gate.until = 16, time.Now() }, 160, 5, 10 * time.Second},
 		"after a gate, at most":    {func(p *Pacer) { p.rate.perSecond, p.gate.until = 100, time.Now() }, 400, 10, 20 * time.Second},
 		"after a gate, at least":   {func(p *Pacer) { p.rate.perSecond, p.gate.until = 16, time.Now() }, 400, 40, 10 * time.Second},
-		"behind a gate":            {func(p *Pacer) { p.gate.shut(time.Now(), time.Minute) }, 100, 10, 70 * time.Second},
+		"behind a gate":            {func(p *Pacer) { p.gate.shut(time.Now(), time.Minute, true) }, 100, 10, 70 * time.Second},
 		"without end":              {func(*Pacer) {}, 1000, 1e-9, -1},
 	} {
 		t.Run(name, func(t *testing.T) {
