@@ -64,7 +64,7 @@ type BulkProgress struct {
 	Throttled int           // times that an operation was refused for its frequency, and sent again
 	Rate      float64       // operations a second, over the last ten seconds
 	Elapsed   time.Duration // since the start
-	Left      time.Duration // estimated time left, negative where Total is not known
+	Left      time.Duration // estimated time left, negative where Total is not known, or nothing to tell it by
 }
 
 // Bulk makes many operations as fast as Graph allows, and returns what became of
@@ -264,7 +264,7 @@ func (p *progress) report(batcher *batch.Batcher, pacer *pace.Pacer) {
 	}
 	told.Left = -1
 	if left := told.Total - told.Done - told.Failed - told.Unknown - told.NotSent; told.Total > 0 {
-		told.Left = pacer.Estimate(max(left, 0), told.Rate, progressTime)
+		told.Left = pacer.Estimate(max(left, 0), told.Rate)
 	}
 	p.tell(told)
 }

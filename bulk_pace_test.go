@@ -141,30 +141,35 @@ func measured(t *testing.T, throttle licensingtest.Throttle, users, seed int, do
 		done := do(t.Context(), over, ids)
 		m.took = time.Since(start)
 
-		effects, accepted := make(map[string]int), make(map[string]int)
-		for _, w := range tenant.Writes() {
-			accepted[w.Target]++
-			if w.Changed {
-				effects[w.Target]++
-			}
-		}
-		for _, id := range ids {
-			if effects[id] == 0 {
-				m.lost++
-			}
-			if effects[id] > 1 || accepted[id] > 1 {
-				m.doubled++
-			}
-			if done[id] != (effects[id] > 0) {
-				m.false++
-			}
-		}
+		m.count(tenant, ids, done)
 		ideal := throttle.Ideal(users)
 		m.excess = 100 * (m.took.Seconds()/ideal.Seconds() - 1)
 		m.refused = 100 * float64(over.refused) / float64(over.sent)
 		m.requests = over.requests
 	})
 	return m
+}
+
+// count counts what became of the users, by the tenant and by what was said.
+func (m *measure) count(tenant *licensingtest.Tenant, ids []string, done map[string]bool) {
+	effects, accepted := make(map[string]int), make(map[string]int)
+	for _, w := range tenant.Writes() {
+		accepted[w.Target]++
+		if w.Changed {
+			effects[w.Target]++
+		}
+	}
+	for _, id := range ids {
+		if effects[id] == 0 {
+			m.lost++
+		}
+		if effects[id] > 1 || accepted[id] > 1 {
+			m.doubled++
+		}
+		if done[id] != (effects[id] > 0) {
+			m.false++
+		}
+	}
 }
 
 // median takes each figure's own, but the worst of those that must be 0.
@@ -180,7 +185,9 @@ func median(ms []measure) measure {
 	}
 }
 
-func middle[N cmp.Ordered](ms []measure, figure func(measure) N) N {
+func middle[N cmp.Ordered](ms []measure, figure func(measure) N) N { return middleOf(ms, figure) }
+
+func middleOf[M any, N cmp.Ordered](ms []M, figure func(M) N) N {
 	all := make([]N, len(ms))
 	for i, m := range ms {
 		all[i] = figure(m)

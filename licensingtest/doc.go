@@ -54,7 +54,7 @@
 // A new tenant serves whatever it is asked. [Tenant.SetThrottle] gives it
 // limits on writes and on resource units, and refuses with 429 what exceeds
 // them. [ThrottleDocumented] is what Microsoft documents. Since that leaves
-// much open, [ThrottleModels] has eight servers that all fit it, and
+// much open, [ThrottleModels] has ten servers that all fit it, and
 // [Throttle.Ideal] tells how fast each can be.
 //
 // # Listings

@@ -112,6 +112,8 @@ func ExampleTenant_SetThrottle() {
 	// NoAdvice 8m10s
 	// FixedWindow 7m30s
 	// Halved 9m25s
+	// DocumentedCostly 5m50s
+	// TakenAway 11m0.05s
 }
 
 // A member for whom there was no seat gets the license when seats are bought

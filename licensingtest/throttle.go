@@ -66,8 +66,8 @@ var ThrottleDocumented = Throttle{
 }
 
 // What is documented leaves open how large the buckets really are, what a
-// refusal costs and how good the advice is. These are eight ways in which it
-// may be, each with the limit on writes alone. A client for many writes should
+// refusal costs and how good the advice is. These are ten ways in which it
+// may be, all but one with the limit on writes alone. A client for many writes should
 // do well with all of them.
 var (
 	// ThrottleBurst has 3,000 writes at once, and 20 a second.
@@ -89,6 +89,19 @@ var (
 	ThrottleHalved = Throttle{TenantWrites: Bucket{
 		Size: 200, Rate: 20, Others: 10, OthersFrom: 150 * time.Second, OthersUntil: 300 * time.Second,
 	}}
+	// ThrottleDocumentedCostly is [ThrottleDocumented] with refusals that cost.
+	ThrottleDocumentedCostly = Throttle{
+		Writes: ThrottleDocumented.Writes, TenantWrites: ThrottleDocumented.TenantWrites, Units: ThrottleDocumented.Units,
+		Percentage: true, RefusalsCost: true,
+	}
+	// ThrottleTakenAway loses all of its 20 writes a second to other applications
+	// for a minute and a half, twice. It cannot know when they come back, and always
+	// advises to wait for five seconds.
+	ThrottleTakenAway = Throttle{
+		Writes:       Bucket{Size: 200, Rate: 20, Others: 20, OthersFrom: 100 * time.Second, OthersUntil: 190 * time.Second},
+		TenantWrites: Bucket{Size: 200, Rate: 20, Others: 20, OthersFrom: 300 * time.Second, OthersUntil: 390 * time.Second},
+		RetryAfter:   5 * time.Second,
+	}
 )
 
 // A ThrottleModel is a [Throttle] with a name for tables.
@@ -97,7 +110,7 @@ type ThrottleModel struct {
 	Throttle Throttle
 }
 
-// ThrottleModels returns the eight, from [ThrottleBurst] to [ThrottleHalved].
+// ThrottleModels returns the ten, from [ThrottleBurst] to [ThrottleTakenAway].
 func ThrottleModels() []ThrottleModel {
 	return []ThrottleModel{
 		{"Burst", ThrottleBurst},
@@ -108,6 +121,8 @@ func ThrottleModels() []ThrottleModel {
 		{"NoAdvice", ThrottleNoAdvice},
 		{"FixedWindow", ThrottleFixedWindow},
 		{"Halved", ThrottleHalved},
+		{"DocumentedCostly", ThrottleDocumentedCostly},
+		{"TakenAway", ThrottleTakenAway},
 	}
 }
 

@@ -22,6 +22,7 @@ func TestThrottleIdeal(t *testing.T) {
 	}{
 		{"Burst", 351}, {"Empty", 501}, {"BurstCostly", 351}, {"EmptyCostly", 501},
 		{"FixedAdvice", 491}, {"NoAdvice", 491}, {"FixedWindow", 451}, {"Halved", 566},
+		{"DocumentedCostly", 351}, {"TakenAway", 661},
 	}
 	models := licensingtest.ThrottleModels()
 	if len(models) != len(want) {
@@ -29,7 +30,7 @@ func TestThrottleIdeal(t *testing.T) {
 	}
 	for i, m := range models {
 		const latency = time.Second
-		got, time := m.Throttle.Ideal(10_000)+latency, time.Duration(want[i].seconds)*time.Second
+		got, time := (m.Throttle.Ideal(10_000) + latency).Round(time.Second), time.Duration(want[i].seconds)*time.Second
 		if m.Name != want[i].name || got != time {
 			t.Errorf("%s takes %v, want %s and %v", m.Name, got, want[i].name, time)
 		}
@@ -85,6 +86,8 @@ func TestThrottleTimes(t *testing.T) {
 		{"fixed window", licensingtest.ThrottleFixedWindow, "0:3000+1=150 149.5:0+1=1 150:30+0"},
 		{"costly window", licensingtest.Throttle{Writes: bucket{Size: 2, Window: time.Minute}, RefusalsCost: true}, "10:2+3=50 60:2+1=60"},
 		{"an empty window", licensingtest.Throttle{Writes: bucket{Size: 2, Window: time.Minute, Empty: true}}, "10:0+1=50 60:2+1=60"},
+		{"taken away", licensingtest.ThrottleTakenAway, "0:200+1=5 100:200+1=5 150:0+1=5 190:0+1=5 191:20+1=5 300:200+1=5 390:0+1=5 400:200+1=5"},
+		{"documented, costly", licensingtest.ThrottleDocumentedCostly, "0:3000+40=3 2.04:0+1=1 2.2:3+1=1"},
 		{"halved", licensingtest.ThrottleHalved, "0:200+1=1 150:200+1=1 151:10+1=1 299:200+1=1 301:30+1=1 302:20+1=1"},
 		{"others forever", licensingtest.Throttle{Writes: bucket{Size: 9, Rate: 4, Others: 3, OthersFrom: time.Second}}, "0:9+1=1 2:5+1=1 5:3+1=1"},
 		{"others drain it", licensingtest.Throttle{Writes: bucket{Size: 8, Rate: 1, Others: 3, OthersFrom: 5 * time.Second, OthersUntil: 20 * time.Second}}, "5:8+1=16 15:0+1=6 21:1+1=1"},

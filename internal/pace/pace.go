@@ -44,6 +44,7 @@ type Pacer struct {
 	start   start
 	rate    rate
 	gate    gate
+	past    past
 	line    line
 	singles Party // the single writes
 }
@@ -101,6 +102,7 @@ func New(perSecond float64, burst int, maxWait time.Duration) *Pacer {
 		epoch:   1,
 		start:   start{burst: float64(burst)},
 		rate:    rate{hint: perSecond, served: Meter{Span: goodTime}},
+		past:    past{served: Meter{Span: pastTime}},
 		gate:    gate{probes: true},
 	}
 }
@@ -197,6 +199,7 @@ func (p *Pacer) rest(now time.Time) {
 	whole := max(p.start.burst/p.rate.hint, 60)
 	if p.gate.closed(now) <= 0 && now.Sub(p.used).Seconds() > whole {
 		p.start.again()
+		p.past.again()
 		p.rate.lift()
 		p.gate.probeNext()
 	}
@@ -270,6 +273,7 @@ func (p *Pacer) Answered(pass Pass, r Reply) {
 		return
 	}
 	p.rate.serve(now)
+	p.past.serve(now)
 	if !current {
 		return
 	}
@@ -342,6 +346,7 @@ func (p *Pacer) lower(now time.Time) {
 // it counts as quiet.
 func (p *Pacer) shut(now time.Time, wait time.Duration, asked bool) {
 	if until, closed := p.gate.shut(now, wait, asked); closed {
+		p.past.shut(now, until)
 		p.rate.quietSince(until)
 		p.used = until
 	}
@@ -391,34 +396,6 @@ func (p *Pacer) closed(now, until time.Time) {
 	p.rate.pause(until.Sub(later(p.gate.broken, now)))
 	p.gate.broken = until
 	p.used = later(p.used, until)
-}
-
-// Estimate returns how long n more writes will take, while so many a second are
-// being made, counted over the time of span. It is negative where that cannot be
-// told.
-func (p *Pacer) Estimate(n int, perSecond float64, span time.Duration) time.Duration {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	now := time.Now()
-	p.rate.rise(now)
-	left := float64(n)
-	seconds := max(0, p.gate.closed(now).Seconds())
-	credit := p.start.burst - p.start.spent
-	switch rate := p.rate.perSecond; {
-	case rate > 0 && now.Sub(p.gate.until) < span: // which perSecond suffers from
-		seconds += left / max(perSecond, min(rate, p.rate.hint))
-	case rate == 0 && credit > 0 && left > credit: // the rest at the rate of the quota
-		seconds += credit/perSecond + (left-credit)/min(p.rate.hint, perSecond)
-	default:
-		seconds += left / perSecond
-	}
-	switch {
-	case n == 0:
-		return 0
-	case !(seconds < forever.Seconds()):
-		return -1
-	}
-	return time.Duration(seconds * float64(time.Second))
 }
 
 func later(a, b time.Time) time.Time {
