@@ -33,6 +33,7 @@ import (
 // print their tables. All time in them is virtual but that of the stream:
 //
 //	go test -run '^TestBulkOnThrottleModels$' -v -timeout 60m . -args -full   # a quarter of an hour
+//	go test -run '^TestBulkManyClients$' -v -timeout 300m . -args -full        # two hours
 //	go test -run '^TestBulkUnderFaults$' -v -timeout 60m . -args -full
 //	go test -run '^TestBulkStream$' -v -timeout 60m . -args -full
 var full = flag.Bool("full", false, "measure Bulk at full length")
@@ -328,8 +329,8 @@ func compareOnThrottleModels(t *testing.T) {
 		{"4 in flight", 5, func(t *testing.T) way { return inBulk(t, 4, 20) }},
 		{"2 in flight", 5, func(t *testing.T) way { return inBulk(t, 2, 20) }},
 		{"8 in flight", 5, func(t *testing.T) way { return inBulk(t, 8, 20) }},
-		{"hint 5/s", 7, func(t *testing.T) way { return inBulk(t, 4, 5) }},
-		{"hint 60/s", 7, func(t *testing.T) way { return inBulk(t, 4, 60) }},
+		{"hint 5/s", 8, func(t *testing.T) way { return inBulk(t, 4, 5) }},
+		{"hint 60/s", 8, func(t *testing.T) way { return inBulk(t, 4, 60) }},
 		{"loop of 8", 0, func(t *testing.T) way { return inLoop(t, 8) }},
 		{"loop of 32", 0, func(t *testing.T) way { return inLoop(t, 32) }},
 	}

@@ -102,6 +102,7 @@
 // them into batches, slows down when Graph refuses one, waits as Graph asks, and
 // speeds up again; [WithWriteQuota] tells it of another quota. All runs of a
 // client share what it has learned, and so do single calls that were throttled.
+// Several clients on one quota each find a share of it.
 //
 //	for result := range client.Bulk(ctx, slices.Values(operations), licensing.BulkOptions{}) {
 //		if !result.Done() {

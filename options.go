@@ -139,8 +139,9 @@ func WithUserAgent(product string) Option {
 
 // WithWriteQuota says how many writes a second Graph allows the application in
 // the tenant, and how many at once after a rest. The default is 20 and 3000, as
-// documented. It is a hint: [Client.Bulk] sends at full speed until Graph
-// refuses a write, then at this rate, and goes on by what Graph answers.
+// documented. It is a hint: [Client.Bulk] sends ever faster until Graph refuses a
+// write, guesses by it how many clients share the quota, and goes on by what Graph
+// answers.
 func WithWriteQuota(perSecond float64, burst int) Option {
 	return func(s *settings) error {
 		if !(perSecond > 0) || math.IsInf(perSecond, 0) || burst < 0 {

@@ -353,6 +353,27 @@ func TestWhatWasSentBeforeGoesFirst(t *testing.T) {
 	}
 }
 
+// One by one, those that failed take turns with those that were not sent, unless it
+// was for their frequency, and a batch has no more than it may.
+func TestOneByOne(t *testing.T) {
+	t.Parallel()
+	for _, throttled := range []bool{false, true} {
+		q := newQueue(3, func() *graph.Withheld { return nil })
+		for i, first := range []bool{true, true, false, false, false} {
+			q.put(&parcel{request: request(strconv.Itoa(i)), next: graph.Next{Throttled: throttled}, first: first, veto: func() error { return nil }})
+		}
+		got := ""
+		for range 4 {
+			for _, p := range q.take(1, false) {
+				got += p.request.ID
+			}
+		}
+		if want := map[bool]string{false: "2031", true: "2340"}[throttled]; got != want {
+			t.Errorf("throttled %v: took %s, want %s", throttled, got, want)
+		}
+	}
+}
+
 // A worker does not go on before the members have drawn their conclusions, but
 // waits for nobody who pauses.
 func TestWorkersWaitForConclusions(t *testing.T) {

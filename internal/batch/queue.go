@@ -17,19 +17,29 @@ type queue struct {
 	size  int                    // requests in a batch
 	ended func() *graph.Withheld // says why nothing is sent any more
 
-	mu      sync.Mutex
-	ready   sync.Cond // there may be something to do
-	again   []*parcel // those whose member has made a request go first
-	fresh   []*parcel
+	mu    sync.Mutex
+	ready sync.Cond // there may be something to do
+	waiting
+	unbatched
 	due     time.Time       // when a batch is sent that is not full
 	members int             // under way, here or between two requests
 	more    bool            // there may be further ones
 	closed  bool            // the workers go
-	probes  int             // batches that were taken in an outage
-	refused int             // batches in a row that the server did not understand
-	alone   time.Time       // until when requests go by themselves for that
-	last    bool            // the latest batch was of one that was made before
 	halt    *graph.Withheld // why nothing is sent any more
+}
+
+// Waiting are the requests of a queue, and in which order they go.
+type waiting struct {
+	again  []*parcel // those whose member has made a request go first
+	fresh  []*parcel
+	probes int  // batches that were taken in an outage
+	last   bool // the latest batch was of those that were made before
+}
+
+// Unbatched says that requests go by themselves, since the server has no $batch.
+type unbatched struct {
+	refused int       // batches in a row that the server did not understand
+	alone   time.Time // until when requests go by themselves for that
 }
 
 func newQueue(size int, ended func() *graph.Withheld) *queue {
@@ -166,9 +176,9 @@ func (q *queue) take(most int, outage bool) []*parcel {
 
 // takeFresh takes a request that was not made before. One by one, those that fail
 // would be made again and again, and nothing would show that others fail as well.
-func (q *queue) takeFresh() []*parcel {
-	p := q.fresh[0]
-	q.fresh, q.last = q.fresh[1:], false
+func (w *waiting) takeFresh() []*parcel {
+	p := w.fresh[0]
+	w.fresh, w.last = w.fresh[1:], false
 	return []*parcel{p}
 }
 
@@ -212,7 +222,7 @@ func halve(parcels []*parcel) {
 func (q *queue) understood() { q.change(func() { q.refused = 0 }) }
 
 // single reports whether requests go by themselves. The caller has the lock.
-func (q *queue) single() bool { return q.refused > 1 && time.Now().Before(q.alone) }
+func (u *unbatched) single() bool { return u.refused > 1 && time.Now().Before(u.alone) }
 
 // sift answers what was never sent and is no longer to be.
 func (q *queue) sift() {

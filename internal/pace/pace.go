@@ -2,22 +2,21 @@
 // elsewhere.
 //
 // The quota is the tenant's, and nobody tells how many share it. A [Pacer] finds its
-// share by what became of the writes before, as TCP does on a line.
+// share by what became of the writes before, as TCP does on a line:
 //
-//	start    20 writes under way, and one more for each 25 served (slow start): what is
-//	         lost when the quota is used up is a twenty-fifth of it, for any number of clients
-//	refusal  nothing for as long as was asked, then one write, then batches of half a second.
-//	         The first sets the rate to the share, if all spent as much as this client;
-//	         each further one to 0.8 of what was served lately (TCP Westwood)
-//	quiet    the rate rises, fast to where it was, slowly there, then ever faster (CUBIC), in
-//	         proportion to it and a twelfth of the hint
-//	in vain  a probe that is refused does not lower the rate, but the next comes at random
-//	         within 2, 4, 8 … 30 s more (Ethernet's back-off)
+//	start    20 writes are under way, and one more for each 25 that were served (slow
+//	         start): that much of the quota is lost when it is used up, however many share it
+//	refusal  nothing for as long as was asked; then a single write; then batches of half a
+//	         second. The first refusal sets the rate to the share that this client would
+//	         have if all had spent as much; others, to 0.8 of what was served (Westwood)
+//	quiet    raises the rate: soon to what it was, slowly there, then ever faster (CUBIC)
+//	in vain  a probe that is refused leaves the rate alone, but the next comes at random,
+//	         up to 2, 4, 8 … 30 s later than was asked (Ethernet)
 //	warning  a quota that is said to be used up is a refusal without a wait (ECN)
 //
-// A client that sends twice as much is refused twice as often and gives way, and what
-// all gain is the larger for the small: so the shares converge (Chiu and Jain, 1989).
-// It costs the writes under way, and one of each client, each half a minute.
+// Who sends twice as much is refused twice as often, and a small rate grows more in
+// proportion: so the shares converge (Chiu and Jain, 1989). The cost is what is under
+// way when the quota is used up, and a write of each client, once in half a minute.
 //
 // The package knows numbers and times. It must not know what a write is, how it
 // is sent, or what an answer looks like, and imports nothing of this module.

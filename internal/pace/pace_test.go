@@ -215,16 +215,52 @@ func TestComesBackAtRandom(t *testing.T) {
 				p.gate.shut(time.Now(), 4*time.Second, true)
 				p.gate.part(1, 5)
 				start := time.Now()
-				p.line.join(new(Party)) // and is first in it
+				run := new(Party)
+				p.line.join(run) // and is first in it
+				p.line.join(new(Party))
 				pass, err := p.AdmitOne(t.Context(), 4*time.Second)
 				wantAbout(t, "a single write waits", time.Since(start), 4*time.Second, 0)
 				if err != nil || !pass.probe {
 					t.Errorf("it is %+v, %v", pass, err)
 				}
+				if !p.line.first(run) {
+					t.Error("the run lost its place")
+				}
 				p.Settled(pass)
 			})
 		})
 	}
+}
+
+// What is served ends a row of refused probes.
+func TestAProbeIsServed(t *testing.T) {
+	pacing(t, func(t *testing.T, p *Pacer) {
+		paced(p, 100)
+		for range 4 {
+			refuse(p, Pass{epoch: p.epoch, probe: true}, 1, time.Second)
+		}
+		serve(p, Pass{epoch: p.epoch, probe: true}, 1)
+		p.random = func() float64 { return 1 }
+		refuse(p, Pass{epoch: p.epoch, probe: true}, 1, time.Second)
+		_, wait := admitBatch(t, p, 1)
+		wantAbout(t, "a run waits", wait, 3*time.Second, 0)
+	})
+}
+
+// A single write goes a batch ahead of the rate, and no more.
+func TestSingleWritesGoAhead(t *testing.T) {
+	pacing(t, func(t *testing.T, p *Pacer) {
+		paced(p, 20).rate.credit = -10
+		start := time.Now()
+		if _, err := p.AdmitOne(t.Context(), forever); err != nil {
+			t.Fatal(err)
+		}
+		wantAbout(t, "the first waits", time.Since(start), 0, 0)
+		p.AdmitOne(t.Context(), forever)
+		wantAbout(t, "the second waits", time.Since(start), 50*time.Millisecond, time.Millisecond)
+		_, wait := admitBatch(t, p, 1)
+		wantAbout(t, "a run waits", wait, 550*time.Millisecond, 20*time.Millisecond)
+	})
 }
 
 // A random wait of ours ends no run and no call, nor does one that we chose.

@@ -49,7 +49,7 @@ func (r *rate) rise(now time.Time) {
 	if r.perSecond > 0 {
 		quiet := func(t time.Time) float64 { return max(0, t.Sub(r.quiet).Seconds()) }
 		before := r.perSecond
-		grown := before + (before+r.hint/12)*math.Expm1(r.growth(quiet(now))-r.growth(quiet(r.raised)))
+		grown := before + (before+min(r.hint/12, 2.5*before))*math.Expm1(r.growth(quiet(now))-r.growth(quiet(r.raised)))
 		// Beyond the hint no faster than there is proof that it is served.
 		r.perSecond = max(before, min(grown, max(r.hint, r.since/8)))
 		r.credit = min(0, r.credit+(before+r.perSecond)/2*now.Sub(r.raised).Seconds())
