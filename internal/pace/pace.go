@@ -45,7 +45,6 @@ type Pacer struct {
 	gate    gate
 	past    past
 	line    line
-	singles Party // the single writes
 }
 
 // A Pass is the permission to send some writes. The zero Pass is none.
@@ -118,19 +117,21 @@ func (p *Pacer) Admit(ctx context.Context, by *Party, most func() time.Duration,
 // gives up when ctx ends, with ctx's error, or at once with a [GateError] where
 // the whole wait is longer than most.
 func (p *Pacer) AdmitOne(ctx context.Context, most time.Duration) (Pass, error) {
-	return p.admit(ctx, &p.singles, func() time.Duration { return most }, 1, nil)
+	return p.admit(ctx, nil, func() time.Duration { return most }, 1, nil)
 }
 
 // admit is Admit, and with a nil take AdmitOne.
 func (p *Pacer) admit(ctx context.Context, by *Party, most func() time.Duration, n int, take func(most int) int) (Pass, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.line.join(by)
-	defer func() {
-		if p.line.leave(by) {
-			p.change()
-		}
-	}()
+	if by != nil {
+		p.line.join(by)
+		defer func() {
+			if p.line.leave(by) {
+				p.change()
+			}
+		}()
+	}
 	for {
 		if ctx.Err() != nil {
 			return Pass{}, ctx.Err()
@@ -139,10 +140,9 @@ func (p *Pacer) admit(ctx context.Context, by *Party, most func() time.Duration,
 		p.rest(now)
 		p.rate.rise(now)
 		wait, bound := p.wait(now, take == nil), p.gate.asks(now)
-		first := p.line.first(by)
+		first := by == nil || p.line.first(by)
 		if take == nil {
 			bound = max(bound, wait)
-			first = first || p.gate.run(now) > 0 // the runs wait longer
 		}
 		switch {
 		case bound > 0 && bound > most():
@@ -151,12 +151,10 @@ func (p *Pacer) admit(ctx context.Context, by *Party, most func() time.Duration,
 			if take != nil {
 				n = take(min(n, p.most(now)))
 			}
-			if n > 0 && p.line.first(by) {
+			if n > 0 && by != nil {
 				p.line.serve()
 			}
-			pass := p.admitted(now, n)
-			pass.single = take == nil
-			return pass, nil
+			return p.admitted(now, n, take == nil), nil
 		}
 		if wait = min(wait, time.Second); !first { // no longer: what there is to wait for may grow less
 			wait = time.Second
@@ -204,8 +202,8 @@ func (p *Pacer) rest(now time.Time) {
 	}
 }
 
-// wait is how long no writes may be sent. A single one is let through a batch
-// ahead of the rate.
+// wait is how long no writes may be sent. Single ones are not kept back by the runs,
+// nor keep them back: they have a rate of their own, of a quarter of the hint at least.
 func (p *Pacer) wait(now time.Time, single bool) time.Duration {
 	wait := p.gate.left(now)
 	if !single {
@@ -213,7 +211,7 @@ func (p *Pacer) wait(now time.Time, single bool) time.Duration {
 	}
 	switch {
 	case p.rate.perSecond > 0 && single:
-		return max(wait, p.rate.takes(-p.rate.credit-float64(p.rate.batch())))
+		return max(wait, p.rate.next.Sub(now))
 	case p.rate.perSecond > 0:
 		return max(wait, p.rate.takes(-p.rate.credit))
 	case p.gate.probes || single:
@@ -241,11 +239,11 @@ func (p *Pacer) most(now time.Time) int {
 }
 
 // admitted notes that n writes are sent.
-func (p *Pacer) admitted(now time.Time, n int) Pass {
+func (p *Pacer) admitted(now time.Time, n int, single bool) Pass {
 	if n == 0 {
 		return Pass{}
 	}
-	pass := Pass{epoch: p.epoch, n: n, probe: p.gate.probes, given: now}
+	pass := Pass{epoch: p.epoch, n: n, probe: p.gate.probes, single: single, given: now}
 	if pass.probe {
 		p.gate.probe(now)
 		if p.rate.quiet.After(now) { // the gate is tried, long before it was to open
@@ -253,7 +251,7 @@ func (p *Pacer) admitted(now time.Time, n int) Pass {
 		}
 	}
 	p.used = now
-	p.rate.spend(float64(n))
+	p.rate.spend(now, float64(n), single)
 	p.start.spend(now, n)
 	return pass
 }
@@ -310,6 +308,7 @@ func (p *Pacer) marked(used float64, now time.Time) {
 
 // refused takes in that a write was refused for its frequency.
 func (p *Pacer) refused(pass Pass, current bool, wait time.Duration, now time.Time) {
+	current = current && p.gate.closed(pass.given) <= 0 // or it had not asked, and says nothing new
 	if current {
 		p.gate.vain++
 		if pass.probe {

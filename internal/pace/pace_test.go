@@ -237,29 +237,47 @@ func TestAProbeIsServed(t *testing.T) {
 	pacing(t, func(t *testing.T, p *Pacer) {
 		paced(p, 100)
 		for range 4 {
-			refuse(p, Pass{epoch: p.epoch, probe: true}, 1, time.Second)
+			refuse(p, Pass{epoch: p.epoch, probe: true, given: p.gate.opens()}, 1, time.Second)
 		}
 		serve(p, Pass{epoch: p.epoch, probe: true}, 1)
 		p.random = func() float64 { return 1 }
-		refuse(p, Pass{epoch: p.epoch, probe: true}, 1, time.Second)
+		time.Sleep(time.Second)
+		refuse(p, Pass{epoch: p.epoch, probe: true, given: p.gate.opens()}, 1, time.Second)
 		_, wait := admitBatch(t, p, 1)
 		wantAbout(t, "a run waits", wait, 3*time.Second, 0)
 	})
 }
 
-// A single write goes a batch ahead of the rate, and no more.
+// Single writes have a rate of their own. They wait for no run, nor does a run for
+// them.
 func TestSingleWritesGoAhead(t *testing.T) {
 	pacing(t, func(t *testing.T, p *Pacer) {
-		paced(p, 20).rate.credit = -10
+		paced(p, 1).rate.credit = -10
 		start := time.Now()
-		if _, err := p.AdmitOne(t.Context(), forever); err != nil {
-			t.Fatal(err)
+		for i := range 3 {
+			if _, err := p.AdmitOne(t.Context(), forever); err != nil {
+				t.Fatal(err)
+			}
+			wantAbout(t, "it waits", time.Since(start), time.Duration(i)*200*time.Millisecond, 0)
 		}
-		wantAbout(t, "the first waits", time.Since(start), 0, 0)
-		p.AdmitOne(t.Context(), forever)
-		wantAbout(t, "the second waits", time.Since(start), 50*time.Millisecond, time.Millisecond)
 		_, wait := admitBatch(t, p, 1)
-		wantAbout(t, "a run waits", wait, 550*time.Millisecond, 20*time.Millisecond)
+		wantAbout(t, "a run waits", wait, 8*time.Second, 2*time.Second)
+	})
+}
+
+// What is refused that had not asked, while the gate is closed, says nothing new.
+func TestRefusedBehindTheGate(t *testing.T) {
+	pacing(t, func(t *testing.T, p *Pacer) {
+		paced(p, 20)
+		refuse(p, Pass{epoch: p.epoch, given: time.Now()}, 1, time.Minute)
+		wantRate(t, p, 10)
+		for range 10 {
+			time.Sleep(time.Second)
+			refuse(p, p.Unasked(), 1, 50*time.Second)
+		}
+		wantRate(t, p, 10)
+		_, wait := admitBatch(t, p, 1)
+		wantAbout(t, "the gate is closed", wait, 50*time.Second, time.Second)
 	})
 }
 
@@ -375,19 +393,24 @@ func TestFirstRefusal(t *testing.T) {
 // rate. The rate does not fall below a write in ten seconds, or the hint.
 func TestLowers(t *testing.T) {
 	pacing(t, func(t *testing.T, p *Pacer) {
+		given := func() Pass { return Pass{epoch: p.epoch, given: p.gate.opens()} } // when it was open
 		for _, test := range []struct{ served, want float64 }{{0, 10}, {10, 10}, {15, 12}, {20, 16}, {23, 18.4}, {25, 19}} {
 			paced(p, 20)
+			time.Sleep(5 * time.Second)
+			p.rate.perSecond = 20
 			p.rate.served = Meter{Span: p.rate.served.Span}
 			p.rate.served.Add(time.Now(), int(test.served*p.rate.served.Span.Seconds()))
-			refuse(p, Pass{epoch: p.epoch}, 1, time.Second)
+			refuse(p, given(), 1, time.Second)
 			wantRate(t, p, test.want)
-			refuse(p, Pass{epoch: p.epoch, probe: true}, 1, time.Second)
+			probe := given()
+			probe.probe = true
+			refuse(p, probe, 1, time.Second)
 			wantRate(t, p, test.want)
 		}
 		for _, hint := range []float64{20, 0.05} {
 			p = paced(newPacer(hint, 10, forever), hint)
 			for range 20 {
-				refuse(p, Pass{epoch: p.epoch}, 1, time.Second)
+				refuse(p, given(), 1, time.Second)
 			}
 			wantRate(t, p, min(hint, 0.1))
 		}
@@ -625,6 +648,7 @@ func TestGivesUp(t *testing.T) {
 		// It is the gate that batches do not wait for, and not the rate.
 		time.Sleep(time.Hour)
 		p.rate.perSecond, p.rate.credit, p.rate.raised, p.rate.quiet, p.used = 1, -100, time.Now(), time.Now(), time.Now()
+		p.rate.next = time.Now().Add(time.Minute)
 		if _, err := p.AdmitOne(t.Context(), time.Second); err == nil {
 			t.Error("a single call waits for the rate although it has no time")
 		}

@@ -15,6 +15,7 @@ type rate struct {
 	raised    time.Time // up to when it has been raised
 	quiet     time.Time // since when something could be refused, and was not
 	credit    float64   // writes that it allows now; below 0 they were let through ahead of it
+	next      time.Time // when a single write is let through
 	served    Meter
 	since     float64 // writes served since it was lowered
 }
@@ -93,7 +94,13 @@ func (r *rate) pause(d time.Duration) {
 func (r *rate) lift() { r.perSecond, r.since = 0, 0 }
 
 // spend takes n writes from what the rate allows.
-func (r *rate) spend(n float64) { r.credit -= n }
+func (r *rate) spend(now time.Time, n float64, single bool) {
+	if single {
+		r.next = now.Add(time.Duration(float64(time.Second) / max(r.perSecond, r.hint/4)))
+		return
+	}
+	r.credit -= n
+}
 
 // quietSince says since when something could be refused, and was not.
 func (r *rate) quietSince(at time.Time) { r.quiet = at }
