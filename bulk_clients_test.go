@@ -168,7 +168,7 @@ func TestBulkManyClients(t *testing.T) {
 		refused float64
 	}{
 		{"EmptyCostly", 4, 40, 15}, {"EmptyCostly", 16, 50, 30}, {"BurstCostly", 4, 40, 15},
-		{"NoAdvice", 16, 40, 30}, {"DocumentedCostly", 8, 40, 15}, {"TakenAway", 4, 30, 15},
+		{"NoAdvice", 16, 40, 30}, {"DocumentedCostly", 8, 60, 15}, {"TakenAway", 4, 30, 15},
 	} {
 		t.Run(fmt.Sprint(test.model, ", ", test.clients), func(t *testing.T) {
 			t.Parallel()

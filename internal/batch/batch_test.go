@@ -360,7 +360,7 @@ func TestOneByOne(t *testing.T) {
 	for _, throttled := range []bool{false, true} {
 		q := newQueue(3, func() *graph.Withheld { return nil })
 		for i, first := range []bool{true, true, false, false, false} {
-			q.put(&parcel{request: request(strconv.Itoa(i)), next: graph.Next{Throttled: throttled}, first: first, veto: func() error { return nil }})
+			q.put(&parcel{ctx: t.Context(), request: request(strconv.Itoa(i)), next: graph.Next{Throttled: throttled}, first: first, veto: func() error { return nil }})
 		}
 		got := ""
 		for range 4 {

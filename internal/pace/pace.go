@@ -39,7 +39,7 @@ type Pacer struct {
 	mu      sync.Mutex
 	changed chan struct{} // closed when there may be less to wait for
 	used    time.Time     // when a write was last let through or answered
-	epoch   int           // counts the times that the rate was lowered
+	epoch   int32         // counts the times that the rate was lowered
 	start   start
 	rate    rate
 	gate    gate
@@ -49,15 +49,20 @@ type Pacer struct {
 
 // A Pass is the permission to send some writes. The zero Pass is none.
 type Pass struct {
-	epoch  int  // from 1
-	n      int  // writes
-	probe  bool // the others wait for the answer
-	single bool // of a single write, which chooses its own waits
-	given  time.Time
+	given  int64  // when, in nanoseconds: it goes with each attempt, and is to be small
+	epoch  int32  // from 1
+	n      uint16 // writes
+	probe  bool   // the others wait for the answer
+	single bool   // of a single write, which chooses its own waits
 }
 
-// Given returns when the pass was given.
-func (p Pass) Given() time.Time { return p.given }
+// Given returns when the pass was given, the zero time for none.
+func (p Pass) Given() time.Time {
+	if p.given == 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, p.given)
+}
 
 // A Reply is what became of a write.
 type Reply struct {
@@ -106,9 +111,9 @@ func New(perSecond float64, burst int, maxWait time.Duration) *Pacer {
 }
 
 // Admit waits until up to n writes of a party may be sent, and takes them: take is
-// told how many there may be, and returns how many there are. Parties take turns. It gives up when ctx ends, with
-// ctx's error, or at once with a [GateError] where the gate is closed for longer
-// than most says.
+// told how many there may be, and returns how many there are. Parties take turns. It
+// gives up when ctx ends, with ctx's error, or at once with a [GateError] where the
+// gate is closed for longer than most says.
 func (p *Pacer) Admit(ctx context.Context, by *Party, most func() time.Duration, n int, take func(most int) int) (Pass, error) {
 	return p.admit(ctx, by, most, n, take)
 }
@@ -186,7 +191,7 @@ func (p *Pacer) Unasked() Pass {
 	now := time.Now()
 	p.start.spend(now, 1)
 	p.start.settle(now, 1) // which is not waited for
-	return Pass{epoch: p.epoch, single: true, given: now}
+	return Pass{epoch: p.epoch, single: true, given: now.UnixNano()}
 }
 
 // rest starts anew when so much time has passed that the quota is whole again.
@@ -243,7 +248,7 @@ func (p *Pacer) admitted(now time.Time, n int, single bool) Pass {
 	if n == 0 {
 		return Pass{}
 	}
-	pass := Pass{epoch: p.epoch, n: n, probe: p.gate.probes, single: single, given: now}
+	pass := Pass{epoch: p.epoch, n: uint16(n), probe: p.gate.probes, single: single, given: now.UnixNano()}
 	if pass.probe {
 		p.gate.probe(now)
 		if p.rate.quiet.After(now) { // the gate is tried, long before it was to open
@@ -308,7 +313,7 @@ func (p *Pacer) marked(used float64, now time.Time) {
 
 // refused takes in that a write was refused for its frequency.
 func (p *Pacer) refused(pass Pass, current bool, wait time.Duration, now time.Time) {
-	current = current && p.gate.closed(pass.given) <= 0 // or it had not asked, and says nothing new
+	current = current && p.gate.closed(pass.Given()) <= 0 // or it had not asked, and says nothing new
 	if current {
 		p.gate.vain++
 		if pass.probe {
@@ -357,7 +362,7 @@ func (p *Pacer) Settled(pass Pass) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.start.settle(time.Now(), pass.n)
+	p.start.settle(time.Now(), int(pass.n))
 	if pass.probe {
 		p.gate.probeKnown()
 	}

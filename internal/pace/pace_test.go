@@ -185,12 +185,12 @@ func TestAProbeIsServed(t *testing.T) {
 	pacing(t, func(t *testing.T, p *Pacer) {
 		paced(p, 100)
 		for range 4 {
-			refuse(p, Pass{epoch: p.epoch, probe: true, given: p.gate.opens()}, 1, time.Second)
+			refuse(p, Pass{epoch: p.epoch, probe: true, given: p.gate.opens().UnixNano()}, 1, time.Second)
 		}
 		serve(p, Pass{epoch: p.epoch, probe: true}, 1)
 		p.random = func() float64 { return 1 }
 		time.Sleep(time.Second)
-		refuse(p, Pass{epoch: p.epoch, probe: true, given: p.gate.opens()}, 1, time.Second)
+		refuse(p, Pass{epoch: p.epoch, probe: true, given: p.gate.opens().UnixNano()}, 1, time.Second)
 		_, wait := admitBatch(t, p, 1)
 		wantAbout(t, "a run waits", wait, 3*time.Second, 0)
 	})
@@ -217,7 +217,7 @@ func TestSingleWritesGoAhead(t *testing.T) {
 func TestRefusedBehindTheGate(t *testing.T) {
 	pacing(t, func(t *testing.T, p *Pacer) {
 		paced(p, 20)
-		refuse(p, Pass{epoch: p.epoch, given: time.Now()}, 1, time.Minute)
+		refuse(p, Pass{epoch: p.epoch, given: time.Now().UnixNano()}, 1, time.Minute)
 		wantRate(t, p, 10)
 		for range 10 {
 			time.Sleep(time.Second)

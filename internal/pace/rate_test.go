@@ -38,7 +38,7 @@ func TestFirstRefusal(t *testing.T) {
 // rate. The rate does not fall below a write in ten seconds, or the hint.
 func TestLowers(t *testing.T) {
 	pacing(t, func(t *testing.T, p *Pacer) {
-		given := func() Pass { return Pass{epoch: p.epoch, given: p.gate.opens()} } // when it was open
+		given := func() Pass { return Pass{epoch: p.epoch, given: p.gate.opens().UnixNano()} } // when it was open
 		for _, test := range []struct{ served, want float64 }{{0, 10}, {10, 10}, {15, 12}, {20, 16}, {23, 18.4}, {25, 19}} {
 			paced(p, 20)
 			time.Sleep(5 * time.Second)
