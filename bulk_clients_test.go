@@ -167,8 +167,9 @@ func TestBulkManyClients(t *testing.T) {
 		excess  float64
 		refused float64
 	}{
-		{"EmptyCostly", 4, 40, 15}, {"EmptyCostly", 16, 50, 30}, {"BurstCostly", 4, 40, 15},
-		{"NoAdvice", 16, 40, 30}, {"DocumentedCostly", 8, 60, 15}, {"TakenAway", 4, 30, 15},
+		// Wide, since so short a run is much of a start; without the rule it is hundreds.
+		{"EmptyCostly", 4, 70, 20}, {"EmptyCostly", 16, 80, 35}, {"BurstCostly", 4, 80, 20},
+		{"NoAdvice", 16, 60, 35}, {"DocumentedCostly", 8, 90, 20}, {"TakenAway", 4, 60, 20},
 	} {
 		t.Run(fmt.Sprint(test.model, ", ", test.clients), func(t *testing.T) {
 			t.Parallel()
