@@ -343,13 +343,13 @@ func (r *recents) seen(key string, skus []uuid.UUID) {
 	}
 }
 
-// since reports whether a SKU was lately added, at a time or after it by our clock.
+// since reports whether a SKU was lately added, after a time by our clock.
 func (r *recents) since(key string, sku uuid.UUID, start time.Time) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.ContainsFunc(r.of(key), func(n recent) bool {
 		h, ok := n.makes(sku)
-		return ok && h.there && !n.noted.Before(start)
+		return ok && h.there && n.noted.After(start)
 	})
 }
 
