@@ -391,6 +391,23 @@ func TestOutdatedReads(t *testing.T) {
 	}
 }
 
+// The key of an object is the same whichever way it is made, and folds as
+// strings.EqualFold does.
+func TestKeysOfObjects(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"", "adele@contoso.com", "ADELE@Contoso.com", "Ädele@contoso.com", "a\u017Fmus@x", "\u212Ad", "İ", "日本", "a\xFFb"} {
+		o := graph.User(name)
+		if got := string(o.AppendKey([]byte("x"))); got != "x"+o.Key() {
+			t.Errorf("%q: %q and %q", name, got, o.Key())
+		}
+	}
+	for a, b := range map[string]string{"ADELE": "adele", "asmus": "A\u017FMUS", "kd": "\u212AD", "ä": "Ä"} {
+		if graph.User(a).Key() != graph.User(b).Key() || !strings.EqualFold(a, b) {
+			t.Errorf("%q and %q have two keys", a, b)
+		}
+	}
+}
+
 // Callers may change what they got.
 func TestRecentLicensesAreCopies(t *testing.T) {
 	t.Parallel()

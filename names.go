@@ -18,7 +18,12 @@ func (c *Client) learn(asked string, o graph.Object, id, name string) (key strin
 		key = graph.User(id).Key()
 		c.recent.join(asked, key)
 	}
-	if of := graph.User(name); name != "" && of.GUID() == "" && !strings.EqualFold(name, o.Name()) {
+	of := graph.User(name)
+	if name == "" || of.GUID() != "" || strings.EqualFold(name, o.Name()) {
+		return key
+	}
+	var byName, byID [128]byte // on the stack: nearly always nothing is new
+	if !c.recent.turns.Joined(of.AppendKey(byName[:0]), append(byID[:0], key...)) {
 		c.recent.join(of.Key(), key)
 	}
 	return key

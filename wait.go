@@ -68,7 +68,7 @@ func (c *Client) WaitForGroup(ctx context.Context, groupID string, want AssignLi
 		case state.State != ProcessingStateComplete:
 			w.agreed = 0 // what is seen from now on is not what was complete before
 			missing = append(missing, "the processing state is "+string(state.State))
-		case w.agreed > 0:
+		default: // processing that was seen may have been that of an earlier change
 			missing = w.returned(g)
 		}
 		return missing, nil

@@ -98,6 +98,22 @@ func (o Object) hide(text string) string {
 // Key is the same for all spellings of one id or name.
 func (o Object) Key() string { return o.kind + " " + folded(o.name) }
 
+// AppendKey appends the Key to b.
+func (o Object) AppendKey(b []byte) []byte {
+	b = append(append(b, o.kind...), ' ')
+	for i := range len(o.name) {
+		switch c := o.name[i]; {
+		case c >= utf8.RuneSelf:
+			return append(b[:len(b)-i], folded(o.name)...)
+		case 'A' <= c && c <= 'Z':
+			b = append(b, c+'a'-'A')
+		default:
+			b = append(b, c)
+		}
+	}
+	return b
+}
+
 // Keyed is the Key that the object has by an id.
 func (o Object) Keyed(id string) string {
 	if o.IsGroup() {

@@ -33,6 +33,15 @@ func (n *names) set(name, of string) {
 	n.young[name] = of
 }
 
+// Joined reports whether name was joined to key of late, without making either a
+// string.
+func (ts *Turns) Joined(name, key []byte) bool {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	of, ok := ts.names.young[string(name)]
+	return ok && of == string(key)
+}
+
 // Key returns the key of the object that goes by a key: itself, unless it was
 // joined to another.
 func (ts *Turns) Key(key string) string {
