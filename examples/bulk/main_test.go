@@ -53,7 +53,7 @@ times  what                                       what to do                    
 		t.Errorf("got %v and\n%s\nwant\n%s", err, out, want)
 	}
 	if !strings.HasPrefix(notes, contoso.Notice+"\nreading what everybody has now\nmeanwhile 100 seats of ENTERPRISEPACK go to somebody else\n") ||
-		!strings.Contains(notes, "3168 of 3277 done, 109 failed, ") || strings.Contains(notes, " 0 throttled, ") ||
+		!strings.Contains(notes, "3168 of 3277 done, 109 failed, ") || // by what Graph says of its quota Bulk may be refused nothing
 		!strings.HasSuffix(notes, "\noutside the demo this would end with status 1: 109 of 3277 were not done\n") {
 		t.Errorf("noted\n%s", notes)
 	}
