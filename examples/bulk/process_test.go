@@ -330,9 +330,9 @@ func TestSignals(t *testing.T) {
 			if got := s.effects(); !test.again && got != counts["done"] {
 				t.Errorf("got %v, and %d were made", counts, got)
 			}
-			p = s.start(t, "-out", s.results, "-resume")
-			if status := p.run(t); status != 0 {
-				t.Errorf("resumed: got status %d and\n%s", status, &p.notes)
+			resumed := s.start(t, "-out", s.results, "-resume")
+			if status := resumed.run(t); status != 0 {
+				t.Errorf("resumed: got status %d and\n%s", status, &resumed.notes)
 			}
 			s.isOver(t)
 		})
