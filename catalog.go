@@ -54,7 +54,7 @@ func (c *Catalog) first(id uuid.UUID) int {
 	if id == uuid.Nil {
 		return -1
 	}
-	return slices.IndexFunc(c.skus, func(sku SubscribedSKU) bool { return sku.SKUID == id })
+	return skuOf(c.skus, id)
 }
 
 // SKUs returns a copy of all SKUs, in the order in which they were given.

@@ -20,7 +20,7 @@ func (h holding) same(as holding) bool {
 
 // in returns licenses with h in place of what there is of its SKU.
 func (h holding) in(licenses []AssignedLicense) []AssignedLicense {
-	i := slices.IndexFunc(licenses, func(l AssignedLicense) bool { return l.SKUID == h.SKUID })
+	i := licenseOf(licenses, h.SKUID)
 	switch {
 	case i < 0 && h.there:
 		return append(licenses, h.AssignedLicense)
@@ -106,8 +106,7 @@ func (u *User) merged(sku uuid.UUID) holding {
 
 func (g *Group) holding(sku uuid.UUID) (h holding, at time.Time, groups []string) {
 	h.SKUID = sku
-	i := slices.IndexFunc(g.AssignedLicenses, func(l AssignedLicense) bool { return l.SKUID == sku })
-	if i >= 0 {
+	if i := licenseOf(g.AssignedLicenses, sku); i >= 0 {
 		h = holding{g.AssignedLicenses[i], true}
 	}
 	return h, time.Time{}, nil // the licenses of a group carry no times

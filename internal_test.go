@@ -226,7 +226,8 @@ func TestLicenseSwapApply(t *testing.T) {
 func (r *recents) license(key string, sku uuid.UUID) (written, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return writtenOf(r.of(key), sku)
+	w := writtenOf(r.of(key), sku)
+	return w, w.known
 }
 
 func TestRecentLicenses(t *testing.T) {

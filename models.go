@@ -29,6 +29,14 @@ func (r AssignLicenseRequest) skus() []uuid.UUID {
 	return all
 }
 
+// makes returns what the request makes of a SKU, if it is about it.
+func (r AssignLicenseRequest) makes(sku uuid.UUID) (h holding, ok bool) {
+	if i := licenseOf(r.AddLicenses, sku); i >= 0 {
+		return holding{r.AddLicenses[i], true}, true
+	}
+	return holding{AssignedLicense: AssignedLicense{SKUID: sku}}, slices.Contains(r.RemoveLicenses, sku)
+}
+
 // clone returns a copy that shares nothing.
 func (r AssignLicenseRequest) clone() AssignLicenseRequest {
 	r.AddLicenses = slices.Clone(r.AddLicenses)
@@ -53,7 +61,7 @@ func (r AssignLicenseRequest) checked(op string) (AssignLicenseRequest, error) {
 		switch {
 		case sku == uuid.Nil:
 			return r, invalid(op, "AddLicenses[%d].SKUID is the nil UUID", i)
-		case slices.ContainsFunc(adds, func(l AssignedLicense) bool { return l.SKUID == sku }):
+		case licenseOf(adds, sku) >= 0:
 			return r, invalid(op, "AddLicenses[%d].SKUID %s is there twice", i, sku)
 		case slices.Contains(r.RemoveLicenses, sku):
 			return r, invalid(op, "AddLicenses[%d].SKUID %s is in RemoveLicenses, too", i, sku)

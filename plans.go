@@ -125,6 +125,16 @@ func planOf(sku SubscribedSKU, id uuid.UUID) (ServicePlan, bool) {
 	return sku.ServicePlans[i], true
 }
 
+// licenseOf returns the position of the license for a SKU, or -1.
+func licenseOf(licenses []AssignedLicense, sku uuid.UUID) int {
+	return slices.IndexFunc(licenses, func(l AssignedLicense) bool { return l.SKUID == sku })
+}
+
+// skuOf returns the position of the SKU with an id, or -1.
+func skuOf(skus []SubscribedSKU, id uuid.UUID) int {
+	return slices.IndexFunc(skus, func(s SubscribedSKU) bool { return s.SKUID == id })
+}
+
 // fixed says why a plan of a SKU cannot be switched, and nothing if it can.
 func fixed(sku SubscribedSKU, id uuid.UUID) string {
 	plan, ok := planOf(sku, id)

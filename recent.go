@@ -62,6 +62,7 @@ const (
 // A written says what was lately made of a SKU.
 type written struct {
 	holding           // in the end
+	known   bool      // for certain; else there are doubts at most
 	at      time.Time // by Graph's clock
 	before  []holding // what was made of it before that, or was there
 	doubts  []holding // what may have been made of it since
@@ -110,12 +111,8 @@ func (r *recents) gone(key string, sku uuid.UUID, at time.Time) {
 
 // doubts reports whether it is not known what was lately made of one of the SKUs.
 func (r *recents) doubts(key string, skus ...uuid.UUID) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	notes := r.of(key)
-	return slices.ContainsFunc(skus, func(sku uuid.UUID) bool {
-		w, _ := writtenOf(notes, sku)
-		return len(w.doubts) > 0
+	return slices.ContainsFunc(r.written(key), func(w written) bool {
+		return len(w.doubts) > 0 && slices.Contains(skus, w.SKUID)
 	})
 }
 
@@ -212,55 +209,43 @@ func (r *recents) of(key string) []recent {
 	return slices.DeleteFunc(notes, func(n recent) bool { return time.Since(n.noted) >= readLag })
 }
 
-// makes returns what a write makes of a SKU, if it is about it.
-func (n recent) makes(sku uuid.UUID) (h holding, ok bool) {
-	for _, license := range n.change.AddLicenses {
-		if license.SKUID == sku {
-			return holding{license, true}, true
-		}
-	}
-	return holding{AssignedLicense{SKUID: sku}, false}, slices.Contains(n.change.RemoveLicenses, sku)
-}
-
-// writtenOf returns what notes say of a SKU, if they do.
-func writtenOf(notes []recent, sku uuid.UUID) (w written, known bool) {
+// writtenOf returns what notes say of a SKU.
+func writtenOf(notes []recent, sku uuid.UUID) written {
+	nothing := written{holding: holding{AssignedLicense: AssignedLicense{SKUID: sku}}}
+	w := nothing
 	for _, n := range notes {
-		h, ok := n.makes(sku)
+		h, ok := n.change.makes(sku)
 		if !ok {
 			continue
 		}
-		for _, license := range n.from {
-			if license.SKUID == sku {
-				w.before = append(w.before, holding{license, true})
-			}
+		if i := licenseOf(n.from, sku); i >= 0 {
+			w.before = append(w.before, holding{n.from[i], true})
 		}
 		switch n.fate {
 		case doubtful:
 			w.doubts = append(w.doubts, h)
 		case refuted:
-			w, known = written{}, false
+			w = nothing
 		default:
-			if known {
+			if w.known {
 				w.before = append(w.before, w.holding)
 			}
 			w.before = append(w.before, w.doubts...)
-			w.holding, w.at, w.doubts, known = h, n.at, nil, true
+			w.holding, w.at, w.doubts, w.known = h, n.at, nil, true
 		}
 	}
-	return w, known
+	return w
 }
 
-// allWritten returns what notes say of each SKU, as far as they do.
-func allWritten(notes []recent) (list []written) {
-	var seen []uuid.UUID
+// written returns what was lately written of each SKU of an object.
+func (r *recents) written(key string) (list []written) {
+	r.mu.Lock()
+	notes := r.of(key)
+	r.mu.Unlock()
 	for _, n := range notes {
 		for _, sku := range n.change.skus() {
-			if slices.Contains(seen, sku) {
-				continue
-			}
-			seen = append(seen, sku)
-			if w, known := writtenOf(notes, sku); known {
-				list = append(list, w)
+			if !slices.ContainsFunc(list, func(w written) bool { return w.SKUID == sku }) {
+				list = append(list, writtenOf(notes, sku))
 			}
 		}
 	}
@@ -270,11 +255,8 @@ func allWritten(notes []recent) (list []written) {
 // show has an answer show what was lately written to its object, unless it shows
 // something later. What is in doubt is not shown as made.
 func (r *recents) show(key string, a holder) {
-	r.mu.Lock()
-	notes := r.of(key)
-	r.mu.Unlock()
-	for _, w := range allWritten(notes) {
-		if read, at, _ := a.holding(w.SKUID); !read.same(w.holding) && w.outdates(read, at) {
+	for _, w := range r.written(key) {
+		if read, at, _ := a.holding(w.SKUID); w.known && !read.same(w.holding) && w.outdates(read, at) {
 			a.hold(w.holding, w.at)
 		}
 	}
@@ -284,13 +266,10 @@ func (r *recents) show(key string, a holder) {
 // tells then that a read is of before the write. It returns the SKUs of which one
 // tells that the read is later, and those of which none tells.
 func (r *recents) showOlder(key string, a holder) (later, open []uuid.UUID) {
-	r.mu.Lock()
-	notes := r.of(key)
-	r.mu.Unlock()
-	for _, w := range allWritten(notes) {
+	for _, w := range r.written(key) {
 		read, at, _ := a.holding(w.SKUID)
 		switch second := w.at.Truncate(time.Second); {
-		case read.same(w.holding):
+		case !w.known, read.same(w.holding):
 		case at.After(w.at):
 			later = append(later, w.SKUID)
 		case !at.IsZero() && at.Before(second):
@@ -312,7 +291,7 @@ func (r *recents) returns(key string, read holding, alone bool, at time.Time) bo
 	var same *recent
 	notes := r.of(key)
 	for i := range notes {
-		h, ok := notes[i].makes(read.SKUID)
+		h, ok := notes[i].change.makes(read.SKUID)
 		switch {
 		case !ok || notes[i].fate == refuted:
 		case h.same(read) || alone && h.there && read.there:
@@ -348,7 +327,7 @@ func (r *recents) since(key string, sku uuid.UUID, start time.Time) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.ContainsFunc(r.of(key), func(n recent) bool {
-		h, ok := n.makes(sku)
+		h, ok := n.change.makes(sku)
 		return ok && h.there && n.noted.After(start)
 	})
 }
@@ -356,16 +335,10 @@ func (r *recents) since(key string, sku uuid.UUID, start time.Time) bool {
 // added returns the SKUs, but for those already known, that were added lately, or
 // may have been.
 func (r *recents) added(key string, known []uuid.UUID) (skus []uuid.UUID) {
-	r.mu.Lock()
-	notes := r.of(key)
-	r.mu.Unlock()
-	for _, n := range notes {
-		for _, sku := range n.change.skus() {
-			w, _ := writtenOf(notes, sku)
-			there := slices.ContainsFunc(append(w.doubts, w.holding), func(h holding) bool { return h.there })
-			if there && !slices.Contains(known, sku) && !slices.Contains(skus, sku) {
-				skus = append(skus, sku)
-			}
+	for _, w := range r.written(key) {
+		there := w.there || slices.ContainsFunc(w.doubts, func(h holding) bool { return h.there })
+		if there && !slices.Contains(known, w.SKUID) {
+			skus = append(skus, w.SKUID)
 		}
 	}
 	return skus

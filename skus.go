@@ -76,7 +76,13 @@ type InheritedLicense struct {
 //
 // Graph: https://learn.microsoft.com/graph/api/subscribedsku-list
 func (c *Client) SubscribedSKUs(ctx context.Context) ([]SubscribedSKU, error) {
-	return collect(listed(ctx, c, listing{op: "list subscribed SKUs", object: graph.Tenant, action: "/subscribedSkus", whole: true}, item[SubscribedSKU]))
+	return c.subscribed(ctx, "list subscribed SKUs", nil)
+}
+
+// subscribed reads the tenant's SKUs, within the call of a request unless that is
+// nil.
+func (c *Client) subscribed(ctx context.Context, op string, within *graph.Request) ([]SubscribedSKU, error) {
+	return collect(listed(ctx, c, listing{op: op, object: graph.Tenant, action: "/subscribedSkus", whole: true, within: within}, item[SubscribedSKU]))
 }
 
 // UserLicenseDetails returns the SKUs that a user has, directly or through a

@@ -138,7 +138,7 @@ func (c *Client) swapLicense(ctx context.Context, op string, obj graph.Object, s
 			if e.doubts(swap.From) { // it may be there, and reads do not show it yet
 				change.RemoveLicenses = []uuid.UUID{swap.From}
 			}
-			if result.Changed = e.doubts(swap.From) || e.doubts(swap.To); result.Changed {
+			if result.Changed = e.doubts(swap.From, swap.To); result.Changed {
 				change.AddLicenses = []AssignedLicense{target}
 			}
 			return change.clone(), nil

@@ -225,13 +225,13 @@ func (e *editor) doubts(skus ...uuid.UUID) bool {
 func (e *editor) sku(ctx context.Context, id uuid.UUID) (SubscribedSKU, error) {
 	request := &e.write.request
 	if e.all == nil {
-		all, err := collect(listed(ctx, e.write.client, listing{op: request.Op, object: graph.Tenant, action: "/subscribedSkus", whole: true, within: request}, item[SubscribedSKU]))
+		all, err := e.write.client.subscribed(ctx, request.Op, request)
 		if err != nil {
 			return SubscribedSKU{}, err
 		}
 		e.all = all
 	}
-	i := slices.IndexFunc(e.all, func(s SubscribedSKU) bool { return s.SKUID == id })
+	i := skuOf(e.all, id)
 	if i < 0 {
 		return SubscribedSKU{}, refused(request, ErrUnknownSKU, "the tenant has no SKU %s", id)
 	}

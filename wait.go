@@ -222,7 +222,7 @@ func (w *waiting) missing(ctx context.Context, licenses []AssignedLicense) []str
 		w.differ = now
 	case w.skus == nil && now.Sub(w.differ) >= staleness:
 		var err error
-		w.skus, err = collect(listed(ctx, w.client, listing{op: w.op, object: graph.Tenant, action: "/subscribedSkus", whole: true}, item[SubscribedSKU]))
+		w.skus, err = w.client.subscribed(ctx, w.op, nil)
 		if errors.Is(err, ErrForbidden) {
 			w.skus = []SubscribedSKU{}
 		}
@@ -236,7 +236,7 @@ func (w *waiting) missing(ctx context.Context, licenses []AssignedLicense) []str
 // their times tell, or when no read can be so old any more.
 func (w *waiting) returned(h holder) (texts []string) {
 	for _, sku := range w.want.skus() {
-		want, _ := recent{change: w.want}.makes(sku)
+		want, _ := w.want.makes(sku)
 		_, at, _ := h.holding(sku)
 		if w.client.recent.returns(w.key, want, w.skusAlone, at) {
 			texts = append(texts, fmt.Sprintf("license %s was so before as well, and may not be so again", sku))
@@ -248,11 +248,8 @@ func (w *waiting) returned(h holder) (texts []string) {
 // compare says which licenses, and which plans of those that are there, are not as
 // they should be.
 func (w *waiting) compare(licenses []AssignedLicense) (skus, plans []string) {
-	held := func(sku uuid.UUID) int {
-		return slices.IndexFunc(licenses, func(l AssignedLicense) bool { return l.SKUID == sku })
-	}
 	for _, license := range w.want.AddLicenses {
-		i := held(license.SKUID)
+		i := licenseOf(licenses, license.SKUID)
 		switch {
 		case i < 0:
 			skus = append(skus, fmt.Sprintf("license %s is not there", license.SKUID))
@@ -263,7 +260,7 @@ func (w *waiting) compare(licenses []AssignedLicense) (skus, plans []string) {
 		}
 	}
 	for _, sku := range w.want.RemoveLicenses {
-		if held(sku) >= 0 {
+		if licenseOf(licenses, sku) >= 0 {
 			skus = append(skus, fmt.Sprintf("license %s is still there", sku))
 		}
 	}
@@ -282,7 +279,7 @@ func (w *waiting) differences(sku uuid.UUID, some, others []uuid.UUID, are strin
 
 // counts reports whether a SKU still has a plan, as far as is known.
 func (w *waiting) counts(sku, plan uuid.UUID) bool {
-	i := slices.IndexFunc(w.skus, func(s SubscribedSKU) bool { return s.SKUID == sku })
+	i := skuOf(w.skus, sku)
 	if i < 0 {
 		return true
 	}
