@@ -8,8 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/uuid"
-
 	"github.com/graphlicensing/licensing/internal/graph"
 	"github.com/graphlicensing/licensing/internal/turn"
 )
@@ -73,14 +71,14 @@ var (
 
 // locked does what is done in turn, under the object's lock.
 func (w *write) locked(ctx context.Context, t *turn.Turn, do func(context.Context, *turn.Turn) error) error {
-	id, err := w.objectID(ctx, t)
+	o, err := w.object(ctx, t)
 	if err != nil {
 		return err
 	}
 	if !t.Of(w.key) {
 		return errMoved
 	}
-	l, err := w.lock(ctx, id)
+	l, err := w.lock(ctx, o)
 	switch begin := w.beginning(ctx); {
 	case err != nil && begin.Err() != nil:
 		e := w.unmade(w.contextError(begin), 0)
@@ -132,16 +130,16 @@ type heldLock struct {
 }
 
 // lock waits for the lock of an object, for no longer than the policy allows.
-func (w *write) lock(ctx context.Context, id string) (*heldLock, error) {
+func (w *write) lock(ctx context.Context, o graph.Object) (*heldLock, error) {
 	own, release := context.WithCancelCause(context.WithoutCancel(ctx))
-	l := &heldLock{key: w.request.Object.Keyed(id), release: release}
+	l := &heldLock{key: o.Key(), release: release}
 	var err error
 	w.resting(func() {
 		late := time.AfterFunc(w.client.service.Allowed(&w.request), func() { release(turn.ErrBusy) })
 		defer late.Stop()
 		begin := w.beginning(ctx)
 		defer context.AfterFunc(begin, func() { release(w.contextError(begin)) })()
-		l.held, l.Lock, err = w.client.locker.Lock(own, id)
+		l.held, l.Lock, err = w.client.locker.Lock(own, strings.ToLower(o.Name()))
 	})
 	if err == nil && (l.held == nil || l.Lock == nil) {
 		err = errNoLock
@@ -212,15 +210,15 @@ func (w *write) adopt(t *turn.Turn, l *heldLock) error {
 	return nil
 }
 
-// objectID returns the id of the write's object. Where it is not known it is read,
+// object returns the write's object by its id. Where that is not known it is read,
 // and then nobody else writes to the object any more by its id.
-func (w *write) objectID(ctx context.Context, t *turn.Turn) (string, error) {
+func (w *write) object(ctx context.Context, t *turn.Turn) (graph.Object, error) {
 	o := w.request.Object
 	if o.HasID() {
-		return strings.ToLower(o.Name()), nil
+		return o, nil
 	}
-	if id, ok := strings.CutPrefix(w.client.recent.turns.Key(w.key), "user "); ok && graph.User(id).GUID() != "" && o != graph.Me {
-		return id, nil
+	if id, ok := strings.CutPrefix(w.client.recent.turns.Key(w.key), "user "); ok && o != graph.Me && graph.User(id).HasID() {
+		return graph.User(id), nil
 	}
 	var user userAnswer
 	read := rereading(&w.request, &user)
@@ -233,12 +231,12 @@ func (w *write) objectID(ctx context.Context, t *turn.Turn) (string, error) {
 	if e, ok := errors.AsType[*Error](err); ok && e.cause == nil {
 		e.cause = errors.New("the user's id could not be read, by which the locker locks")
 	}
-	if err != nil {
-		return "", unreadError(&w.request, err)
+	switch o = graph.User(user.ID); {
+	case err != nil:
+		return o, unreadError(&w.request, err)
+	case !o.HasID():
+		return o, refused(&w.request, ErrUnavailable, "the user was read without an id, by which the locker locks")
 	}
-	if id, err := uuid.Parse(user.ID); err == nil {
-		_, err := w.alone(ctx, t)
-		return id.String(), err
-	}
-	return "", refused(&w.request, ErrUnavailable, "the user was read without an id, by which the locker locks")
+	_, err = w.alone(ctx, t)
+	return o, err
 }

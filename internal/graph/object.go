@@ -114,14 +114,6 @@ func (o Object) AppendKey(b []byte) []byte {
 	return b
 }
 
-// Keyed is the Key that the object has by an id.
-func (o Object) Keyed(id string) string {
-	if o.IsGroup() {
-		return Group(id).Key()
-	}
-	return User(id).Key()
-}
-
 // folded is the same for all texts that [strings.EqualFold] takes for equal.
 func folded(s string) string {
 	ascii := !strings.ContainsFunc(s, func(r rune) bool { return r >= utf8.RuneSelf })
