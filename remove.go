@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"slices"
 	"time"
 
@@ -137,17 +136,21 @@ func (r *removal) left(u *User) (left, others []uuid.UUID) {
 
 // remove removes SKUs, or for nil all that are there.
 func (r *removal) remove(ctx context.Context, skus []uuid.UUID) error {
-	w, err := r.client.newWrite(ctx, r.op, r.user, http.MethodPost, "/assignLicense", nil)
+	w, err := r.client.newEdit(ctx, r.op, r.user)
 	if err != nil {
 		return err
 	}
 	return w.inTurn(ctx, func(ctx context.Context, t *turn.Turn) error {
-		e := editor{write: &w}
+		e := editor{write: w}
 		if err := e.read(ctx, t); err != nil {
 			return unreadError(&w.request, err)
 		}
 		from, _ := w.into.(*userAnswer).user().DirectLicenses()
-		there := r.there(&w, from)
+		var there []uuid.UUID // or perhaps so
+		for _, license := range from {
+			there = append(there, license.SKUID)
+		}
+		there = append(there, r.client.recent.added(w.key, there)...)
 		var hidden []uuid.UUID
 		if skus != nil {
 			hidden = slices.DeleteFunc(slices.Clone(skus), func(id uuid.UUID) bool { return slices.Contains(there, id) })
@@ -175,13 +178,4 @@ func (r *removal) remove(ctx context.Context, skus []uuid.UUID) error {
 		}
 		return nil
 	})
-}
-
-// there returns the SKUs that the user has directly, or perhaps has.
-func (r *removal) there(w *write, direct []AssignedLicense) []uuid.UUID {
-	var skus []uuid.UUID
-	for _, license := range direct {
-		skus = append(skus, license.SKUID)
-	}
-	return append(skus, r.client.recent.added(w.key, skus)...)
 }

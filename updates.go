@@ -3,7 +3,6 @@ package licensing
 import (
 	"context"
 	"errors"
-	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -99,11 +98,11 @@ type editor struct {
 // edit works out a change in the object's turn, and makes it unless it is
 // empty.
 func (c *Client) edit(ctx context.Context, op string, obj graph.Object, plan func(*editor) (AssignLicenseRequest, error)) (answer, error) {
-	w, err := c.newWrite(ctx, op, obj, http.MethodPost, "/assignLicense", nil)
+	w, err := c.newEdit(ctx, op, obj)
 	if err != nil {
 		return nil, err
 	}
-	e := editor{write: &w}
+	e := editor{write: w}
 	err = w.inTurn(ctx, func(ctx context.Context, t *turn.Turn) error {
 		for again := true; ; again = false {
 			var change AssignLicenseRequest

@@ -45,12 +45,19 @@ func (c *Client) newAssign(ctx context.Context, op string, obj graph.Object, req
 	if err != nil {
 		return nil, err
 	}
-	w, err := c.newWrite(ctx, op, obj, http.MethodPost, "/assignLicense", nil)
+	w, err := c.newEdit(ctx, op, obj)
 	if err != nil {
 		return nil, err
 	}
 	w.assign(change)
-	return &w, nil
+	return w, nil
+}
+
+// newEdit returns the write of a change of licenses that is still to be worked out;
+// see [write.assign].
+func (c *Client) newEdit(ctx context.Context, op string, obj graph.Object) (*write, error) {
+	w, err := c.newWrite(ctx, op, obj, http.MethodPost, "/assignLicense", nil)
+	return &w, err
 }
 
 // assign gives the write, which has no body yet, a change of licenses, which it
@@ -161,9 +168,9 @@ func (w *write) makeInTurn(ctx context.Context, t *turn.Turn, from []AssignedLic
 func (w *write) send(ctx context.Context, req *graph.Request) error {
 	for asked := 1; ; asked++ {
 		err := w.sendOnce(ctx, req)
-		refused := judged(w.last.Status, w.last.Problem().Message) != nil
 		left := time.Until(w.last.Late)
-		if w.seat == nil || !refused || !w.last.Doubted || left <= 0 || gone(err) || asked >= w.client.service.Policy().MaxAttempts {
+		if w.seat == nil || !w.last.Doubted || left <= 0 || asked >= w.client.service.Policy().MaxAttempts ||
+			judged(w.last.Status, w.last.Problem().Message) == nil || gone(err) {
 			return err
 		}
 		if w.rest(ctx, left) != nil {
