@@ -69,6 +69,7 @@ func (c *Client) Users(ctx context.Context, query UserQuery) iter.Seq2[*User, er
 	if l.indexed {
 		l.query += "&$count=true"
 	}
+	shows := ctx != nil && !raw(ctx) // what the client wrote
 	users := listed(ctx, c, l, func(w *wireUser) *User {
 		user := selectedUser(w)
 		id, name := user.ID, user.UserPrincipalName
@@ -78,35 +79,25 @@ func (c *Client) Users(ctx context.Context, query UserQuery) iter.Seq2[*User, er
 		obj := graph.User(id)
 		key := obj.Key()
 		c.learn(key, obj, id, name)
-		if !raw(ctx) {
+		if shows {
 			c.recent.show(key, user)
 		}
 		return user
 	})
-	if !query.OnlyErrors {
-		return having(users, query.SKUID, ctx == nil || raw(ctx))
+	switch {
+	case query.OnlyErrors:
+		return only(users, func(u *User) bool { return u.inError(query.SKUID) })
+	case query.SKUID != uuid.Nil && shows: // from whom the client has just taken it, reads may show it
+		return only(users, func(u *User) bool { return u.LicenseAssignmentStates == nil || u.merged(query.SKUID).there })
 	}
-	return func(yield func(*User, error) bool) {
-		for user, err := range users {
-			if (err != nil || user.inError(query.SKUID)) && !yield(user, err) {
-				return
-			}
-		}
-	}
+	return users
 }
 
-// having leaves out users who do not have a SKU, since the client has just taken it
-// away; unless the context says that reads are raw.
-func having(users iter.Seq2[*User, error], sku uuid.UUID, raw bool) iter.Seq2[*User, error] {
-	if sku == uuid.Nil || raw {
-		return users
-	}
+// only leaves out users that are not wanted.
+func only(users iter.Seq2[*User, error], wanted func(*User) bool) iter.Seq2[*User, error] {
 	return func(yield func(*User, error) bool) {
 		for user, err := range users {
-			if err == nil && user.LicenseAssignmentStates != nil && !user.merged(sku).there {
-				continue
-			}
-			if !yield(user, err) {
+			if (err != nil || wanted(user)) && !yield(user, err) {
 				return
 			}
 		}
