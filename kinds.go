@@ -80,9 +80,9 @@ func Kinds(err error) []error {
 //
 // That is so if all that [Kinds] returns passes by itself: [ErrThrottled],
 // [ErrUnavailable], [ErrConcurrentChange], [ErrOutcomeUnknown], [ErrStopped],
-// [ErrLocked] and [ErrListingExpired]. One kind that needs somebody to act is enough for false:
-// [ErrForbidden] beside [ErrOutcomeUnknown] is one. An error without a kind gives
-// false, and so does the end of a context alone.
+// [ErrLocked] and [ErrListingExpired]. One kind that needs somebody to act is
+// enough for false: [ErrForbidden] beside [ErrOutcomeUnknown] is one. An error
+// without a kind gives false, and so does the end of a context alone.
 //
 // The client has already repeated what it may. Wait before the next call, for
 // Error.RetryAfter at least. [ErrNotFound] and [ErrUsageLocation] can pass, too,

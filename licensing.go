@@ -150,9 +150,9 @@
 //
 // Graph has one error code for all license failures, so the kinds are told
 // apart by message, in the wordings of both services that answer; an unknown
-// message still comes with its status, code and text. What the package adds to an error or a log line names no user, but
-// Graph's own message, Body and Header are passed on as they came and can
-// hold personal data.
+// message still comes with its status, code and text. What the package adds to an
+// error or a log line names no user, but Graph's own message, Body and Header are
+// passed on as they came and can hold personal data.
 //
 // # Logging and metrics
 //

@@ -163,10 +163,11 @@ func kindsNamed(words []string) []error {
 //
 //	{"index":7,"operation":{"kind":"reprocessUser","target":"adele@contoso.com"},"outcome":"failed","attempts":1,"error":{"kinds":["notFound"],…}}
 //
-// The outcome is there for other programs, and is not read again. User and group, or the error, are there when the result has them; for the
-// error see [Error.MarshalJSON]. An error of another type is written as its
-// text, its kinds and the *Error or *DecodeError that it wraps. The operation's
-// target, the user and Graph's messages can be personal data.
+// The outcome is there for other programs, and is not read again. User and group,
+// or the error, are there when the result has them; for the error see
+// [Error.MarshalJSON]. An error of another type is written as its text, its kinds
+// and the *Error or *DecodeError that it wraps. The operation's target, the user and
+// Graph's messages can be personal data.
 func (r OperationResult) MarshalJSON() ([]byte, error) {
 	return json.Marshal(resultRecord{r.Index, plainOperation(r.Operation), r.Outcome(), r.User, r.Group, r.Attempts, recordOf(r.Err)})
 }

@@ -38,8 +38,8 @@ func (p *parcel) reply(r graph.Reply) {
 	}
 }
 
-// Join counts a member in. As long as it has made no request that writes veto, unless it is
-// nil, can say why none is to be made any more; it is asked under the queue's
+// Join counts a member in. As long as it has made no request that writes veto, unless
+// it is nil, can say why none is to be made any more; it is asked under the queue's
 // lock, when a request is queued and by [Batcher.Sift].
 func (b *Batcher) Join(veto func() error) *Member {
 	b.queue.join(1)

@@ -162,8 +162,9 @@ func (c *channel) fails(object string, a *Answer, setup bool, r *Reply, p *Polic
 	return wait, true
 }
 
-// works notes that a write got through that was sent at some time. It reports whether the wait is over, which
-// it is not where the server asked for it, unless that is longer than anybody waits.
+// works notes that a write got through that was sent at some time. It reports
+// whether the wait is over, which it is not where the server asked for it, unless
+// that is longer than anybody waits.
 func (c *channel) works(sent time.Time, most time.Duration) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
