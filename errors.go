@@ -226,12 +226,12 @@ func (e *LimitError) Is(target error) bool { return target == ErrTooLarge }
 // Err returns nil for a healthy assignment, and otherwise an error that wraps
 // the sentinel of its cause, the same that a direct assignment fails with:
 // [ErrNoAvailableLicenses], [ErrPlanConflict], [ErrPlanDependency],
-// [ErrUsageLocation] or [ErrProxyAddressConflict]. Any other cause, and state
-// Error without a cause, give an error that shows Graph's word.
+// [ErrUsageLocation] or [ErrProxyAddressConflict]. Any other cause, and states
+// Error and ActiveWithError without a cause, give an error that shows Graph's word.
 func (s LicenseAssignmentState) Err() error {
 	word := string(s.Error)
 	if s.Error == "" || strings.EqualFold(word, string(AssignmentErrorNone)) {
-		if s.State != AssignmentStateError {
+		if s.State != AssignmentStateError && s.State != AssignmentStateActiveWithError {
 			return nil
 		}
 		word = "state " + string(s.State)

@@ -638,6 +638,8 @@ func TestLicenseAssignmentStateErr(t *testing.T) {
 		{"Unheard", "", "", "", ""},
 		{broken, "", "", license + "state Error", ""},
 		{broken, "None", groupID, license + "state Error (assigned by group " + groupID + ")", ""},
+		{partial, "", "", license + "state ActiveWithError", ""},
+		{partial, "None", groupID, license + "state ActiveWithError (assigned by group " + groupID + ")", ""},
 		{broken, "CountViolation", groupID, license + "CountViolation (assigned by group " + groupID + "): no available licenses", "NoAvailableLicenses"},
 		{partial, "CountViolation", "", license + "CountViolation: no available licenses", "NoAvailableLicenses"},
 		{active, "CountViolation", "", license + "CountViolation: no available licenses", "NoAvailableLicenses"},

@@ -1,6 +1,7 @@
 package licensing_test
 
 import (
+	"encoding/json"
 	"errors"
 	"reflect"
 	"strings"
@@ -183,6 +184,29 @@ func TestUsersInError(t *testing.T) {
 			t.Errorf("got %s first", user.ID)
 		}
 		break
+	}
+}
+
+// A state that says that something is wrong is an error, also where it does not
+// say what.
+func TestUsersWithAnErrorOfNoCause(t *testing.T) {
+	t.Parallel()
+	var fixture struct{ States []json.RawMessage }
+	if err := json.Unmarshal([]byte(readFile(t, "testdata/state-active-with-error.json")), &fixture); err != nil || len(fixture.States) != 2 {
+		t.Fatal(len(fixture.States), err)
+	}
+	for _, state := range fixture.States {
+		s := newScript(t, reply(200, `{"value":[{"id":"a","licenseAssignmentStates":[`+string(state)+`]},{"id":"b"}]}`))
+		users := 0
+		for user, err := range newClient(t, s).Users(t.Context(), licensing.UserQuery{OnlyErrors: true}) {
+			if err != nil || user.ID != "a" || user.LicenseAssignmentStates[0].Err() == nil {
+				t.Errorf("%s: got %+v, %v", state, user, err)
+			}
+			users++
+		}
+		if users != 1 {
+			t.Errorf("%s: got %d users, want 1", state, users)
+		}
 	}
 }
 
