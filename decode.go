@@ -237,6 +237,23 @@ type (
 		SKUID               guid            `json:"skuId"`
 		State               AssignmentState `json:"state"`
 	}
+	plainSKU SubscribedSKU
+	wireSKU  struct {
+		plainSKU
+		ServicePlans []wireServicePlan `json:"servicePlans"`
+		SKUID        guid              `json:"skuId"`
+	}
+	plainDetails LicenseDetails
+	wireDetails  struct {
+		plainDetails
+		ServicePlans []wireServicePlan `json:"servicePlans"`
+		SKUID        guid              `json:"skuId"`
+	}
+	plainServicePlan ServicePlan
+	wireServicePlan  struct {
+		plainServicePlan
+		ServicePlanID guid `json:"servicePlanId"`
+	}
 )
 
 // user returns the user that w holds.
@@ -290,6 +307,24 @@ func (w wireAssignmentState) state() LicenseAssignmentState {
 		SKUID:               uuid.UUID(w.SKUID),
 		State:               w.State,
 	}
+}
+
+func (w *wireSKU) sku() SubscribedSKU {
+	s := SubscribedSKU(w.plainSKU)
+	s.ServicePlans, s.SKUID = each(w.ServicePlans, wireServicePlan.plan), uuid.UUID(w.SKUID)
+	return s
+}
+
+func (w *wireDetails) details() LicenseDetails {
+	d := LicenseDetails(w.plainDetails)
+	d.ServicePlans, d.SKUID = each(w.ServicePlans, wireServicePlan.plan), uuid.UUID(w.SKUID)
+	return d
+}
+
+func (w wireServicePlan) plan() ServicePlan {
+	p := ServicePlan(w.plainServicePlan)
+	p.ServicePlanID = uuid.UUID(w.ServicePlanID)
+	return p
 }
 
 // each returns f of each item, and nil for nil: a list that was not returned

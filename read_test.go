@@ -706,6 +706,48 @@ func TestLicenseDetailsInATenant(t *testing.T) {
 	}
 }
 
+// An id that is empty is none, and costs no more than itself.
+func TestEmptyIDsOfSKUs(t *testing.T) {
+	t.Parallel()
+	e3, spb := uuid.MustParse("05e9a617-0261-4cee-bb44-138d3ef5d965"), uuid.MustParse("cbdc14ab-d96c-4c30-b9f4-6ada7cdc1d46")
+	skus, err := newClient(t, newScript(t, fixed(t, "skus-empty-plan-id.json"))).SubscribedSKUs(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	same(t, "SKUs", skus, []licensing.SubscribedSKU{
+		{SKUID: e3, SKUPartNumber: "SPE_E3", ConsumedUnits: 5, PrepaidUnits: licensing.LicenseUnits{Enabled: 6},
+			ServicePlans: []licensing.ServicePlan{{ServicePlanName: "X"}}},
+		{SKUID: spb, SKUPartNumber: "SPB"},
+	})
+	details, err := newClient(t, newScript(t, fixed(t, "details-empty-sku-id.json"))).UserLicenseDetails(t.Context(), userID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	same(t, "details", details, []licensing.LicenseDetails{
+		{ID: "x", SKUPartNumber: "X", ServicePlans: []licensing.ServicePlan{}},
+		{ID: "y", SKUID: e3, SKUPartNumber: "SPE_E3", ServicePlans: []licensing.ServicePlan{}},
+	})
+
+	s := newScript(t, reply(200, `{"value":[{"skuId":"","servicePlans":[]},{"skuId":"x"}]}`))
+	_, err = newClient(t, s).SubscribedSKUs(t.Context())
+	if e, ok := errors.AsType[*licensing.DecodeError](err); !ok || e.Property != "value[1].skuId" {
+		t.Errorf("got %v", err)
+	}
+}
+
+// fixed answers as a file of testdata says.
+func fixed(t *testing.T, name string) step {
+	t.Helper()
+	var fixture struct {
+		Status int
+		Body   json.RawMessage
+	}
+	if err := json.Unmarshal([]byte(readFile(t, "testdata/"+name)), &fixture); err != nil {
+		t.Fatal(err)
+	}
+	return reply(fixture.Status, string(fixture.Body))
+}
+
 // Ids may be null or in capitals, as in users and groups.
 func TestLenientDecodingOfSKUs(t *testing.T) {
 	t.Parallel()

@@ -82,7 +82,7 @@ func (c *Client) SubscribedSKUs(ctx context.Context) ([]SubscribedSKU, error) {
 // subscribed reads the tenant's SKUs, within the call of a request unless that is
 // nil.
 func (c *Client) subscribed(ctx context.Context, op string, within *graph.Request) ([]SubscribedSKU, error) {
-	return collect(listed(ctx, c, listing{op: op, object: graph.Tenant, action: "/subscribedSkus", whole: true, within: within}, item[SubscribedSKU]))
+	return collect(listed(ctx, c, listing{op: op, object: graph.Tenant, action: "/subscribedSkus", whole: true, within: within}, (*wireSKU).sku))
 }
 
 // UserLicenseDetails returns the SKUs that a user has, directly or through a
@@ -119,8 +119,5 @@ func (c *Client) MyLicenseDetails(ctx context.Context) ([]LicenseDetails, error)
 }
 
 func licenseDetails(ctx context.Context, c *Client, op string, obj graph.Object) ([]LicenseDetails, error) {
-	return collect(listed(ctx, c, listing{op: op, object: obj, action: "/licenseDetails", whole: true}, item[LicenseDetails]))
+	return collect(listed(ctx, c, listing{op: op, object: obj, action: "/licenseDetails", whole: true}, (*wireDetails).details))
 }
-
-// item returns an item of a page that needs no translation.
-func item[T any](t *T) T { return *t }
