@@ -143,23 +143,27 @@ func (a *groupAnswer) Items() int { return 0 }
 func (a *userAnswer) Identity() (id, name string)  { return a.ID, a.UserPrincipalName }
 func (a *groupAnswer) Identity() (id, name string) { return a.ID, "" }
 
-func (a *userAnswer) Shows(member []byte) graph.Sign  { return userProperties[string(member)] }
-func (a *groupAnswer) Shows(member []byte) graph.Sign { return groupProperties[string(member)] }
+func (a *userAnswer) Shows(member []byte) graph.Sign {
+	return userProperties[strings.ToLower(string(member))]
+}
+func (a *groupAnswer) Shows(member []byte) graph.Sign {
+	return groupProperties[strings.ToLower(string(member))]
+}
 
 var (
 	userProperties  = propertiesOf(reflect.TypeFor[User]())
 	groupProperties = propertiesOf(reflect.TypeFor[Group]())
 )
 
-// propertiesOf returns the names that the fields of a type have in JSON, and what
-// each shows.
+// propertiesOf returns the names that the fields of a type have in JSON, in lower
+// case, and what each shows.
 func propertiesOf(t reflect.Type) map[string]graph.Sign {
 	names := make(map[string]graph.Sign)
 	for field := range t.Fields() {
 		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
-		names[name] = graph.Weak
+		names[strings.ToLower(name)] = graph.Weak
 	}
-	names["assignedLicenses"] = graph.Certain
+	names["assignedlicenses"] = graph.Certain
 	return names
 }
 

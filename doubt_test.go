@@ -2,6 +2,7 @@ package licensing_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -261,6 +262,56 @@ func TestAnythingInJSONIsNoSuccess(t *testing.T) {
 				t.Errorf("%s: %d %s: %v", asked, test.status, test.body, err)
 			}
 		}
+	}
+}
+
+// A null is no error, and a name in another case is the same name: neither is a
+// reason to send a change again, by itself or in a batch.
+func TestNullsAndCasesAreNoDoubt(t *testing.T) {
+	var fixture struct{ Body json.RawMessage }
+	if err := json.Unmarshal([]byte(readFile(t, "testdata/answer-error-null.json")), &fixture); err != nil {
+		t.Fatal(err)
+	}
+	var user struct{ ID string }
+	if err := json.Unmarshal(fixture.Body, &user); err != nil {
+		t.Fatal(err)
+	}
+	id := `"` + user.ID + `"`
+	long := `,"displayName":"` + strings.Repeat("x", 100_000) + `"`
+	for _, body := range []string{
+		string(fixture.Body),
+		`{"Error":null,"id":` + id + `}`,
+		`{"id":` + id + `,"ID":` + id + `}`,
+		`{"id":null,"ID":` + id + `}`,
+		`{"ID":` + id + `,"id":null,"error":null}`,
+		`{"ID":` + id + `,"id":null` + long + `}`,
+		`{"id":` + id + `,"Id":null` + long + `}`,
+		`{"AssignedLicenses":[],"error":null}`,
+		`{"@OData.Context":"x","error":null}`,
+	} {
+		t.Run(body[:min(len(body), 80)], func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				s := newScript(t, reply(200, body))
+				if got, err := newClient(t, s).AssignUserLicense(t.Context(), user.ID, add(skuA)); err != nil || got.ID != user.ID {
+					t.Errorf("got %+v, %v", got, err)
+				}
+				for _, responses := range []string{"responses", "Responses"} {
+					one := `"status":200,"body":` + body + `}`
+					other := strings.ReplaceAll(one, user.ID, userID)
+					s = newScript(t, reply(200, `{"`+responses+`":[{"id":"1",`+one+`,{"id":"2",`+other+`]}`))
+					ops := []licensing.Operation{assign(user.ID, add(skuA)), assign(userID, add(skuA))}
+					for _, r := range bulk(t, t.Context(), newClient(t, s), licensing.BulkOptions{}, ops...) {
+						if !r.Done() || r.User.ID != r.Operation.Target {
+							t.Errorf("in a batch: got %+v, %v", r.User, r.Err)
+						}
+					}
+				}
+			})
+		})
+	}
+	s := newScript(t, reply(200, `{"Value":[`+strings.Repeat(`{"ID":"a"},`, 999)+`{"Id":"a"}]}`))
+	if ids, err := walked(t, newClient(t, s).Users(t.Context(), licensing.UserQuery{})); err != nil || len(ids) != 1000 {
+		t.Errorf("got %d users, %v", len(ids), err)
 	}
 }
 

@@ -63,7 +63,7 @@ func (c *contents) Read(body []byte) error {
 	}
 	c.items = nil
 	for name, list := range graph.Members(body) {
-		if name != "responses" {
+		if !strings.EqualFold(name, "responses") {
 			continue
 		}
 		for raw := range graph.Elements(list) {
@@ -114,7 +114,7 @@ func (c *contents) Identity() (id, name string) { return "", "" }
 
 // Shows knows a batch by its list.
 func (c *contents) Shows(member []byte) graph.Sign {
-	if string(member) == "responses" {
+	if bytes.EqualFold(member, []byte("responses")) {
 		return graph.Certain
 	}
 	return graph.NoSign

@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"net/url"
@@ -42,7 +43,7 @@ func (p *Page[W]) Identity() (id, name string) { return "", "" }
 
 // Shows knows a page by its list.
 func (p *Page[W]) Shows(member []byte) Sign {
-	if string(member) == "value" {
+	if bytes.EqualFold(member, []byte("value")) {
 		return Certain
 	}
 	return NoSign

@@ -28,13 +28,15 @@ func (e *LimitError) Error() string {
 
 // A survey is what can be seen of an object in JSON without decoding it.
 type survey struct {
-	id     []byte // the member's value, nil if there is none
+	id     []byte // the last one's value, nil if there is none but null
 	failed bool   // there is an error in it
 	odata  bool   // OData says what it is
 }
 
+const odata = "@odata."
+
 // lookOver counts what an answer has before it is decoded, and finds the members
-// that say what it is. Most is how many elements the list may have that was asked
+// that say what it is, by names in any case as encoding/json does. Most is how many elements the list may have that was asked
 // for. What is no JSON is left to the decoder.
 func lookOver(body []byte, most int) (survey, error) {
 	var seen survey
@@ -42,12 +44,12 @@ func lookOver(body []byte, most int) (survey, error) {
 	for s.member(most) {
 		switch n := len(s.name); {
 		case n == len("id") && bytes.EqualFold(s.name, []byte("id")):
-			if seen.id == nil || string(s.name) == "id" {
+			if string(s.value) != "null" { // which changes nothing of what is read
 				seen.id = s.value
 			}
 		case n == len("error") && bytes.EqualFold(s.name, []byte("error")):
 			seen.failed = seen.failed || string(s.value) != "null"
-		case n > 0 && s.name[0] == '@' && bytes.HasPrefix(s.name, []byte("@odata.")):
+		case n > len(odata) && s.name[0] == '@' && bytes.EqualFold(s.name[:len(odata)], []byte(odata)):
 			seen.odata = true
 		}
 	}
@@ -117,7 +119,7 @@ func (s *scanner) member(most int) bool {
 		return false
 	}
 	from = s.at
-	if string(s.name) != "value" && string(s.name) != "responses" {
+	if !bytes.EqualFold(s.name, []byte("value")) && !bytes.EqualFold(s.name, []byte("responses")) {
 		most = maxList
 	}
 	ok := s.skip(1, most)

@@ -66,6 +66,33 @@ func TestLookOver(t *testing.T) {
 	if err != nil || seen.idText() != "y" || !seen.odata || seen.failed {
 		t.Errorf("got %+v, %v", seen, err)
 	}
+	if _, err := lookOver([]byte(`{"Value":[`+strings.Repeat("1,", maxList)+`1]}`), maxList+1); err != nil {
+		t.Error(err)
+	}
+	if seen, _ := lookOver([]byte(`{"@OData.Context":"z"}`), 2); !seen.odata {
+		t.Error("a member of OData's by another case is none")
+	}
+	// The id is the one that encoding/json reads, and so are nulls.
+	for _, body := range []string{
+		`{"ID":"x","id":"y"}`, `{"id":"y","ID":"x"}`, `{"id":"y","ID":null}`, `{"ID":"x","id":null}`, `{"iD":"x","id":"x"}`, `{"Id":null}`,
+	} {
+		var want struct {
+			ID string `json:"id"`
+		}
+		if err := json.Unmarshal([]byte(body), &want); err != nil {
+			t.Fatal(err)
+		}
+		if seen, _ := lookOver([]byte(body), 2); seen.idText() != want.ID {
+			t.Errorf("%s: the id is %q, want %q", body, seen.idText(), want.ID)
+		}
+	}
+	for body, want := range map[string]bool{
+		`{"error":null}`: false, `{"error":null,"Error":null}`: false, `{"error":null,"Error":{}}`: true, `{"ERROR":{},"error":null}`: true,
+	} {
+		if seen, _ := lookOver([]byte(body), 2); seen.failed != want {
+			t.Errorf("%s: failed is %t", body, seen.failed)
+		}
+	}
 	for body, want := range map[string]string{`{"id":7}`: "7", `{"id":null}`: "", `{"id":"\u0061"}`: "a", `{}`: "", `{"id":""}`: ""} {
 		if seen, _ := lookOver([]byte(body), 2); seen.idText() != want {
 			t.Errorf("%s: the id is %q", body, seen.idText())
