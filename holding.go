@@ -61,7 +61,7 @@ func (u *User) holding(sku uuid.UUID) (h holding, at time.Time, groups []string)
 			h.DisabledPlans, h.there, at = state.DisabledPlans, true, state.LastUpdatedDateTime
 		case state.AssignedByGroup == "" && !h.there: // it failed, and that has a time
 			at = state.LastUpdatedDateTime
-		case state.AssignedByGroup != "" && held:
+		case state.AssignedByGroup != "" && held && !slices.ContainsFunc(groups, state.byGroup):
 			groups = append(groups, state.AssignedByGroup)
 		}
 	}

@@ -190,7 +190,7 @@ type ProvisionedPlan struct {
 // A LicenseAssignmentState is one assignment of a SKU to a user. A user can
 // hold one SKU several times: directly, and through each of some groups.
 type LicenseAssignmentState struct {
-	AssignedByGroup     string          `json:"assignedByGroup,omitzero"` // the group's id, empty for a direct assignment
+	AssignedByGroup     string          `json:"assignedByGroup,omitzero"` // the group's id in any case, empty for a direct assignment
 	DisabledPlans       []uuid.UUID     `json:"disabledPlans,omitzero"`
 	Error               AssignmentError `json:"error,omitzero"`
 	LastUpdatedDateTime time.Time       `json:"lastUpdatedDateTime,omitzero"`

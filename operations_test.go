@@ -843,6 +843,24 @@ func TestHeldLicensesByState(t *testing.T) {
 	}
 }
 
+// A group is one group in whatever case its id is written.
+func TestGroupsInAnyCase(t *testing.T) {
+	t.Parallel()
+	const lower, upper = "1ad75eeb-7e5a-4367-a493-9214d90d54d0", "1AD75EEB-7E5A-4367-A493-9214D90D54D0"
+	row := func(group string) string {
+		return `{"skuId":"6fd2c87f-b296-42f0-b197-1e91e994b900","assignedByGroup":"` + group + `","state":"Active"}`
+	}
+	body := `{"id":"` + userID + `","licenseAssignmentStates":[` + row(upper) + "," + row(groupOne) + "," + row(lower) + `]}`
+	plans, ok := readUser(t, body).EffectivePlans(tenantSKUs()[0])
+	if !ok || !reflect.DeepEqual(plans[0].GroupIDs, []string{upper, groupOne}) {
+		t.Errorf("got %v, %t", plans[0].GroupIDs, ok)
+	}
+	_, err := newClient(t, newScript(t, reply(200, body))).UpdateUserServicePlans(t.Context(), userID, officeE3, licensing.ServicePlanChange{Disable: []uuid.UUID{sway}})
+	if !errors.Is(err, licensing.ErrInherited) || strings.Count(err.Error(), "roup ") != 1 || strings.Contains(err.Error(), lower) {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestHeldLicensesDoNotShareMemory(t *testing.T) {
 	t.Parallel()
 	user := readUser(t, heldUser)

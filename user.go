@@ -3,6 +3,7 @@ package licensing
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/google/uuid"
 
@@ -122,6 +123,11 @@ func (u *User) InheritedLicenses() ([]InheritedLicense, bool) {
 	return licenses, ok
 }
 
+// byGroup reports whether the assignment is that of a group.
+func (s LicenseAssignmentState) byGroup(id string) bool {
+	return strings.EqualFold(s.AssignedByGroup, id)
+}
+
 // held returns the assignments that did not fail, and whether they are known.
 func (u *User) held() ([]LicenseAssignmentState, bool) {
 	if u == nil || u.LicenseAssignmentStates == nil {
@@ -168,7 +174,7 @@ func (u *User) EffectivePlans(sku SubscribedSKU) ([]EffectivePlan, bool) {
 			effective.Enabled = true
 			if s.AssignedByGroup == "" {
 				effective.Direct = true
-			} else if !slices.Contains(effective.GroupIDs, s.AssignedByGroup) {
+			} else if !slices.ContainsFunc(effective.GroupIDs, s.byGroup) {
 				effective.GroupIDs = append(effective.GroupIDs, s.AssignedByGroup)
 			}
 		}
