@@ -14,7 +14,7 @@ import (
 // then: seats taken since do not show.
 //
 // A Catalog is never changed, and safe for use by several goroutines. The zero
-// value is an empty one.
+// value and nil are empty ones.
 type Catalog struct {
 	skus  []SubscribedSKU
 	exact nameIndex // GUIDs, ids and part numbers
@@ -57,8 +57,16 @@ func (c *Catalog) first(id uuid.UUID) int {
 	return skuOf(c.skus, id)
 }
 
+// orEmpty returns an empty catalog for nil.
+func (c *Catalog) orEmpty() *Catalog {
+	if c == nil {
+		return new(Catalog)
+	}
+	return c
+}
+
 // SKUs returns a copy of all SKUs, in the order in which they were given.
-func (c *Catalog) SKUs() []SubscribedSKU { return cloneSKUs(c.skus) }
+func (c *Catalog) SKUs() []SubscribedSKU { return cloneSKUs(c.orEmpty().skus) }
 
 func cloneSKUs(skus []SubscribedSKU) []SubscribedSKU {
 	return each(skus, SubscribedSKU.clone)
@@ -80,6 +88,7 @@ func (s SubscribedSKU) clone() SubscribedSKU {
 // the text has their GUIDs).
 func (c *Catalog) SKU(name string) (SubscribedSKU, error) {
 	const op = "find SKU"
+	c = c.orEmpty()
 	key := folded(name)
 	if key == "" {
 		return SubscribedSKU{}, invalid(op, "the name is empty")
@@ -118,6 +127,7 @@ func (c *Catalog) unknownSKU(op, name string) error {
 // that of several plans, the text has their GUIDs).
 func (c *Catalog) ServicePlan(sku uuid.UUID, name string) (ServicePlan, error) {
 	const op = "find service plan"
+	c = c.orEmpty()
 	key := folded(name)
 	if key == "" {
 		return ServicePlan{}, invalid(op, "the name is empty")

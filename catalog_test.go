@@ -281,18 +281,41 @@ func TestCatalogIsNotChangedFromOutside(t *testing.T) {
 
 func TestCatalogZeroValueIsEmpty(t *testing.T) {
 	t.Parallel()
-	var catalog licensing.Catalog
-	if _, err := catalog.SKU("ENTERPRISEPACK"); !errors.Is(err, licensing.ErrUnknownSKU) {
-		t.Errorf("SKU: error %v, want ErrUnknownSKU", err)
+	for name, catalog := range map[string]*licensing.Catalog{"zero value": {}, "nil": nil, "of nothing": licensing.NewCatalog(nil)} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for _, catalog := range []*licensing.Catalog{catalog, catalog.WithNames(nil)} {
+				if _, err := catalog.SKU("ENTERPRISEPACK"); !errors.Is(err, licensing.ErrUnknownSKU) {
+					t.Errorf("SKU: error %v, want ErrUnknownSKU", err)
+				}
+				if _, err := catalog.SKU(" "); !errors.Is(err, licensing.ErrInvalidArgument) {
+					t.Errorf("SKU: error %v, want ErrInvalidArgument", err)
+				}
+				if _, err := catalog.ServicePlan(officeE3, "TEAMS1"); !errors.Is(err, licensing.ErrUnknownSKU) {
+					t.Errorf("ServicePlan: error %v, want ErrUnknownSKU", err)
+				}
+				if got := catalog.SKUs(); len(got) != 0 {
+					t.Errorf("SKUs() = %v, want none", got)
+				}
+				if got := catalog.DisplayName(officeE3); got != officeE3.String() {
+					t.Errorf("DisplayName = %q, want the id", got)
+				}
+			}
+			if got := catalog.WithNames(readNames(t)).DisplayName(officeE3); got != "Office 365 E3" {
+				t.Errorf("DisplayName = %q, want %q", got, "Office 365 E3")
+			}
+		})
 	}
-	if _, err := catalog.ServicePlan(officeE3, "TEAMS1"); !errors.Is(err, licensing.ErrUnknownSKU) {
-		t.Errorf("ServicePlan: error %v, want ErrUnknownSKU", err)
-	}
-	if got := catalog.SKUs(); len(got) != 0 {
-		t.Errorf("SKUs() = %v, want none", got)
-	}
-	if got := catalog.WithNames(readNames(t)).DisplayName(officeE3); got != "Office 365 E3" {
-		t.Errorf("DisplayName = %q, want %q", got, "Office 365 E3")
+}
+
+// What came without an id is not the name of the nil UUID.
+func TestCatalogNamesNothingByTheNilUUID(t *testing.T) {
+	t.Parallel()
+	catalog := licensing.NewCatalog([]licensing.SubscribedSKU{
+		{SKUPartNumber: "SPB"}, {SKUID: officeE3, ServicePlans: []licensing.ServicePlan{{ServicePlanName: "X"}}},
+	})
+	if got := catalog.DisplayName(uuid.Nil); got != uuid.Nil.String() {
+		t.Errorf("DisplayName = %q", got)
 	}
 }
 

@@ -136,6 +136,7 @@ func (n *ProductNames) ServicePlan(id uuid.UUID) string {
 // WithNames returns a catalog of the same SKUs that also knows names, in
 // place of any that it had. c stays as it is.
 func (c *Catalog) WithNames(names *ProductNames) *Catalog {
+	c = c.orEmpty()
 	named := &Catalog{skus: c.skus, exact: c.exact, sold: make(nameIndex), names: names}
 	for i, sku := range c.skus {
 		if c.first(sku.SKUID) == i {
@@ -149,13 +150,14 @@ func (c *Catalog) WithNames(names *ProductNames) *Catalog {
 // its name in the attached [ProductNames], else the part number or plan name
 // that the tenant has for it, else the id itself.
 func (c *Catalog) DisplayName(id uuid.UUID) string {
+	c = c.orEmpty()
 	var part, plan string
 	for _, sku := range c.skus {
-		if sku.SKUID == id {
+		if sku.SKUID == id && id != uuid.Nil {
 			part = cmp.Or(part, sku.SKUPartNumber)
 		}
 		for _, p := range sku.ServicePlans {
-			if p.ServicePlanID == id {
+			if p.ServicePlanID == id && id != uuid.Nil {
 				plan = cmp.Or(plan, p.ServicePlanName)
 			}
 		}
