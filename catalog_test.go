@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -421,7 +422,7 @@ func TestReadProductNames(t *testing.T) {
 		{"titles in another case, with blanks", strings.ToLower(strings.ReplaceAll(productHeader, ",", " ,")) + row},
 		{"columns in another order, and more of them",
 			"x,Service_Plans_Included_Friendly_Names,GUID,Service_Plan_Id,Product_Display_Name\n" +
-				"?,Microsoft Teams,6fd2c87f-b296-42f0-b197-1e91e994b900,57ff2da0-773e-42df-b2af-ffb7a2317929,Office 365 E3,?\n"},
+				"?,Microsoft Teams,6fd2c87f-b296-42f0-b197-1e91e994b900,57ff2da0-773e-42df-b2af-ffb7a2317929,Office 365 E3,\n"},
 		{"blanks of all kinds", productHeader +
 			" Office\u00A0365  E3\t,ENTERPRISEPACK ,6fd2c87f-b296-42f0-b197-1e91e994b900 ,TEAMS1,\u00A057ff2da0-773e- 42df-b2af-ffb7a2317929,\"Microsoft\nTeams\"\r\n"},
 		{"brackets around ids", productHeader +
@@ -660,6 +661,12 @@ func FuzzProductNames(f *testing.F) {
 	f.Add([]byte("???GUID,Product_Display_Name,Service_Plan_Id,Service_Plans_Included_Friendly_Names\n6fd2c87f-b296-42f0-b197-1e91e994b900,\xA0E3\xA0,57ff2da0-773e-42df-b2af-ffb7a2317929,\"Te\"\"ams\nx\"\n"))
 	f.Add([]byte("GUID,Product_Display_Name,Service_Plan_Id,Service_Plans_Included_Friendly_Names\na,b\n"))
 	f.Add([]byte("<html>"))
+	for _, file := range []string{"names-semicolon.csv", "names-tab.csv", "names-three-columns.csv", "names-unquoted-comma-product.csv", "names-windows-1252.csv"} {
+		f.Add([]byte(readFile(f, filepath.Join("testdata", "names", file))))
+	}
+	for _, list := range encodings(productList) {
+		f.Add([]byte(list))
+	}
 	f.Fuzz(func(t *testing.T, list []byte) {
 		names, err := licensing.ReadProductNames(strings.NewReader(string(list)))
 		if err != nil {

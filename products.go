@@ -1,13 +1,10 @@
 package licensing
 
 import (
-	"bufio"
 	"cmp"
-	"encoding/csv"
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 
 	"github.com/google/uuid"
@@ -28,21 +25,33 @@ type ProductNames struct {
 // https://learn.microsoft.com/entra/identity/users/licensing-service-plan-reference.
 // The module has no copy of it.
 //
-// The columns are found by their names in the first line, in any order. What
-// the published file is known to have wrong does no harm: blanks and brackets
-// around ids, no-break spaces, rows and marks of the encoding that are there
-// twice. Of several names for one id the first counts. An id that still cannot
-// be read is left out, for one slip should not cost all the other names.
+// The columns are found by their names in the first line, in any order, and
+// are separated by commas, semicolons or tabs. A list may have those of the
+// SKUs alone (GUID and Product_Display_Name) or those of the service plans
+// alone (Service_Plan_Id and Service_Plans_Included_Friendly_Names); others
+// are passed over. The text is UTF-8 or UTF-16, with a byte order mark or
+// without, and what is no UTF-8 is Windows-1252.
+//
+// What lists are known to have wrong does no harm: blanks and brackets around
+// ids, no-break spaces, rows and marks of the encoding that are there twice. A
+// separator in a name that is not quoted is part of the name where the ids in
+// the row leave no doubt of it. Of several names for one id the most frequent
+// counts, and of equally frequent ones the first. An id that still cannot be
+// read is left out, for one slip should not cost all the other names.
 //
 // Anything else is an error that names the line, and there are no names then:
-// a file without the columns, a row that breaks off, wrong quoting, more than
-// 16 MiB.
+// a file without the columns, a row that breaks off or has more fields than
+// there are columns, wrong quoting. So is more than 16 MiB, of which no more
+// is read.
 func ReadProductNames(r io.Reader) (*ProductNames, error) {
 	const most = 16 << 20
-	limited := &io.LimitedReader{R: r, N: most + 1}
-	names, err := readProductNames(limited)
-	if limited.N <= 0 { // then an error may only be due to the cut
+	text, err := io.ReadAll(io.LimitReader(r, most+1))
+	if err == nil && len(text) > most {
 		err = errors.New("more than 16 MiB")
+	}
+	var names *ProductNames
+	if err == nil {
+		names, err = readProductNames(decoded(text))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read product names: %w", err)
@@ -50,63 +59,70 @@ func ReadProductNames(r io.Reader) (*ProductNames, error) {
 	return names, nil
 }
 
-func readProductNames(r io.Reader) (*ProductNames, error) {
-	text := bufio.NewReader(r)
-	const mark = "\uFEFF" // taken off here, as a quoted title may follow
-	if start, _ := text.Peek(len(mark)); string(start) == mark {
-		text.Discard(len(mark))
-	}
-	rows := csv.NewReader(text)
-	rows.FieldsPerRecord = -1 // checked below, by what is needed
-	rows.TrimLeadingSpace = true
-	rows.ReuseRecord = true
-
-	header, err := rows.Read()
-	if err == io.EOF {
-		return nil, errors.New("line 1: the file is empty")
-	} else if err != nil {
+func readProductNames(text string) (*ProductNames, error) {
+	list, err := openList(strings.TrimLeft(text, "\uFEFF"))
+	if err != nil {
 		return nil, err
 	}
-	columns := make([]int, 4)
-	for i, name := range []string{"GUID", "Product_Display_Name", "Service_Plan_Id", "Service_Plans_Included_Friendly_Names"} {
-		columns[i] = slices.IndexFunc(header, func(title string) bool {
-			// Older copies start with marks that were read as text.
-			return strings.EqualFold(strings.Trim(plain(title), "\uFEFFï»¿? "), name)
-		})
-		if columns[i] < 0 {
-			line, _ := rows.FieldPos(0)
-			return nil, fmt.Errorf("line %d: no column %s", line, name)
-		}
-	}
-	width := slices.Max(columns) + 1
-
-	names := &ProductNames{skus: make(map[uuid.UUID]string), plans: make(map[uuid.UUID]string)}
-	for {
-		row, err := rows.Read()
-		switch {
-		case err == io.EOF:
-			return names, nil
-		case err != nil:
+	skus, plans := make(tally), make(tally)
+	for at := 1; ; at++ {
+		row, err := list.next()
+		if err == io.EOF {
+			return &ProductNames{skus: skus.names(), plans: plans.names()}, nil
+		} else if err != nil {
 			return nil, err
-		case plain(strings.Join(row, "")) == "":
-			continue
-		case len(row) < width:
-			line, _ := rows.FieldPos(0)
-			return nil, fmt.Errorf("line %d: %d columns, want %d or more", line, len(row), width)
 		}
-		note(names.skus, row[columns[0]], row[columns[1]])
-		note(names.plans, row[columns[2]], row[columns[3]])
+		skus.add(row[skuID], row[skuName], at)
+		plans.add(row[planID], row[planName], at)
 	}
 }
 
-// note keeps the name of an id, unless there is one already.
-func note(names map[uuid.UUID]string, id, name string) {
-	name = plain(name)
-	key, err := uuid.Parse(strings.Trim(strings.Join(strings.Fields(id), ""), "(){}"))
-	if err != nil || name == "" || names[key] != "" {
+// A tally has how often each id has each name.
+type tally map[titled]count
+
+type titled struct {
+	id   uuid.UUID
+	name string
+}
+
+type count struct{ times, first int } // first is the row with the first
+
+func (t tally) add(id, name string, row int) {
+	key, ok := readID(id)
+	if name = plain(name); !ok || name == "" {
 		return
 	}
-	names[key] = name
+	is := titled{key, name}
+	n, seen := t[is]
+	if !seen {
+		n.first = row
+		is.name = strings.Clone(name) // the rest of the row is not needed
+	}
+	n.times++
+	t[is] = n
+}
+
+// names returns the most frequent name of each id.
+func (t tally) names() map[uuid.UUID]string {
+	names, counts := make(map[uuid.UUID]string), make(map[uuid.UUID]count)
+	for is, n := range t {
+		best, seen := counts[is.id]
+		if !seen || n.times > best.times || n.times == best.times && n.first < best.first {
+			names[is.id], counts[is.id] = is.name, n
+		}
+	}
+	return names
+}
+
+// readID reads a GUID in the forms that people write: with braces or brackets
+// around it, without hyphens, and with stray blanks.
+func readID(text string) (uuid.UUID, bool) {
+	text = strings.Trim(strings.Join(strings.Fields(text), ""), "(){}")
+	if len(text) != 36 && len(text) != 32 { // the others that uuid.Parse takes are no GUIDs in lists
+		return uuid.Nil, false
+	}
+	id, err := uuid.Parse(text)
+	return id, err == nil
 }
 
 // plain returns text with single spaces for blanks of any kind, and none

@@ -1,0 +1,312 @@
+package licensing
+
+import (
+	"encoding/binary"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// The columns of a list of product names, as positions in listColumns.
+const (
+	skuID = iota
+	skuName
+	planID
+	planName
+)
+
+var listColumns = [...]string{
+	skuID:    "GUID",
+	skuName:  "Product_Display_Name",
+	planID:   "Service_Plan_Id",
+	planName: "Service_Plans_Included_Friendly_Names",
+}
+
+// A productList reads the rows of a list of product names.
+type productList struct {
+	rows   *csv.Reader
+	titles []string
+	at     [len(listColumns)]int // where each column is, or -1
+}
+
+// openList reads the first row, by whichever separator makes sense of it.
+func openList(text string) (*productList, error) {
+	var failed error
+	for _, separator := range []rune{',', ';', '\t'} {
+		list := &productList{rows: csv.NewReader(strings.NewReader(text))}
+		list.rows.Comma = separator
+		list.rows.FieldsPerRecord = -1                 // checked in next, by what is needed
+		list.rows.TrimLeadingSpace = separator != '\t' // it would take empty fields for blanks
+		list.rows.ReuseRecord = true
+		err := list.readTitles()
+		if err == nil {
+			return list, nil
+		}
+		if failed == nil {
+			failed = err
+		}
+		// Where the titles are there, what is wrong with them is the better answer.
+		if list.titles != nil && slices.ContainsFunc(list.at[:], func(i int) bool { return i >= 0 }) {
+			failed = err
+			break
+		}
+	}
+	return nil, failed
+}
+
+func (l *productList) readTitles() error {
+	row, err := l.rows.Read()
+	if err == io.EOF {
+		return errors.New("line 1: the file is empty")
+	} else if err != nil {
+		return err
+	}
+	for _, title := range row {
+		// Older copies start with marks that were read as text.
+		l.titles = append(l.titles, strings.ToLower(strings.Trim(plain(title), "\uFEFFï»¿? ")))
+	}
+	for i, name := range listColumns {
+		l.at[i] = slices.Index(l.titles, strings.ToLower(name))
+	}
+	missing := -1
+	for _, pair := range [][2]int{{planID, planName}, {skuID, skuName}} {
+		id, name := l.at[pair[0]] >= 0, l.at[pair[1]] >= 0
+		switch {
+		case id && !name:
+			missing = pair[1]
+		case name && !id:
+			missing = pair[0]
+		}
+	}
+	if missing < 0 && l.at[skuID] < 0 && l.at[planID] < 0 {
+		missing = skuID
+	}
+	if missing >= 0 {
+		line, _ := l.rows.FieldPos(0)
+		return fmt.Errorf("line %d: no column %s", line, listColumns[missing])
+	}
+	return nil
+}
+
+// next returns the fields of the next row in the order of listColumns, those
+// of columns that are not there empty.
+func (l *productList) next() (fields [len(listColumns)]string, err error) {
+	row, err := l.rows.Read()
+	for err == nil && plain(strings.Join(row, "")) == "" {
+		row, err = l.rows.Read()
+	}
+	if err != nil {
+		return fields, err
+	}
+	line, _ := l.rows.FieldPos(0)
+	if width := slices.Max(l.at[:]) + 1; len(row) < width {
+		return fields, fmt.Errorf("line %d: %d columns, want %d or more", line, len(row), width)
+	}
+	if !l.fits(row) {
+		if row = l.joined(row); row == nil {
+			return fields, fmt.Errorf("line %d: the fields do not fit the titles of the columns: is there a name with %q that is not in quotes?", line, l.rows.Comma)
+		}
+	}
+	for i, at := range l.at {
+		if at >= 0 {
+			fields[i] = row[at]
+		}
+	}
+	return fields, nil
+}
+
+// fits reports whether the fields of a row are those of the titles. There may
+// be more, if they are empty, and ids that cannot be read, but then none may
+// be where an id has no business.
+func (l *productList) fits(row []string) bool {
+	for i := len(l.titles); i < len(row); i++ {
+		if plain(row[i]) != "" {
+			return false
+		}
+	}
+	isID := func(i int) bool { _, ok := readID(row[i]); return ok }
+	all := (l.at[skuID] < 0 || isID(l.at[skuID])) && (l.at[planID] < 0 || isID(l.at[planID]))
+	if all {
+		return true
+	}
+	for i, title := range l.titles[:min(len(l.titles), len(row))] {
+		if (i == l.at[skuName] || i == l.at[planName] || plainTitle(title)) && isID(i) {
+			return false
+		}
+	}
+	return true
+}
+
+// plainTitle reports whether a column is known to have names without blanks
+// and separators only.
+func plainTitle(title string) bool { return title == "string_id" || title == "service_plan_name" }
+
+// joined returns a row that has more fields than there are titles with those
+// joined again that a separator in a name took apart, or nil where that can
+// be done in no way, or in several.
+func (l *productList) joined(row []string) []string {
+	const most = 16 // no name has more separators, and the work grows with them
+	full := len(row)
+	for full > 0 && plain(row[full-1]) == "" {
+		full--
+	}
+	// Empty fields at the end are none of the row's, where it can do without.
+	for n := max(full, len(l.titles)+1); n <= min(len(row), len(l.titles)+most); n++ {
+		if done := l.joinedAll(row[:n]); done != nil {
+			return done
+		}
+	}
+	return nil
+}
+
+// joinedAll is joined for a row whose fields all count.
+func (l *productList) joinedAll(row []string) []string {
+	extra := len(row) - len(l.titles)
+	var ids []int // columns of ids, in their order
+	for _, at := range []int{l.at[skuID], l.at[planID]} {
+		if at >= 0 {
+			ids = append(ids, at)
+		}
+	}
+	slices.Sort(ids)
+
+	// Each id has fields between it and the one before. What is too much among
+	// these belongs to the one name there.
+	var ways [][]string
+	var try func(ids []int, column, field int, done []string)
+	try = func(ids []int, column, field int, done []string) {
+		end, from, to := len(l.titles), len(row), len(row)
+		if len(ids) > 0 {
+			end = ids[0]
+			from, to = field+end-column, end+extra
+		}
+		for at := from; at <= to; at++ {
+			if len(ids) > 0 {
+				if _, ok := readID(row[at]); !ok {
+					continue
+				}
+			}
+			part := l.fitted(row, column, end, field, at)
+			if part == nil {
+				continue
+			}
+			so := slices.Concat(done, part)
+			if len(ids) == 0 {
+				ways = append(ways, so)
+				continue
+			}
+			try(ids[1:], end+1, at+1, append(so, row[at]))
+		}
+	}
+	try(ids, 0, 0, nil)
+	if len(ways) != 1 {
+		return nil
+	}
+	return ways[0]
+}
+
+// fitted returns row[field:at] as the fields of the columns from column to
+// end, or nil where they do not fit.
+func (l *productList) fitted(row []string, column, end, field, at int) []string {
+	extra := (at - field) - (end - column)
+	if extra == 0 {
+		return row[field:at]
+	}
+	name := -1
+	for i := column; i < end; i++ {
+		switch {
+		case i == l.at[skuName] || i == l.at[planName]:
+			if name >= 0 {
+				return nil // which of the two has it?
+			}
+			name = i
+		case !plainTitle(l.titles[i]):
+			return nil // it may be in there as well
+		}
+	}
+	if name < 0 || extra < 0 {
+		return nil
+	}
+	first := field + name - column
+	last := first + extra
+	return slices.Concat(row[field:first], []string{l.text(row, first, last)}, row[last+1:at])
+}
+
+// text returns the fields first to last as they stand in the list.
+func (l *productList) text(row []string, first, last int) string {
+	var text strings.Builder
+	text.WriteString(row[first])
+	for i := first + 1; i <= last; i++ {
+		text.WriteRune(l.rows.Comma)
+		_, before := l.rows.FieldPos(i - 1)
+		if _, at := l.rows.FieldPos(i); at > before+len(row[i-1])+1 {
+			text.WriteByte(' ') // the reader has taken it away
+		}
+		text.WriteString(row[i])
+	}
+	return text.String()
+}
+
+// decoded returns text as UTF-8: from UTF-16 where it starts with the mark of
+// it, or with half a letter, and else with what is no UTF-8 as Windows-1252.
+func decoded(text []byte) string {
+	if len(text) >= 2 {
+		switch a, b := text[0], text[1]; {
+		case a == 0xFF && b == 0xFE, a != 0 && b == 0:
+			return fromUTF16(text, binary.LittleEndian)
+		case a == 0xFE && b == 0xFF, a == 0 && b != 0:
+			return fromUTF16(text, binary.BigEndian)
+		}
+	}
+	if utf8.Valid(text) {
+		return string(text)
+	}
+	var s strings.Builder
+	s.Grow(len(text) + len(text)/8)
+	for len(text) > 0 {
+		r, size := utf8.DecodeRune(text)
+		if r == utf8.RuneError && size == 1 {
+			r = rune(text[0])
+			if r < 0xA0 {
+				r = windows1252[r-0x80]
+			}
+		}
+		s.WriteRune(r)
+		text = text[size:]
+	}
+	return s.String()
+}
+
+// windows1252 has the letters 0x80 to 0x9F. The others are as in Unicode.
+var windows1252 = [32]rune{
+	'€', utf8.RuneError, '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', utf8.RuneError, 'Ž', utf8.RuneError,
+	utf8.RuneError, '‘', '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', utf8.RuneError, 'ž', 'Ÿ',
+}
+
+func fromUTF16(text []byte, order binary.ByteOrder) string {
+	var s strings.Builder
+	s.Grow(len(text) / 2)
+	for len(text) >= 2 {
+		r := rune(order.Uint16(text))
+		text = text[2:]
+		if utf16.IsSurrogate(r) {
+			low := rune(0)
+			if len(text) >= 2 {
+				low = rune(order.Uint16(text))
+			}
+			if r = utf16.DecodeRune(r, low); r != utf8.RuneError {
+				text = text[2:]
+			}
+		}
+		s.WriteRune(r)
+	}
+	if len(text) > 0 {
+		s.WriteRune(utf8.RuneError)
+	}
+	return s.String()
+}
