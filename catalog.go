@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/google/uuid"
 )
@@ -83,9 +84,13 @@ func (s SubscribedSKU) clone() SubscribedSKU {
 // be a product name, where the catalog has them; see [Catalog.WithNames].
 // Letter case and blanks around the name do not matter.
 //
-// Errors: [ErrUnknownSKU] (none of that name, the text has the nearest part
-// numbers), [ErrInvalidArgument] (the name is empty, or that of several SKUs,
-// the text has their GUIDs).
+// A GUID may be in braces or brackets, or without hyphens. GUIDs and part
+// numbers may follow the account of a tenant and a colon, as in
+// "contoso:ENTERPRISEPACK"; which account it is does not matter.
+//
+// Errors: [ErrUnknownSKU] (none of that name, the text has the nearest names,
+// or where none is near some of those that there are), [ErrInvalidArgument]
+// (the name is empty, or that of several SKUs, the text has their GUIDs).
 func (c *Catalog) SKU(name string) (SubscribedSKU, error) {
 	const op = "find SKU"
 	c = c.orEmpty()
@@ -93,10 +98,7 @@ func (c *Catalog) SKU(name string) (SubscribedSKU, error) {
 	if key == "" {
 		return SubscribedSKU{}, invalid(op, "the name is empty")
 	}
-	found := c.exact[key]
-	if len(found) == 0 {
-		found = c.sold[key]
-	}
+	found := c.find(key)
 	switch len(found) {
 	case 0:
 		return SubscribedSKU{}, c.unknownSKU(op, name)
@@ -107,24 +109,55 @@ func (c *Catalog) SKU(name string) (SubscribedSKU, error) {
 	return SubscribedSKU{}, ambiguous(op, name, "SKUs", ids)
 }
 
+// find returns the positions of the SKUs that a folded name is for. What is a
+// name as it stands is never taken apart.
+func (c *Catalog) find(key string) []int {
+	for _, found := range [][]int{c.exact[key], c.sold[key]} {
+		if len(found) > 0 {
+			return found
+		}
+	}
+	bare := withoutAccount(key)
+	if id, ok := readID(bare); ok {
+		bare = id.String()
+	}
+	return c.exact[bare]
+}
+
+// withoutAccount returns a name such as contoso:SPE_E3 without the account.
+func withoutAccount(name string) string {
+	account, bare, ok := strings.Cut(name, ":")
+	if account = strings.TrimSpace(account); !ok || account == "" || strings.Contains(account, " ") {
+		return name
+	}
+	return strings.TrimSpace(bare)
+}
+
 // unknownSKU returns the error for a name that no SKU has.
 func (c *Catalog) unknownSKU(op, name string) error {
-	var names []string
+	var names, called []string
 	for _, sku := range c.skus {
-		names = append(names, sku.SKUPartNumber, c.names.SKU(sku.SKUID))
+		if sku.SKUID == uuid.Nil {
+			continue // cannot be found
+		}
+		title := c.names.SKU(sku.SKUID)
+		names = append(names, sku.SKUPartNumber, title)
+		called = append(called, cmp.Or(plain(sku.SKUPartNumber), title, sku.SKUID.String()))
 	}
 	return &Error{Op: op, kinds: []error{ErrUnknownSKU},
-		cause: fmt.Errorf("%q is not one of the tenant's SKUs%s", shortened(name), didYouMean(name, names))}
+		cause: fmt.Errorf("%q is not one of the tenant's SKUs%s", shortened(name), instead(withoutAccount(plain(name)), names, called))}
 }
 
 // ServicePlan returns the service plan of a SKU that a name is for: a GUID or
 // a plan name such as "EXCHANGE_S_ENTERPRISE". Failing these, it can be the
 // name by which the plan is sold, where the catalog has such names. Letter
-// case and blanks around the name do not matter.
+// case and blanks around the name do not matter, and a GUID may be in braces or
+// brackets, or without hyphens.
 //
 // Errors: [ErrUnknownSKU] (not one of the catalog's), [ErrInvalidArgument]
-// (no plan of that name, the text has the nearest ones; the name is empty, or
-// that of several plans, the text has their GUIDs).
+// (no plan of that name, the text has the nearest ones, or where none is near
+// some of those that there are; the name is empty, or that of several plans,
+// the text has their GUIDs).
 func (c *Catalog) ServicePlan(sku uuid.UUID, name string) (ServicePlan, error) {
 	const op = "find service plan"
 	c = c.orEmpty()
@@ -136,30 +169,38 @@ func (c *Catalog) ServicePlan(sku uuid.UUID, name string) (ServicePlan, error) {
 	if i < 0 {
 		return ServicePlan{}, c.unknownSKU(op, sku.String())
 	}
-	var exact, sold []ServicePlan
+	var exact, sold, written []ServicePlan
 	var ids []uuid.UUID // seen, as a plan that is listed twice is one
-	var names []string
+	var names, calledPlans []string
+	asID, isID := readID(key)
 	for _, plan := range c.skus[i].ServicePlans {
 		id, title := plan.ServicePlanID, c.names.ServicePlan(plan.ServicePlanID)
 		if id == uuid.Nil || slices.Contains(ids, id) {
 			continue
 		}
 		ids, names = append(ids, id), append(names, plan.ServicePlanName, title)
+		calledPlans = append(calledPlans, cmp.Or(plain(plan.ServicePlanName), title, id.String()))
 		switch key {
 		case id.String(), folded(plan.ServicePlanName):
 			exact = append(exact, plan)
 		case folded(title):
 			sold = append(sold, plan)
+		default:
+			if isID && asID == id {
+				written = append(written, plan)
+			}
 		}
 	}
 	found := exact
-	if len(found) == 0 {
-		found = sold
+	for _, others := range [][]ServicePlan{sold, written} {
+		if len(found) == 0 {
+			found = others
+		}
 	}
 	switch len(found) {
 	case 0:
 		return ServicePlan{}, invalid(op, "%q is not a service plan of SKU %s%s",
-			shortened(name), called(sku, c.skus[i].SKUPartNumber), didYouMean(name, names))
+			shortened(name), called(sku, c.skus[i].SKUPartNumber), instead(plain(name), names, calledPlans))
 	case 1:
 		return found[0], nil
 	}
@@ -189,18 +230,28 @@ func shortened(name string) string {
 	return plain(name)
 }
 
-// didYouMean returns the end of an error's text that has the nearest names.
-func didYouMean(name string, names []string) string {
-	near := nearest(name, names)
-	if len(near) == 0 {
-		return ""
+// instead returns the end of an error's text that has the nearest of names,
+// or, where none is near, some of all that there are.
+func instead(name string, names, all []string) string {
+	if near := nearest(name, names); len(near) > 0 {
+		return "; did you mean " + strings.Join(near, ", ") + "?"
 	}
-	return "; did you mean " + strings.Join(near, ", ") + "?"
+	all = slices.Compact(slices.Sorted(slices.Values(each(all, shortened))))
+	const most = 10
+	switch n := len(all); {
+	case n == 0:
+		return "; there are none"
+	case n == 1:
+		return "; there is " + all[0]
+	case n > most:
+		return fmt.Sprintf("; there are %s and %d more", strings.Join(all[:most], ", "), n-most)
+	}
+	return "; there are " + strings.Join(all, ", ")
 }
 
 // nearest returns those of names that name may be a slip for, three at most
-// and the most alike first: those that differ in few letters, and those that
-// start the same.
+// and the most alike first: those that differ in few letters, and those of
+// which one has all words of the other.
 func nearest(name string, names []string) []string {
 	const most = 3
 	const longest = 256 // no name is, and the work grows with the length
@@ -212,6 +263,7 @@ func nearest(name string, names []string) []string {
 	if len(want) > longest {
 		return nil
 	}
+	words := wordsOf(string(want))
 	var near []candidate
 	for _, name := range names {
 		have := []rune(folded(name))
@@ -219,8 +271,7 @@ func nearest(name string, names []string) []string {
 			continue
 		}
 		edits := distance(want, have)
-		few := edits <= 1+max(len(want), len(have))/4
-		if few || commonPrefix(want, have) >= min(4, len(want), len(have)) {
+		if edits <= slips(want, have) || within(words, wordsOf(string(have))) || within(wordsOf(string(have)), words) {
 			near = append(near, candidate{plain(name), edits})
 		}
 	}
@@ -231,12 +282,29 @@ func nearest(name string, names []string) []string {
 	return each(near[:min(most, len(near))], func(c candidate) string { return c.name })
 }
 
-func commonPrefix(a, b []rune) int {
-	n := 0
-	for n < len(a) && n < len(b) && a[n] == b[n] {
-		n++
+// slips returns how many letters of two names may differ by mistake: one in
+// four, but never so many that nothing needs to be the same.
+func slips(a, b []rune) int {
+	return min(1+max(len(a), len(b))/4, min(len(a), len(b))-1)
+}
+
+func wordsOf(name string) [][]rune {
+	return each(strings.FieldsFunc(name, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }),
+		func(word string) []rune { return []rune(word) })
+}
+
+// within reports whether each of some words starts one of others, or is a slip
+// for one.
+func within(some, others [][]rune) bool {
+	for _, word := range some {
+		if !slices.ContainsFunc(others, func(other []rune) bool {
+			return len(word) <= len(other) && slices.Equal(word, other[:len(word)]) ||
+				len(word) > 3 && distance(word, other) <= max(len(word), len(other))/4
+		}) {
+			return false
+		}
 	}
-	return n
+	return len(some) > 0
 }
 
 // distance returns how many letters must be added, left out or replaced to

@@ -1,11 +1,13 @@
 package licensing_test
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -71,6 +73,12 @@ func TestCatalogSKU(t *testing.T) {
 		{"a part number that another starts with", "aad_premium_p2", entraP2},
 		{"an id", testTenant + "_c7df2760-2c81-4ef7-b578-5b5392b571df", officeE5},
 		{"an id in capitals", strings.ToUpper(testTenant + "_c7df2760-2c81-4ef7-b578-5b5392b571df"), officeE5},
+		{"a GUID in braces", "{6fd2c87f-b296-42f0-b197-1e91e994b900}", officeE3},
+		{"a GUID in brackets", " ( 6FD2C87F-B296-42F0-B197-1E91E994B900 )", officeE3},
+		{"a GUID without hyphens", "6fd2c87fb29642f0b1971e91e994b900", officeE3},
+		{"an account before a part number", "contoso:ENTERPRISEPACK", officeE3},
+		{"an account before a part number, with blanks", " reseller-account : AAD_premium_P2 ", entraP2},
+		{"an account before a GUID in braces", "contoso:{6fd2c87f-b296-42f0-b197-1e91e994b900}", officeE3},
 		{"blanks around the name", " \tENTERPRISEPACK\u00A0\r\n", officeE3},
 	}
 	catalog := licensing.NewCatalog(tenantSKUs())
@@ -82,6 +90,56 @@ func TestCatalogSKU(t *testing.T) {
 				t.Errorf("SKU(%q) = %v, %v, want %v", test.give, got.SKUID, err, test.want)
 			}
 		})
+	}
+}
+
+// TestCatalogNamesOfTheField looks up names as people have them.
+func TestCatalogNamesOfTheField(t *testing.T) {
+	t.Parallel()
+	var field struct {
+		SKUs    []licensing.SubscribedSKU
+		Lookups []struct{ Name string }
+	}
+	if err := json.Unmarshal([]byte(readFile(t, filepath.Join("testdata", "names", "catalog-names.json"))), &field); err != nil {
+		t.Fatal(err)
+	}
+	if len(field.Lookups) == 0 {
+		t.Fatal("nothing to look up")
+	}
+	catalog := licensing.NewCatalog(field.SKUs)
+	for _, lookup := range field.Lookups {
+		if got, err := catalog.SKU(lookup.Name); err != nil || got.SKUPartNumber != "SPE_E3" {
+			t.Errorf("SKU(%q) = %q, %v, want SPE_E3", lookup.Name, got.SKUPartNumber, err)
+		}
+	}
+}
+
+// TestCatalogWholeNamesComeFirst looks up names that are right as they stand,
+// and in parts.
+func TestCatalogWholeNamesComeFirst(t *testing.T) {
+	t.Parallel()
+	names, err := licensing.ReadProductNames(strings.NewReader("GUID,Product_Display_Name\n" +
+		skuC.String() + ",contoso:SKU_B\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	catalog := licensing.NewCatalog([]licensing.SubscribedSKU{
+		{SKUID: skuA, SKUPartNumber: "contoso:SKU_A"},
+		{SKUID: skuB, SKUPartNumber: "SKU_A"},
+		{SKUID: officeE3, SKUPartNumber: "SKU_B"},
+		{SKUID: skuC, SKUPartNumber: "{" + skuA.String() + "}"},
+	}).WithNames(names)
+	for name, want := range map[string]uuid.UUID{
+		"contoso:SKU_A":           skuA,
+		"fabrikam:SKU_A":          skuB,
+		"contoso:SKU_B":           skuC,
+		"fabrikam:SKU_B":          officeE3,
+		"{" + skuA.String() + "}": skuC,
+		"(" + skuA.String() + ")": skuA,
+	} {
+		if got, err := catalog.SKU(name); err != nil || got.SKUID != want {
+			t.Errorf("SKU(%q) = %v, %v, want %v", name, got.SKUID, err, want)
+		}
 	}
 }
 
@@ -103,9 +161,9 @@ func TestCatalogSKUErrors(t *testing.T) {
 		want string
 	}{
 		{"a slip", tenantSKUs(), "ENTERPRISEPAK", licensing.ErrUnknownSKU,
-			`find SKU: "ENTERPRISEPAK" is not one of the tenant's SKUs; did you mean ENTERPRISEPACK, ENTERPRISEPREMIUM?`},
+			`find SKU: "ENTERPRISEPAK" is not one of the tenant's SKUs; did you mean ENTERPRISEPACK?`},
 		{"letters in the wrong case and order", tenantSKUs(), " enterpirsepremuim ", licensing.ErrUnknownSKU,
-			`find SKU: "enterpirsepremuim" is not one of the tenant's SKUs; did you mean ENTERPRISEPREMIUM, ENTERPRISEPACK?`},
+			`find SKU: "enterpirsepremuim" is not one of the tenant's SKUs; did you mean ENTERPRISEPREMIUM?`},
 		{"a slip in the first letter", tenantSKUs(), "XAD_PREMIUM_P2", licensing.ErrUnknownSKU,
 			`find SKU: "XAD_PREMIUM_P2" is not one of the tenant's SKUs; did you mean AAD_PREMIUM_P2?`},
 		{"a letter too many is nearer than two others", named("ABYZDE", "ABCDE"), "ABXCDE", licensing.ErrUnknownSKU,
@@ -117,15 +175,29 @@ func TestCatalogSKUErrors(t *testing.T) {
 		{"three at most, the nearest first, then by name", named("SPE_E9", "SPE_E55", "SPE_E1", "SPE_E7", "SPE_E1"), "SPE_E5", licensing.ErrUnknownSKU,
 			`find SKU: "SPE_E5" is not one of the tenant's SKUs; did you mean SPE_E1, SPE_E55, SPE_E7?`},
 		{"three letters that are the same are chance", named("SPECTRUM"), "SPEEDWAYS_OF_A_CITY", licensing.ErrUnknownSKU,
-			`find SKU: "SPEEDWAYS_OF_A_CITY" is not one of the tenant's SKUs`},
+			`find SKU: "SPEEDWAYS_OF_A_CITY" is not one of the tenant's SKUs; there is SPECTRUM`},
+		{"the short name that everybody uses", named("SPE_E3", "SPE_F1", "ENTERPRISEPACK"), "E3", licensing.ErrUnknownSKU,
+			`find SKU: "E3" is not one of the tenant's SKUs; did you mean SPE_E3?`},
+		{"words in another order, one of them a slip", named("AAD_PREMIUM_P2", "AAD_PREMIUM", "VISIO"), "p2 premum", licensing.ErrUnknownSKU,
+			`find SKU: "p2 premum" is not one of the tenant's SKUs; did you mean AAD_PREMIUM_P2?`},
+		{"a word too many", named("SPE_E3", "VISIO"), "NEW_SPE_E3_OF_TODAY", licensing.ErrUnknownSKU,
+			`find SKU: "NEW_SPE_E3_OF_TODAY" is not one of the tenant's SKUs; did you mean SPE_E3?`},
+		{"one letter is like no other", named("C"), "X", licensing.ErrUnknownSKU,
+			`find SKU: "X" is not one of the tenant's SKUs; there is C`},
+		{"a slip after an account", tenantSKUs(), "contoso:ENTERPRISEPAK", licensing.ErrUnknownSKU,
+			`find SKU: "contoso:ENTERPRISEPAK" is not one of the tenant's SKUs; did you mean ENTERPRISEPACK?`},
+		{"words before a colon are no account", tenantSKUs(), "not this: ENTERPRISEPACK", licensing.ErrUnknownSKU,
+			`find SKU: "not this: ENTERPRISEPACK" is not one of the tenant's SKUs; did you mean ENTERPRISEPACK?`},
+		{"ten of many, by name", append(named("M", "L", "K", "J", "I", "H", "G", "F", "E", "D", "C", "B"), licensing.SubscribedSKU{SKUPartNumber: "A"}), "VISIO", licensing.ErrUnknownSKU,
+			`find SKU: "VISIO" is not one of the tenant's SKUs; there are B, C, D, E, F, G, H, I, J, K and 2 more`},
 		{"nothing like it", tenantSKUs(), "VISIOCLIENT", licensing.ErrUnknownSKU,
-			`find SKU: "VISIOCLIENT" is not one of the tenant's SKUs`},
+			`find SKU: "VISIOCLIENT" is not one of the tenant's SKUs; there are AAD_PREMIUM_P2, ENTERPRISEPACK, ENTERPRISEPREMIUM`},
 		{"an unknown GUID", tenantSKUs(), "bbbbbbbb-bbbb-4bbb-8bbb-bbbbbbbbbbbb", licensing.ErrUnknownSKU,
-			`find SKU: "bbbbbbbb-bbbb-4bbb-8bbb-bbbbbbbbbbbb" is not one of the tenant's SKUs`},
+			`find SKU: "bbbbbbbb-bbbb-4bbb-8bbb-bbbbbbbbbbbb" is not one of the tenant's SKUs; there are AAD_PREMIUM_P2, ENTERPRISEPACK, ENTERPRISEPREMIUM`},
 		{"a SKU of another tenant", tenantSKUs(), "88888888-8888-4888-8888-888888888888_6fd2c87f-b296-42f0-b197-1e91e994b900", licensing.ErrUnknownSKU,
-			`find SKU: "88888888-8888-4888-8888-888888888888_6fd2c87f-b296-42f0-b197-1e91e994b900" is not one of the tenant's SKUs`},
+			`find SKU: "88888888-8888-4888-8888-888888888888_6fd2c87f-b296-42f0-b197-1e91e994b900" is not one of the tenant's SKUs; there are AAD_PREMIUM_P2, ENTERPRISEPACK, ENTERPRISEPREMIUM`},
 		{"an empty catalog", nil, "ENTERPRISEPACK", licensing.ErrUnknownSKU,
-			`find SKU: "ENTERPRISEPACK" is not one of the tenant's SKUs`},
+			`find SKU: "ENTERPRISEPACK" is not one of the tenant's SKUs; there are none`},
 		{"a name of two", twins, "ENTERPRISEPACK", licensing.ErrInvalidArgument,
 			`find SKU: invalid argument: "ENTERPRISEPACK" is the name of 2 SKUs, give the GUID: 6fd2c87f-b296-42f0-b197-1e91e994b900, aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa`},
 		{"no name", tenantSKUs(), "", licensing.ErrInvalidArgument,
@@ -133,11 +205,11 @@ func TestCatalogSKUErrors(t *testing.T) {
 		{"blanks", tenantSKUs(), " \u00A0\t", licensing.ErrInvalidArgument,
 			`find SKU: invalid argument: the name is empty`},
 		{"a SKU without an id", []licensing.SubscribedSKU{{SKUPartNumber: "GHOST"}}, "00000000-0000-0000-0000-000000000000", licensing.ErrUnknownSKU,
-			`find SKU: "00000000-0000-0000-0000-000000000000" is not one of the tenant's SKUs`},
+			`find SKU: "00000000-0000-0000-0000-000000000000" is not one of the tenant's SKUs; there are none`},
 		{"a name too long to tell", tenantSKUs(), strings.Repeat("ENTERPRISEPACK", 20), licensing.ErrUnknownSKU,
-			`find SKU: "` + strings.Repeat("ENTERPRISEPACK", 6)[:80] + `…" is not one of the tenant's SKUs`},
+			`find SKU: "` + strings.Repeat("ENTERPRISEPACK", 6)[:80] + `…" is not one of the tenant's SKUs; there are AAD_PREMIUM_P2, ENTERPRISEPACK, ENTERPRISEPREMIUM`},
 		{"a part number too long to compare", named("ENTERPRISE" + strings.Repeat("X", 256)), "ENTERPRISE", licensing.ErrUnknownSKU,
-			`find SKU: "ENTERPRISE" is not one of the tenant's SKUs`},
+			`find SKU: "ENTERPRISE" is not one of the tenant's SKUs; there is ENTERPRISE` + strings.Repeat("X", 70) + `…`},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -194,6 +266,7 @@ func TestCatalogServicePlan(t *testing.T) {
 	}{
 		{"a GUID", "57ff2da0-773e-42df-b2af-ffb7a2317929", teams},
 		{"a GUID in capitals", "57FF2DA0-773E-42DF-B2AF-FFB7A2317929", teams},
+		{"a GUID in braces", "{57FF2DA0-773E-42df-b2af-ffb7a2317929}", teams},
 		{"a plan name", "EXCHANGE_S_ENTERPRISE", exchange},
 		{"a plan name in small letters, with blanks", " teams1\n", teams},
 		{"a plan for the company", "exchange_s_foundation", exchangeF},
@@ -226,17 +299,19 @@ func TestCatalogServicePlanErrors(t *testing.T) {
 		want string
 	}{
 		{"a slip", officeE3, "EXCHANGE_S_ENTREPRISE", licensing.ErrInvalidArgument,
-			`find service plan: invalid argument: "EXCHANGE_S_ENTREPRISE" is not a service plan of SKU 6fd2c87f-b296-42f0-b197-1e91e994b900 (ENTERPRISEPACK); did you mean EXCHANGE_S_ENTERPRISE, EXCHANGE_S_FOUNDATION?`},
+			`find service plan: invalid argument: "EXCHANGE_S_ENTREPRISE" is not a service plan of SKU 6fd2c87f-b296-42f0-b197-1e91e994b900 (ENTERPRISEPACK); did you mean EXCHANGE_S_ENTERPRISE?`},
+		{"a slip for the first of several words", officeE3, "EXCHNGE", licensing.ErrInvalidArgument,
+			`find service plan: invalid argument: "EXCHNGE" is not a service plan of SKU 6fd2c87f-b296-42f0-b197-1e91e994b900 (ENTERPRISEPACK); did you mean EXCHANGE_S_ENTERPRISE, EXCHANGE_S_FOUNDATION?`},
 		{"a plan of another SKU", officeE3, "MCOMEETADV", licensing.ErrInvalidArgument,
-			`find service plan: invalid argument: "MCOMEETADV" is not a service plan of SKU 6fd2c87f-b296-42f0-b197-1e91e994b900 (ENTERPRISEPACK)`},
+			`find service plan: invalid argument: "MCOMEETADV" is not a service plan of SKU 6fd2c87f-b296-42f0-b197-1e91e994b900 (ENTERPRISEPACK); there are EXCHANGE_S_ENTERPRISE, EXCHANGE_S_FOUNDATION, SWAY, TEAMS1`},
 		{"a SKU without plans or a part number", skuB, "TEAMS1", licensing.ErrUnknownSKU,
-			`find service plan: "bbbbbbbb-bbbb-4bbb-8bbb-bbbbbbbbbbbb" is not one of the tenant's SKUs`},
+			`find service plan: "bbbbbbbb-bbbb-4bbb-8bbb-bbbbbbbbbbbb" is not one of the tenant's SKUs; there are AAD_PREMIUM_P2, ENTERPRISEPACK, ENTERPRISEPREMIUM, aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa`},
 		{"the nil SKU", uuid.Nil, "TEAMS1", licensing.ErrUnknownSKU,
-			`find service plan: "00000000-0000-0000-0000-000000000000" is not one of the tenant's SKUs`},
+			`find service plan: "00000000-0000-0000-0000-000000000000" is not one of the tenant's SKUs; there are AAD_PREMIUM_P2, ENTERPRISEPACK, ENTERPRISEPREMIUM, aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa`},
 		{"a name of two, one of them listed twice", skuA, "Twin", licensing.ErrInvalidArgument,
 			`find service plan: invalid argument: "Twin" is the name of 2 service plans, give the GUID: a0000000-0000-4000-8000-000000000001, b0000000-0000-4000-8000-000000000002`},
 		{"a plan without an id", skuA, "GHOST", licensing.ErrInvalidArgument,
-			`find service plan: invalid argument: "GHOST" is not a service plan of SKU aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa`},
+			`find service plan: invalid argument: "GHOST" is not a service plan of SKU aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa; there are TWIN, twin`},
 		{"no name", officeE3, " ", licensing.ErrInvalidArgument,
 			`find service plan: invalid argument: the name is empty`},
 	}
@@ -330,6 +405,10 @@ func FuzzCatalogName(f *testing.F) {
 	f.Add("", "x", "6FD2C87F-B296-42F0-B197-1E91E994B900")
 	f.Add("6fd2c87f-b296-42f0-b197-1e91e994b900", "x", "6fd2c87f-b296-42f0-b197-1e91e994b900")
 	f.Add("\xff", "\xfe", "\xff")
+	f.Add("SPE_E3", "contoso:SPE_E3", "Contoso:SPE_E3")
+	f.Add("SPE_E3", "SPE_E5", "contoso :{6FD2C87F-B296-42F0-B197-1E91E994B900}")
+	f.Add("a:b", "b", "x:a:b")
+	f.Add("x", "y", "(a0000000000040008000 000000000001)")
 	f.Fuzz(func(t *testing.T, first, second, name string) {
 		skus := []licensing.SubscribedSKU{
 			{ID: testTenant + "_" + officeE3.String(), SKUID: officeE3, SKUPartNumber: first},
@@ -341,12 +420,10 @@ func FuzzCatalogName(f *testing.F) {
 				{ServicePlanID: planB, ServicePlanName: second},
 			}
 		}
-		same := func(a string) bool {
-			fold := func(s string) string {
-				return strings.ToLower(strings.Join(strings.Fields(strings.ToValidUTF8(s, "\uFFFD")), " "))
-			}
-			return fold(a) == fold(name)
+		fold := func(s string) string {
+			return strings.ToLower(strings.Join(strings.Fields(strings.ToValidUTF8(s, "\uFFFD")), " "))
 		}
+		same := func(a string) bool { return fold(a) == fold(name) }
 		catalog := licensing.NewCatalog(skus)
 
 		var want []uuid.UUID
@@ -355,16 +432,40 @@ func FuzzCatalogName(f *testing.F) {
 				want = append(want, sku.SKUID)
 			}
 		}
+		if len(want) == 0 { // then it may be an id or part number in another form
+			bare := fold(name)
+			if form := regexp.MustCompile(`^[^ :]+ ?:(.*)$`).FindStringSubmatch(bare); form != nil {
+				bare = fold(form[1])
+			}
+			hex := strings.NewReplacer("{", "", "}", "", "(", "", ")", "", "-", "", " ", "").Replace(bare)
+			for _, sku := range skus {
+				if fold(sku.SKUPartNumber) == bare || sku.ID == bare || sku.SKUID.String() == bare {
+					want = append(want, sku.SKUID)
+				}
+			}
+			for _, sku := range skus {
+				if len(want) == 0 && strings.ReplaceAll(sku.SKUID.String(), "-", "") == hex {
+					// Where brackets and hyphens are is not looked at here.
+					if got, err := catalog.SKU(name); err == nil && got.SKUID == sku.SKUID {
+						return
+					}
+				}
+			}
+		}
 		got, err := catalog.SKU(name)
 		checkFound(t, fmt.Sprintf("SKU(%q)", name), got.SKUID, err, want, strings.TrimSpace(name) == "")
 
 		want = nil
 		for _, plan := range skus[0].ServicePlans {
-			if same(plan.ServicePlanID.String()) || same(plan.ServicePlanName) {
+			if same(plan.ServicePlanID.String()) || same("{"+plan.ServicePlanID.String()+"}") || same(plan.ServicePlanName) {
 				want = append(want, plan.ServicePlanID)
 			}
 		}
 		plan, err := catalog.ServicePlan(officeE3, name)
+		compact := strings.NewReplacer(" ", "", "-", "").Replace(fold(name))
+		if id := plan.ServicePlanID.String(); err == nil && len(want) == 0 && strings.Contains(compact, strings.ReplaceAll(id, "-", "")) {
+			want = append(want, plan.ServicePlanID) // in brackets, or without hyphens
+		}
 		checkFound(t, fmt.Sprintf("ServicePlan(%q)", name), plan.ServicePlanID, err, want, strings.TrimSpace(name) == "")
 	})
 }
@@ -569,7 +670,7 @@ func TestCatalogWithNames(t *testing.T) {
 	}
 	_, err := named.SKU("Office 365 E4")
 	checkFailure(t, err, licensing.ErrUnknownSKU,
-		`find SKU: "Office 365 E4" is not one of the tenant's SKUs; did you mean Office 365 E3, Office 365 E5, with calling?`)
+		`find SKU: "Office 365 E4" is not one of the tenant's SKUs; did you mean Office 365 E3?`)
 	_, err = named.ServicePlan(officeE3, "Microsoft Teans")
 	checkFailure(t, err, licensing.ErrInvalidArgument,
 		`find service plan: invalid argument: "Microsoft Teans" is not a service plan of SKU 6fd2c87f-b296-42f0-b197-1e91e994b900 (ENTERPRISEPACK); did you mean Microsoft Teams?`)
