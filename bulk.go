@@ -97,9 +97,22 @@ func (c *Client) Bulk(ctx context.Context, operations iter.Seq[Operation], opts 
 			return
 		}
 		r := newRun(ctx, c, opts)
-		go r.source.read(operations)
+		go r.source.read(cloned(operations))
 		defer r.close()
 		r.deliver(yield)
+	}
+}
+
+// cloned returns operations that share nothing with the caller's, who goes on and
+// may use the slices again.
+func cloned(operations iter.Seq[Operation]) iter.Seq[Operation] {
+	return func(yield func(Operation) bool) {
+		for op := range operations {
+			op.Request = op.Request.clone()
+			if !yield(op) {
+				return
+			}
+		}
 	}
 }
 

@@ -3,8 +3,6 @@ package licensing
 import (
 	"context"
 	"errors"
-	"fmt"
-	"iter"
 	"sync"
 	"time"
 
@@ -17,25 +15,16 @@ import (
 // others in the batcher. The fields from source on are of the goroutine that
 // ranges, but for the limits.
 type run struct {
-	contexts
-	client  *Client
-	batcher *batch.Batcher
-	jobs    sync.WaitGroup // under way
-	workers sync.WaitGroup
-	events  events
+	crew
+	ctx    context.Context // the caller's
+	fresh  context.Context // of the crew's queue, ends with the drain: nothing is sent for the first time
+	client *Client
+	events events
 
-	source   source
+	source   source[Operation]
 	taken    taken
 	limits   limits
 	progress progress
-}
-
-// Contexts say how long a run goes on.
-type contexts struct {
-	ctx   context.Context    // the caller's
-	queue context.Context    // ends with ctx or a break: nothing is sent any more
-	drop  context.CancelFunc // ends it
-	fresh context.Context    // made from it, ends with the drain: nothing is sent for the first time
 }
 
 // A seat is a write's place in a run.
@@ -57,9 +46,8 @@ type job struct {
 type events struct {
 	happened chan struct{} // something did
 
-	mu       sync.Mutex
-	list     []event
-	panicked any // what a part of the caller's panicked with, on a goroutine of the run's
+	mu   sync.Mutex
+	list []event
 }
 
 // An event is what happened to a job.
@@ -109,16 +97,15 @@ func (e *events) tell() {
 func newRun(ctx context.Context, c *Client, opts BulkOptions) *run {
 	window := 4 * opts.Concurrency * opts.BatchSize // room for what waits to be sent again
 	r := &run{
-		contexts: contexts{ctx: ctx},
+		ctx:      ctx,
 		client:   c,
 		events:   events{happened: make(chan struct{}, 1)},
-		source:   source{operations: make(chan Operation), wanted: make(chan struct{}, 1)},
+		source:   newSource[Operation](),
 		taken:    taken{window: window, waiting: make(map[string]*queue), named: make(map[string]*queue), left: make(map[string]error)},
 		limits:   limits{drain: opts.Drain, failures: opts.StopAfterFailures, seats: opts.StopAddingWithoutSeats},
 		progress: progress{opts.Progress, time.Now(), BulkProgress{Total: opts.Total}, pace.Meter{Span: progressTime}},
 	}
-	r.queue, r.drop = context.WithCancel(ctx)
-	r.batcher = batch.New(ctx, r.queue, c.service, opts.BatchSize, opts.MaxOutage)
+	r.gather(ctx, c, c.service.Pacer(), opts.Concurrency, opts.BatchSize, opts.MaxOutage)
 	r.fresh = r.queue
 	if opts.Drain != nil {
 		var drained context.CancelCauseFunc
@@ -132,50 +119,14 @@ func newRun(ctx context.Context, c *Client, opts BulkOptions) *run {
 			}
 		})
 	}
-	for range opts.Concurrency {
-		r.workers.Go(func() { r.batcher.Work(r.died) })
-	}
 	return r
-}
-
-// A source has the input of a run, on a goroutine of its own.
-type source struct {
-	operations chan Operation
-	wanted     chan struct{} // an operation is, which is then taken in; closed at the end
-	panicked   any           // what the input panicked with
-}
-
-// read reads the input, one operation each time that one is wanted.
-func (s *source) read(operations iter.Seq[Operation]) {
-	defer close(s.operations)
-	defer func() { s.panicked = recover() }()
-	if _, ok := <-s.wanted; !ok {
-		return
-	}
-	for op := range operations {
-		op.Request = op.Request.clone() // the input goes on, and may use its slices again
-		s.operations <- op
-		if _, ok := <-s.wanted; !ok {
-			return
-		}
-	}
-}
-
-// end ends the input, and panics with what the input panicked with.
-func (s *source) end() {
-	close(s.wanted)
-	for range s.operations { // until it has ended
-	}
-	if s.panicked != nil {
-		panic(s.panicked)
-	}
 }
 
 // deliver runs until everything that was taken in is delivered.
 func (r *run) deliver(yield func(OperationResult) bool) {
 	tick, stop := r.progress.ticks()
 	defer stop()
-	ended, drain, input := r.ctx.Done(), r.limits.drain, r.source.operations
+	ended, drain, input := r.ctx.Done(), r.limits.drain, r.source.items
 	wanting, more := false, true // an operation of the input
 	for {
 		if r.ctx.Err() != nil || r.limits.reached() || r.batcher.Halted() != nil {
@@ -298,17 +249,6 @@ func (r *run) start(j *job) {
 	})
 }
 
-// died ends the run because a part of the caller's, such as the transport, ended
-// a goroutine: by a panic, or for nil by a Goexit.
-func (r *run) died(panicked any) {
-	r.events.mu.Lock()
-	if r.events.panicked == nil {
-		r.events.panicked = panicked
-	}
-	r.events.mu.Unlock()
-	r.batcher.Halt(&stop{kind: ErrStopped, cause: fmt.Errorf("%w: a goroutine that made a request ended", ErrStopped)})
-}
-
 // startNext starts the operation that waited for one on the same object.
 func (r *run) startNext(done *job) {
 	if done.write == nil {
@@ -376,15 +316,9 @@ func (r *run) end(j *job, err error) {
 	r.events.add(j, isOver)
 }
 
-// close ends the run: what is under way is waited for, what is left is dropped.
+// close ends the run.
 func (r *run) close() {
-	r.drop()
-	r.batcher.Wake()
-	r.jobs.Wait()
-	r.batcher.End()
-	r.workers.Wait()
+	r.dismiss()
 	r.source.end()
-	if r.events.panicked != nil {
-		panic(r.events.panicked)
-	}
+	r.check()
 }

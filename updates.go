@@ -148,7 +148,7 @@ func (e *editor) read(ctx context.Context, t *turn.Turn) error {
 		}
 		e.found = nil
 		read := rereading(&w.request, w.into)
-		if err := w.client.look(ctx, &read, w.into); err != nil {
+		if err := w.client.look(ctx, &read, nil); err != nil {
 			return err
 		}
 		if !t.Of(w.key) {

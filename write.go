@@ -337,7 +337,7 @@ func (w *write) readBack(ctx context.Context) {
 	read := rereading(&w.request, w.into)
 	read.Tries = 1
 	// Of many, the reads would come all at once, and beside the pace.
-	if w.seat != nil || w.client.look(ctx, &read, w.into) != nil {
+	if w.seat != nil || w.client.look(ctx, &read, nil) != nil {
 		w.into.Read([]byte("{}"))
 		return
 	}

@@ -39,6 +39,7 @@ const Most = 20
 // calls [Batcher.Work].
 type Batcher struct {
 	service   *graph.Service
+	pacer     *pace.Pacer
 	ctx       context.Context // of the requests
 	waiting   context.Context // of what waits to be sent
 	started   time.Time
@@ -48,11 +49,12 @@ type Batcher struct {
 	throttled atomic.Int64
 }
 
-// New returns a batcher of batches of size, which is [Most] at the most. Ctx is
-// that of the requests. When waiting ends, which is ctx or made from it, nothing
-// is sent any more, nor when the channel has been out for the time of outage.
-func New(ctx, waiting context.Context, service *graph.Service, size int, outage time.Duration) *Batcher {
-	b := &Batcher{service: service, ctx: ctx, waiting: waiting, started: time.Now(), patient: outage}
+// New returns a batcher of batches of size, which is [Most] at the most, that go out
+// at a pacer's pace. Ctx is that of the requests. When waiting ends, which is ctx or
+// made from it, nothing is sent any more, nor when the channel has been out for the
+// time of outage.
+func New(ctx, waiting context.Context, service *graph.Service, pacer *pace.Pacer, size int, outage time.Duration) *Batcher {
+	b := &Batcher{service: service, pacer: pacer, ctx: ctx, waiting: waiting, started: time.Now(), patient: outage}
 	b.queue = newQueue(size, b.ended)
 	return b
 }
@@ -91,7 +93,6 @@ func (b *Batcher) End() { b.queue.end() }
 // of, stop is called with: a panic's value, or nil for a Goexit. What it had to
 // send is in doubt then.
 func (b *Batcher) Work(stop func(panicked any)) {
-	pacer := b.service.Pacer()
 	var parcels []*parcel
 	var pass pace.Pass
 	defer func() {
@@ -99,7 +100,7 @@ func (b *Batcher) Work(stop func(panicked any)) {
 			return
 		}
 		stop(recover())
-		pacer.Settled(pass)
+		b.pacer.Settled(pass)
 		for _, p := range parcels {
 			p.reply(graph.Reply{Err: ErrDied, ID: p.request.ID})
 		}
@@ -110,7 +111,7 @@ func (b *Batcher) Work(stop func(panicked any)) {
 			continue
 		}
 		var err error
-		pass, err = pacer.Admit(b.waiting, &b.party, b.patience, b.queue.size, func(most int) int {
+		pass, err = b.pacer.Admit(b.waiting, &b.party, b.patience, b.queue.size, func(most int) int {
 			parcels = b.queue.take(most, b.service.Outage() != nil)
 			return len(parcels)
 		})
@@ -122,7 +123,7 @@ func (b *Batcher) Work(stop func(panicked any)) {
 			b.deliver(parcels, pass)
 		}
 		parcels = nil
-		pacer.Settled(pass)
+		b.pacer.Settled(pass)
 	}
 }
 

@@ -78,7 +78,7 @@ func (anything) Shows([]byte) graph.Sign     { return graph.Certain }
 // returns what each came to.
 func run(t *testing.T, service *graph.Service, size int, names ...string) map[string]graph.Answer {
 	t.Helper()
-	b := New(t.Context(), t.Context(), service, size, time.Minute)
+	b := newBatcher(t.Context(), t.Context(), service, size, time.Minute)
 	var members, worker sync.WaitGroup
 	worker.Go(func() { b.Work(died) })
 	answers := make([]graph.Answer, len(names))
@@ -102,6 +102,10 @@ func run(t *testing.T, service *graph.Service, size int, names ...string) map[st
 }
 
 // died panics: no worker dies in these tests.
+func newBatcher(ctx, waiting context.Context, service *graph.Service, size int, outage time.Duration) *Batcher {
+	return New(ctx, waiting, service, service.Pacer(), size, outage)
+}
+
 func died(any) { panic("a worker died") }
 
 func bubble(t *testing.T, f func(t *testing.T)) {
@@ -209,7 +213,7 @@ func TestABatchThatFailsAsAWhole(t *testing.T) {
 					}
 					return test.status, test.answer
 				}
-				b := New(t.Context(), t.Context(), newService(t, s), Most, time.Minute)
+				b := newBatcher(t.Context(), t.Context(), newService(t, s), Most, time.Minute)
 				parcels := []*parcel{{ctx: t.Context(), request: request("a"), answer: make(chan graph.Reply, 1)}, {ctx: t.Context(), request: request("b"), answer: make(chan graph.Reply, 1)}}
 				pass := b.service.Pacer().Unasked()
 				if delivered, _ := b.send(parcels, pass); !delivered {
@@ -277,7 +281,7 @@ func TestABatchIsNotSent(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := &server{}
 		ctx, cancel := context.WithCancel(t.Context())
-		b := New(ctx, ctx, newService(t, s), Most, time.Minute)
+		b := newBatcher(ctx, ctx, newService(t, s), Most, time.Minute)
 		cancel() // between the pacer's permission and the request
 		for _, names := range [][]string{{"a", "b"}, {"c"}} {
 			var parcels []*parcel
@@ -319,7 +323,7 @@ func TestTheQueueIsClosed(t *testing.T) {
 		"open":               {t.Context(), true, nil, nil},
 		"sent before":        {t.Context(), false, why, nil},
 	} {
-		b := New(t.Context(), test.waiting, newService(t, &server{}), Most, time.Minute)
+		b := newBatcher(t.Context(), test.waiting, newService(t, &server{}), Most, time.Minute)
 		p := &parcel{ctx: t.Context(), first: test.first, veto: func() error { return test.veto }, answer: make(chan graph.Reply, 1)}
 		b.queue.put(p)
 		select {
@@ -385,7 +389,7 @@ func TestWorkersWaitForConclusions(t *testing.T) {
 			return 200, `{"id":"x"}`
 		}}
 		service := newService(t, s)
-		b := New(t.Context(), t.Context(), service, 1, time.Minute)
+		b := newBatcher(t.Context(), t.Context(), service, 1, time.Minute)
 		var group sync.WaitGroup
 		group.Go(func() { b.Work(died) })
 		think, pause := b.Join(nil), b.Join(nil)

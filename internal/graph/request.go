@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/graphlicensing/licensing/internal/pace"
 )
 
 // A Request is what is asked of Graph. It is not changed once it is made, and
@@ -15,14 +17,15 @@ type Request struct {
 	Op        string // what is done, for logs
 	Object    Object
 	Method    string
-	Action    string   // segment after the object's path
-	Query     string   // encoded
-	Link      *url.URL // where the request goes in place of all that, as Graph gave it
-	Indexed   bool     // the query needs Graph's index
-	Operation int32    // of a run that it is for, counted from 1, for logs; 0 is none
-	Body      []byte   // JSON
-	Into      Reader   // reads the body of a success
-	ID        string   // the client-request-id
+	Action    string      // segment after the object's path
+	Query     string      // encoded
+	Link      *url.URL    // where the request goes in place of all that, as Graph gave it
+	Indexed   bool        // the query needs Graph's index
+	Operation int32       // of a run that it is for, counted from 1, for logs; 0 is none
+	Body      []byte      // JSON
+	Into      Reader      // reads the body of a success
+	Pacer     *pace.Pacer // of a paced read; nil is that of the writes, and none for a read
+	ID        string      // the client-request-id
 	Limits
 }
 
@@ -74,6 +77,14 @@ func NewID(ctx context.Context) string {
 // Reads reports whether the request changes nothing, so that repeating it is
 // free.
 func (r *Request) Reads() bool { return r.Method == http.MethodGet }
+
+// pacerOf returns the pacer that a request goes by, nil for none.
+func (s *Service) pacerOf(r *Request) *pace.Pacer {
+	if r.Pacer == nil && !r.Reads() {
+		return s.pacer
+	}
+	return r.Pacer
+}
 
 // Path is where the request goes under the API's version.
 func (r *Request) Path() string { return r.Object.Path() + r.Action }

@@ -102,10 +102,11 @@ func (x *sending) await() (pace.Pass, error) {
 	if err := sleep(x, x.next.Wait); err != nil {
 		return pace.Pass{}, err
 	}
-	if !x.next.Throttled || x.request.Reads() {
+	pacer := x.service.pacerOf(x.request)
+	if !x.next.Throttled || pacer == nil {
 		return pace.Pass{}, nil
 	}
-	return x.service.pacer.AdmitOne(x, min(x.service.policy.MaxWait, x.service.Left(x, x.request)))
+	return pacer.AdmitOne(x, min(x.service.policy.MaxWait, x.service.Left(x, x.request)))
 }
 
 // tries is how many attempts there may be, throttled ones not counted.

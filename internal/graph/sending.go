@@ -256,21 +256,22 @@ func (x *sending) withheld(err error) bool {
 	return true
 }
 
-// pace tells the pacer what became of a write, unless that is somebody else's
+// pace tells the pacer what became of an attempt, unless that is somebody else's
 // to tell.
 func (x *sending) pace(r *Reply) {
-	if x.mode == once || x.request.Reads() {
+	pacer := x.service.pacerOf(x.request)
+	if x.mode == once || pacer == nil {
 		return
 	}
 	if r.Status != 0 {
-		x.service.pacer.Answered(r.Pass, pace.Reply{
+		pacer.Answered(r.Pass, pace.Reply{
 			Refused: x.answer.Outcome == Delayed,
 			Wait:    x.answer.After,
 			Used:    quotaUsed(r.Header),
 		})
 	}
 	if x.mode == alone {
-		x.service.pacer.Settled(r.Pass)
+		pacer.Settled(r.Pass)
 	}
 }
 
@@ -294,8 +295,8 @@ func (x *sending) prepare(req *http.Request) error {
 // from it.
 func (x *sending) begin(ctx context.Context) *attempt {
 	pass := x.next.pass
-	if pass == (pace.Pass{}) && x.mode == alone && !x.request.Reads() {
-		pass = x.service.pacer.Unasked()
+	if pacer := x.service.pacerOf(x.request); pass == (pace.Pass{}) && x.mode == alone && pacer != nil {
+		pass = pacer.Unasked()
 	}
 	x.attempt = &x.parts.attempt
 	if x.attempt.begun() {
