@@ -23,6 +23,7 @@ func parseChange(body []byte) (change, *graphError) {
 	if json.Unmarshal(body, &params) != nil || params == nil {
 		return change{}, errUnreadable
 	}
+	params = respell(params, "addLicenses", "removeLicenses")
 	var missing []string
 	for _, name := range []string{"addLicenses", "removeLicenses"} {
 		if raw, ok := params[name]; !ok || string(raw) == "null" {
@@ -55,8 +56,8 @@ func parseChange(body []byte) (change, *graphError) {
 	return ch, nil
 }
 
-// checkNames tells which property of an object is not one of those known. Names
-// have case, and annotations do not count.
+// checkNames tells which property of an object is not one of those known.
+// Annotations do not count.
 func checkNames(object map[string]json.RawMessage, known ...string) *graphError {
 	for _, name := range slices.Sorted(maps.Keys(object)) {
 		if !slices.Contains(known, name) && !strings.Contains(name, "@odata.") {
@@ -74,7 +75,7 @@ func (a *addition) UnmarshalJSON(text []byte) error {
 	if err := json.Unmarshal(text, &names); err != nil {
 		return err
 	}
-	if err := checkNames(names, "skuId", "disabledPlans"); err != nil {
+	if err := checkNames(respell(names, "skuId", "disabledPlans"), "skuId", "disabledPlans"); err != nil {
 		return err
 	}
 	var wire struct {

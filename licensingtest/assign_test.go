@@ -40,7 +40,7 @@ func TestRefusals(t *testing.T) {
 
 		{"get of an action", "GET", action, "", nil, 405, "Request_BadRequest", method},
 		{"post to a user", "POST", user, none, nil, 405, "Request_BadRequest", method},
-		{"unknown collection", "GET", "/devices/1", "", nil, 400, "BadRequest", "Resource not found for the segment 'devices'."},
+		{"unknown collection", "GET", "/gadgets/1", "", nil, 400, "BadRequest", "Resource not found for the segment 'gadgets'."},
 		{"no key after the slash", "GET", "/users/", "", nil, 400, "BadRequest", "Resource not found for the segment ''."},
 		{"put of a user", "PUT", user, none, nil, 405, "Request_BadRequest", method},
 		{"post to SKUs", "POST", "/subscribedSkus", none, nil, 405, "Request_BadRequest", method},
@@ -90,7 +90,6 @@ func TestRefusals(t *testing.T) {
 		{"bad plan", "POST", action, `{"addLicenses":[{"skuId":"` + officeID.String() + `","disabledPlans":["TEAMS1"]}],"removeLicenses":[]}`, nil, 400, "Request_BadRequest", badGUID},
 
 		{"misspelled property", "POST", action, `{"addLicenses":[{"skuId":"` + officeID.String() + `","disabledPlan":[]}],"removeLicenses":[]}`, nil, 501, "NotImplemented", "licensingtest does not serve the property disabledPlan in the body of assignLicense."},
-		{"property in another case", "POST", action, `{"addLicenses":[{"SKUID":"` + officeID.String() + `"}],"removeLicenses":[]}`, nil, 501, "NotImplemented", "licensingtest does not serve the property SKUID in the body of assignLicense."},
 		{"unknown parameter", "POST", sales + "/assignLicense", `{"addLicenses":[],"removeLicenses":[],"notify":true,"force":true}`, nil, 501, "NotImplemented", "licensingtest does not serve the property force in the body of assignLicense."},
 		{"text for a license", "POST", action, `{"addLicenses":["` + officeID.String() + `"],"removeLicenses":[]}`, nil, 400, "BadRequest", unreadable},
 		{"null for a license", "POST", action, `{"addLicenses":[null],"removeLicenses":[]}`, nil, 400, "Request_BadRequest", "License 00000000-0000-0000-0000-000000000000 does not correspond to a valid company License."},
@@ -179,7 +178,8 @@ func TestErrorFrame(t *testing.T) {
 		"request-id":         "00000005-0000-4000-8000-000000000001",
 		"client-request-id":  "2258e70a-3842-4507-82f1-240af94f3889",
 		"x-ms-resource-unit": "1",
-		"Content-Type":       "application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;charset=utf-8",
+		"Content-Type":       "application/json", // microsoftgraph/msgraph-sdk-powershell issues 3286 and 3361, and two answers of 403
+		"OData-Version":      "",
 	} {
 		if got := a.header.Get(name); got != want {
 			t.Errorf("%s: %q, want %q", name, got, want)
@@ -238,7 +238,7 @@ func TestPaths(t *testing.T) {
 	if resp, err := tenant.RoundTripper().RoundTrip(req); err != nil || resp.StatusCode != 200 {
 		t.Errorf("below a base path: %v, %v", resp, err)
 	}
-	for path, want := range map[string]int{"/beta/users/" + adele: 501, "/proxy/beta/users": 501, "/users/" + adele: 400, "/v1.0beta/users": 400} {
+	for path, want := range map[string]int{"/beta/users/" + adele: 501, "/proxy/beta/users": 501, "/users/" + adele: 404, "/v1.0beta/users": 404} {
 		req.URL.Path = path
 		if resp, err := tenant.RoundTripper().RoundTrip(req); err != nil || resp.StatusCode != want {
 			t.Errorf("%s: %v, %v, want %d", path, resp, err, want)
@@ -262,6 +262,8 @@ func TestAssignUser(t *testing.T) {
 		{"a list left out changes nothing", []string{add(officeID, yammerID), `{"addLicenses":[{"skuId":"` + officeID.String() + `"}],"removeLicenses":[]}`}, "ENTERPRISEPACK direct Active -1", 1},
 		{"GUID in upper case", []string{strings.ToUpper(add(officeID)[:0]) + strings.Replace(add(officeID), officeID.String(), strings.ToUpper(officeID.String()), 1)}, "ENTERPRISEPACK direct Active", 1},
 		{"annotations", []string{`{"@odata.context":"","addLicenses":[{"@odata.type":"#microsoft.graph.assignedLicense","skuId":"` + officeID.String() + `","disabledPlans@odata.type":"#Collection(Guid)","disabledPlans":[]}],"removeLicenses":[]}`}, "ENTERPRISEPACK direct Active", 1},
+		// Names have no case: microsoftgraph/microsoft-graph-docs-contrib, concepts/traverse-the-graph.md.
+		{"names in another case", []string{`{"AddLicenses":[{"SkuId":"` + officeID.String() + `","DISABLEDPLANS":["` + yammerID.String() + `"]}],"removelicenses":[]}`}, "ENTERPRISEPACK direct Active -1", 1},
 		{"remove", []string{add(officeID), remove(officeID)}, "", 0},
 		{"remove the same one twice", []string{add(officeID), `{"addLicenses":[],"removeLicenses":["` + officeID.String() + `","` + officeID.String() + `"]}`}, "", 0},
 		{"dependency in the same call", []string{`{"addLicenses":[{"skuId":"` + callingID.String() + `","disabledPlans":[]},{"skuId":"` + officeID.String() + `","disabledPlans":[]}],"removeLicenses":[]}`}, "MCOEV direct Active; ENTERPRISEPACK direct Active", 1},

@@ -77,19 +77,21 @@ func TestBatch(t *testing.T) {
 			`{"id":"E","method":"GET","url":"https://graph.microsoft.com/v1.0/me","body":null,"atomicityGroup":"g"}`,
 		), "client-request-id: mine")
 		const (
-			jsonType = `"Content-Type":"application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;charset=utf-8"`
-			inner    = `"innerError":{"client-request-id":"mine","date":"2000-01-01T00:00:00","request-id":"00000005-0000-4000-8000-000000000002"}`
+			// As in the sample of microsoftgraph/microsoft-graph-docs-contrib, concepts/json-batching.md.
+			jsonType  = `"Cache-Control":"no-cache","Odata-Version":"4.0","Content-Type":"application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;charset=utf-8"`
+			errorType = `"Cache-Control":"no-cache","Content-Type":"application/json"`
+			inner     = `"innerError":{"client-request-id":"mine","date":"2000-01-01T00:00:00","request-id":"00000005-0000-4000-8000-000000000002"}`
 		)
 		wantJSON(t, a, 200, `{"responses":[
-			{"id":"E","status":400,"headers":{`+jsonType+`,"X-Ms-Resource-Unit":"1"},
+			{"id":"E","status":400,"headers":{`+errorType+`,"X-Ms-Resource-Unit":"1"},
 				"body":{"error":{"code":"BadRequest","message":"Resource not found for the segment ''.",`+inner+`}}},
-			{"id":"d","status":400,"headers":{`+jsonType+`,"X-Ms-Resource-Unit":"1"},
+			{"id":"d","status":400,"headers":{`+errorType+`,"X-Ms-Resource-Unit":"1"},
 				"body":{"error":{"code":"Request_BadRequest","message":"No license changes provided. At least one license to add or remove must be specified.",`+inner+`}}},
 			{"id":"c","status":200,"headers":{`+jsonType+`,"X-Ms-Resource-Unit":"1"},
 				"body":{"@odata.context":"https://graph.microsoft.com/v1.0/$metadata#users(usageLocation)","@odata.count":1,
 					"value":[{"usageLocation":"DE"}]}},
-			{"id":"b","status":200,"headers":{`+jsonType+`,"X-Ms-Resource-Unit":"1"},"body":`+adeleBare+`},
-			{"id":"a","status":204,"headers":{"X-Ms-Resource-Unit":"1"}}
+			{"id":"b","status":200,"headers":{`+jsonType+`,"Location":"https://graph.microsoft.com","X-Ms-Resource-Unit":"1"},"body":`+adeleBare+`},
+			{"id":"a","status":204,"headers":{"Cache-Control":"no-cache","X-Ms-Resource-Unit":"1"}}
 		]}`)
 		if a.header.Get("request-id") == "" || a.header.Get("Content-Type") == "" || a.header["X-Ms-Resource-Unit"] != nil {
 			t.Errorf("headers of the batch: %v", a.header)

@@ -15,6 +15,7 @@ type graphError struct {
 	code, message string
 	details       []errorDetail
 	header        map[string]string // beside those that all answers have
+	withoutIDs    bool              // innerError has a date only
 }
 
 type errorDetail struct {
@@ -76,6 +77,7 @@ var (
 	errFailedDependency = &graphError{status: http.StatusFailedDependency, code: "FailedDependency", message: "A request that this request depends on has failed."}
 
 	errSkip             = refusal("'$skip' is not supported by the service.")
+	errCount            = refusal("$count is not currently supported.")
 	errFilter           = badRequest("Invalid filter clause")
 	errComplexFilter    = unsupportedQuery("Complex query on property assignedLicenses is not supported.")
 	errNoCollection     = badRequest("The query specified in the URI is not valid. The requested resource is not a collection. Query options $filter, $orderby, $count, $skip, and $top can be applied only on collections.")
@@ -112,7 +114,7 @@ func errNotFound(key string) *graphError {
 
 func errVersion(path string) *graphError {
 	first, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
-	return badRequest("Invalid version: " + first)
+	return &graphError{status: http.StatusNotFound, code: "ResourceNotFound", message: "Invalid version: " + first}
 }
 
 func errBatchID(id string) *graphError {

@@ -161,7 +161,7 @@ func ExampleTenant_ServeHTTP() {
 		log.Fatal(err)
 	}
 	fmt.Println(resp.StatusCode, string(body))
-	// Output: 200 {"@odata.context":"https://graph.microsoft.com/v1.0/$metadata#users(usageLocation,assignedLicenses)/$entity","assignedLicenses":[],"usageLocation":"US"}
+	// Output: 200 {"@odata.context":"https://graph.microsoft.com/v1.0/$metadata#users(usageLocation,assignedLicenses)/$entity","usageLocation":"US","assignedLicenses":[]}
 }
 
 // A lease that runs out while somebody waits for the tenant.

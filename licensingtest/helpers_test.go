@@ -79,10 +79,15 @@ func call(t *testing.T, tenant *licensingtest.Tenant, method, path, body string,
 	if err != nil {
 		t.Fatalf("%s %s: %v", method, path, err)
 	}
+	return read(t, resp)
+}
+
+func read(t *testing.T, resp *http.Response) answer {
+	t.Helper()
 	defer resp.Body.Close()
 	text, err := io.ReadAll(resp.Body)
 	if err != nil {
-		t.Fatalf("%s %s: body: %v", method, path, err)
+		t.Fatalf("body: %v", err)
 	}
 	return answer{resp.StatusCode, resp.Header, string(text)}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"hash/fnv"
+	"strconv"
 	"strings"
 )
 
@@ -51,10 +52,10 @@ func (t *Tenant) list(c *call, l listing) (result, *graphError) {
 	if err := o.only(refuseListing, "$top", "$filter", "$count"); err != nil {
 		return result{}, err
 	}
-	if err := checkSelect(o.selected, l.known, l.kind); err != nil {
+	if err := o.spell(l.kind, l.known); err != nil {
 		return result{}, err
 	}
-	advanced := o.count && strings.EqualFold(c.header.Get("ConsistencyLevel"), "eventual")
+	advanced := o.count && c.eventual()
 	matches, err := l.condition(o.filter, advanced)
 	if err != nil {
 		return result{}, err
@@ -69,14 +70,14 @@ func (t *Tenant) list(c *call, l listing) (result, *graphError) {
 	}
 
 	value, next, total := l.read(first, size, o, matches)
-	page := map[string]any{"@odata.context": metadata(l.context, o.selected), "value": value}
+	page := object{{"@odata.context", metadata(l.context, o.selected)}}
 	if advanced && o.skipToken == "" {
-		page["@odata.count"] = total
+		page = append(page, property{"@odata.count", total})
 	}
 	if next >= 0 {
-		page["@odata.nextLink"] = c.nextLink(t.newToken(c, next, size == 0))
+		page = append(page, property{"@odata.nextLink", c.nextLink(t.newToken(c, next, size == 0))})
 	}
-	return result{value: page}, nil
+	return result{value: append(page, property{"value", value})}, nil
 }
 
 // condition returns what a filter asks of members.
@@ -93,12 +94,8 @@ func (l listing) condition(text string, advanced bool) (func(item) bool, *graphE
 
 // read returns so many members from first on, where the next page begins, or
 // -1, and the number of all, which the first page alone is asked for.
-func (l listing) read(first, size int, o options, matches func(item) bool) (value []map[string]any, next, total int) {
-	names := o.selected
-	if names == nil {
-		names = l.defaults
-	}
-	value, next = []map[string]any{}, -1
+func (l listing) read(first, size int, o options, matches func(item) bool) (value []object, next, total int) {
+	value, next = []object{}, -1
 	for i := first; i < l.size && (next < 0 || o.skipToken == ""); i++ {
 		if it, belongs := l.candidate(i); !belongs || !matches(it) {
 			continue
@@ -106,11 +103,11 @@ func (l listing) read(first, size int, o options, matches func(item) bool) (valu
 		total++
 		switch {
 		case len(value) < size:
-			object := pick(l.properties(i), names)
+			member := pick(l.properties(i), o.names(l.defaults))
 			if l.annotate != "" {
-				object["@odata.type"] = l.annotate
+				member = append(object{{"@odata.type", l.annotate}}, member...)
 			}
-			value = append(value, object)
+			value = append(value, member)
 		case next < 0:
 			next = i
 		}
@@ -157,21 +154,48 @@ func (c *call) fingerprint() uint64 {
 	return h.Sum64()
 }
 
-func (t *Tenant) listUsers(c *call) (result, *graphError) {
-	return t.list(c, listing{
+func (t *Tenant) listUsers(c *call) (result, *graphError) { return t.list(c, t.allUsers()) }
+
+func (t *Tenant) listGroups(c *call) (result, *graphError) { return t.list(c, t.allGroups()) }
+
+func (t *Tenant) countUsers(c *call) (result, *graphError) { return t.count(c, t.allUsers()) }
+
+func (t *Tenant) countGroups(c *call) (result, *graphError) { return t.count(c, t.allGroups()) }
+
+func (t *Tenant) allUsers() listing {
+	return listing{
 		kind: "user", context: "#users", defaults: userDefaults, size: len(t.users), fields: userFields, known: userProperties(new(user)),
 		candidate:  func(i int) (item, bool) { u := t.seenUser(t.users[i]); return u.field, u != nil },
 		properties: func(i int) map[string]any { return userProperties(t.seenUser(t.users[i])) },
-	})
+	}
 }
 
-func (t *Tenant) listGroups(c *call) (result, *graphError) {
-	return t.list(c, listing{
+func (t *Tenant) allGroups() listing {
+	return listing{
 		kind: "group", context: "#groups", defaults: groupDefaults, size: len(t.groups), fields: groupFields, known: groupProperties(new(group)),
 		candidate:  func(i int) (item, bool) { return t.groupItem(t.groups[i]), t.seenGroup(t.groups[i]) != nil },
 		properties: func(i int) map[string]any { return groupProperties(t.seenGroup(t.groups[i])) },
-	})
+	}
 }
+
+// count answers a call with the number of l's members.
+func (t *Tenant) count(c *call, l listing) (result, *graphError) {
+	if err := c.options.only(refuseListing, "$filter"); err != nil {
+		return result{}, err
+	}
+	if !c.eventual() {
+		return result{}, errCount
+	}
+	matches, err := l.condition(c.options.filter, true)
+	if err != nil {
+		return result{}, err
+	}
+	_, _, total := l.read(0, 0, options{}, matches)
+	return result{value: plainText(strconv.Itoa(total))}, nil
+}
+
+// eventual reports whether c will do with an index that is behind.
+func (c *call) eventual() bool { return strings.EqualFold(c.header.Get("ConsistencyLevel"), "eventual") }
 
 // listMembersWithErrors lists the members of a group who lack one of its
 // licenses, or its latest change.

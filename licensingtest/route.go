@@ -20,7 +20,7 @@ var unserved = operation{1, func(_ *Tenant, c *call) (result, *graphError) {
 }}
 
 // operations returns what can be done at a path of this shape by method, and
-// nil if there is no such path.
+// nil if the path is not served at all.
 func operations(shape string) map[string]operation {
 	switch shape {
 	case "subscribedSkus":
@@ -29,6 +29,8 @@ func operations(shape string) map[string]operation {
 		return map[string]operation{http.MethodGet: {1, (*Tenant).readSKU}}
 	case "users":
 		return map[string]operation{http.MethodGet: {2, (*Tenant).listUsers}, http.MethodPost: unserved}
+	case "users/$count":
+		return map[string]operation{http.MethodGet: {2, (*Tenant).countUsers}}
 	case "users/{id}":
 		return map[string]operation{http.MethodGet: {1, (*Tenant).readUser}, http.MethodPatch: {1, (*Tenant).updateUser}, http.MethodDelete: unserved}
 	case "users/{id}/licenseDetails":
@@ -39,6 +41,8 @@ func operations(shape string) map[string]operation {
 		return map[string]operation{http.MethodPost: {1, (*Tenant).reprocess}}
 	case "groups":
 		return map[string]operation{http.MethodGet: {1, (*Tenant).listGroups}, http.MethodPost: unserved}
+	case "groups/$count":
+		return map[string]operation{http.MethodGet: {1, (*Tenant).countGroups}}
 	case "groups/{id}":
 		return map[string]operation{http.MethodGet: {1, (*Tenant).readGroup}, http.MethodPatch: unserved, http.MethodDelete: unserved}
 	case "groups/{id}/membersWithLicenseErrors":
@@ -57,11 +61,16 @@ func (c *call) find() (operation, *graphError) {
 	if err != nil {
 		return op, err
 	}
-	found, ok := operations(to.shape)[c.method]
-	if !ok {
+	c.target = to
+	served := operations(to.shape)
+	found, ok := served[c.method]
+	switch {
+	case served == nil:
+		found = unserved
+	case !ok:
 		return op, errMethod
 	}
-	c.target, op = to, found
+	op = found
 	if c.method == http.MethodGet {
 		if c.options, err = parseQuery(c.query); err != nil {
 			return op, err

@@ -44,7 +44,13 @@ type result struct {
 	value  any
 }
 
-const contentType = "application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;charset=utf-8"
+// A plainText is a value that is sent as it is, and not as JSON.
+type plainText string
+
+// contentType is the Content-Type of a value with this much metadata.
+func contentType(metadata string) string {
+	return "application/json;odata.metadata=" + metadata + ";odata.streaming=true;IEEE754Compatible=false;charset=utf-8"
+}
 
 // respond answers a request to path, the whole of it as it was sent.
 func (t *Tenant) respond(c *call) answer {
@@ -112,6 +118,9 @@ func (t *Tenant) handle(c *call) answer {
 		return c.refuse(err)
 	}
 	a := c.newAnswer(res.status, res.value)
+	if c.method == http.MethodPost && a.status == http.StatusOK {
+		a.header.Set("Location", graphURL) // all actions have one, of no use
+	}
 	a.header.Set("x-ms-resource-unit", strconv.Itoa(res.units))
 	for name, values := range res.header {
 		a.header[name] = values
@@ -123,8 +132,8 @@ func (t *Tenant) handle(c *call) answer {
 func (c *call) refuse(err *graphError) answer {
 	type innerError struct {
 		Date            string `json:"date"`
-		RequestID       string `json:"request-id"`
-		ClientRequestID string `json:"client-request-id"`
+		RequestID       string `json:"request-id,omitempty"`
+		ClientRequestID string `json:"client-request-id,omitempty"`
 	}
 	type body struct {
 		Code       string        `json:"code"`
@@ -132,47 +141,76 @@ func (c *call) refuse(err *graphError) answer {
 		Details    []errorDetail `json:"details,omitempty"`
 		InnerError innerError    `json:"innerError"`
 	}
-	a := c.newAnswer(err.status, map[string]body{"error": {
-		Code:    err.code,
-		Message: err.message,
-		Details: err.details,
-		InnerError: innerError{
-			Date:            time.Now().UTC().Format("2006-01-02T15:04:05"),
-			RequestID:       c.requestID,
-			ClientRequestID: c.clientRequestID,
-		},
-	}})
+	inner := innerError{Date: time.Now().UTC().Format("2006-01-02T15:04:05")}
+	if !err.withoutIDs {
+		inner.RequestID, inner.ClientRequestID = c.requestID, c.clientRequestID
+	}
+	a := c.newAnswer(err.status, map[string]body{"error": {err.code, err.message, err.details, inner}})
 	for name, value := range err.header {
 		a.header.Set(name, value)
 	}
 	return a
 }
 
-// newAnswer returns an answer with the headers that all answers have. A nil
-// value gives an empty body.
+// newAnswer returns an answer with the headers that all answers of its status
+// have. A nil value gives an empty body.
 func (c *call) newAnswer(status int, value any) answer {
 	a := answer{status: status, header: make(http.Header)}
 	if status == 0 {
 		a.status = http.StatusOK
 	}
-	if value != nil {
-		a.body = encode(value)
-	}
-	if status != http.StatusNoContent {
-		a.header.Set("Content-Type", contentType)
-	}
+	a.header.Set("Cache-Control", "no-cache")
 	a.header.Set("x-ms-resource-unit", "1")
 	if c.load != "" {
 		a.header.Set("x-ms-throttle-limit-percentage", c.load)
 	}
+	c.setBody(&a, value)
 	if c.item != "" {
 		return a // the rest is the envelope's
 	}
+	if a.status != http.StatusNoContent {
+		a.header.Set("Vary", "Accept-Encoding")
+	}
+	a.header.Set("Strict-Transport-Security", "max-age=31536000")
 	a.header.Set("Date", time.Now().UTC().Format(http.TimeFormat))
 	a.header.Set("request-id", c.requestID)
 	a.header.Set("client-request-id", c.clientRequestID)
 	a.header.Set("x-ms-ags-diagnostic", `{"ServerInfo":{"DataCenter":"West Europe","Slice":"E","Ring":"5","ScaleUnit":"000","RoleInstance":"LICENSINGTEST0"}}`)
 	return a
+}
+
+// setBody gives an answer its body and the headers that go with it.
+func (c *call) setBody(a *answer, value any) {
+	text, plain := value.(plainText)
+	switch {
+	case a.status == http.StatusNoContent:
+		return
+	case a.status >= 300:
+		a.header.Set("Content-Type", "application/json")
+	case plain:
+		a.header.Set("Content-Type", "text/plain")
+		a.header.Set("OData-Version", "4.0")
+		a.body = []byte(text)
+		if c.item != "" {
+			a.body = encode(a.body) // which makes bytes base64
+		}
+		return
+	default:
+		a.header.Set("Content-Type", contentType("minimal"))
+		a.header.Set("OData-Version", "4.0")
+		if o, ok := value.(object); ok && c.wantsNoMetadata() {
+			a.header.Set("Content-Type", contentType("none"))
+			value = o.bare()
+		}
+	}
+	if value != nil {
+		a.body = encode(value)
+	}
+}
+
+// wantsNoMetadata reports whether c asks for an answer without annotations.
+func (c *call) wantsNoMetadata() bool {
+	return strings.Contains(strings.ToLower(strings.ReplaceAll(c.header.Get("Accept"), " ", "")), "odata.metadata=none")
 }
 
 // encode returns a value as JSON, which all values here can be.

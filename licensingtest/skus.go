@@ -78,7 +78,7 @@ func (t *Tenant) listSKUs(c *call) (result, *graphError) {
 	for _, s := range t.skuList {
 		all = append(all, t.skuProperties(s))
 	}
-	return c.collection("#subscribedSkus", "subscribedSku", t.skuProperties(new(SKU)), all)
+	return c.collection("#subscribedSkus", "subscribedSku", skuDefaults, all)
 }
 
 func (t *Tenant) readSKU(c *call) (result, *graphError) {
@@ -134,7 +134,7 @@ func (t *Tenant) listLicenseDetails(c *call) (result, *graphError) {
 	for _, l := range u.merged() {
 		all = append(all, t.detailsProperties(u, l))
 	}
-	return c.collection("#users('"+u.ID+"')/licenseDetails", "licenseDetails", nulls(detailsDefaults), all)
+	return c.collection("#users('"+u.ID+"')/licenseDetails", "licenseDetails", detailsDefaults, all)
 }
 
 func (t *Tenant) detailsProperties(u *user, l License) map[string]any {

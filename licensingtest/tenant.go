@@ -38,6 +38,7 @@ type Tenant struct {
 
 	meter      *meter // nil until there is a throttle
 	meterStart time.Time
+	refusals   int // by the meter
 
 	requests []Request
 	writes   []Write

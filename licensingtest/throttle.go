@@ -359,17 +359,19 @@ func (m *meter) advice(wait time.Duration) string {
 	return strconv.FormatInt(int64((wait+time.Second-1)/time.Second), 10)
 }
 
-// errThrottled is the refusal of what finds too little in a bucket.
+// errThrottled is the refusal of what finds too little in a bucket. Every other
+// one has no ids in its body.
 func (t *Tenant) errThrottled(bucket int, retryAfter string) *graphError {
 	app, tenant := t.application.String(), t.id.String()
-	identifier, category := app+"+"+tenant, "throttle.aad.ags.tenant.app.write"
+	identifier, category := app+"+"+tenant, "aadgraph.app.tenant_large"
 	scope, information := "Tenant_Application/Write", "WriteLimitExceeded"
 	switch bucket {
 	case tenantBucket:
-		identifier, category, scope = tenant, "throttle.aad.ags.tenant.write", "Tenant/Write"
+		identifier, category, scope = tenant, "aadgraph.tenant_large", "Tenant/Write"
 	case unitsBucket:
-		category, scope, information = "throttle.aad.ags.tenant.app", "Tenant_Application/ReadWrite", "ResourceUnitLimitExceeded"
+		scope, information = "Tenant_Application/ReadWrite", "ResourceUnitLimitExceeded"
 	}
+	t.refusals++
 	err := &graphError{
 		status:  http.StatusTooManyRequests,
 		code:    "TooManyRequests",
@@ -378,6 +380,7 @@ func (t *Tenant) errThrottled(bucket int, retryAfter string) *graphError {
 			"x-ms-throttle-scope":       scope + "/" + app + "/" + tenant,
 			"x-ms-throttle-information": information,
 		},
+		withoutIDs: t.refusals%2 == 0,
 	}
 	if retryAfter != "" {
 		err.header["Retry-After"] = retryAfter

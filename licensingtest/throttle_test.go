@@ -158,16 +158,17 @@ func TestThrottleRefusal(t *testing.T) {
 		tenant = "00000000-0000-4000-8000-000000000001"
 	)
 	one := licensingtest.Bucket{Size: 1, Window: time.Minute}
+	// The category and a body without ids: jsa2/AADAppAudit issue 9.
 	tests := []struct {
 		name                        string
 		throttle                    licensingtest.Throttle
 		identifier, category, scope string
 		information                 string
 	}{
-		{"writes", licensingtest.Throttle{Writes: one}, app + "+" + tenant, "throttle.aad.ags.tenant.app.write", "Tenant_Application/Write", "WriteLimitExceeded"},
-		{"writes of the tenant", licensingtest.Throttle{TenantWrites: one}, tenant, "throttle.aad.ags.tenant.write", "Tenant/Write", "WriteLimitExceeded"},
-		{"resource units", licensingtest.Throttle{Units: one}, app + "+" + tenant, "throttle.aad.ags.tenant.app", "Tenant_Application/ReadWrite", "ResourceUnitLimitExceeded"},
-		{"the longest wait", licensingtest.Throttle{Writes: licensingtest.Bucket{Size: 1, Rate: 1}, Units: one}, app + "+" + tenant, "throttle.aad.ags.tenant.app", "Tenant_Application/ReadWrite", "ResourceUnitLimitExceeded"},
+		{"writes", licensingtest.Throttle{Writes: one}, app + "+" + tenant, "aadgraph.app.tenant_large", "Tenant_Application/Write", "WriteLimitExceeded"},
+		{"writes of the tenant", licensingtest.Throttle{TenantWrites: one}, tenant, "aadgraph.tenant_large", "Tenant/Write", "WriteLimitExceeded"},
+		{"resource units", licensingtest.Throttle{Units: one}, app + "+" + tenant, "aadgraph.app.tenant_large", "Tenant_Application/ReadWrite", "ResourceUnitLimitExceeded"},
+		{"the longest wait", licensingtest.Throttle{Writes: licensingtest.Bucket{Size: 1, Rate: 1}, Units: one}, app + "+" + tenant, "aadgraph.app.tenant_large", "Tenant_Application/ReadWrite", "ResourceUnitLimitExceeded"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -192,6 +193,9 @@ func TestThrottleRefusal(t *testing.T) {
 						t.Errorf("%s: %q, want %q", name, got, want)
 					}
 				}
+				wantJSON(t, call(t, tn, "POST", "/users/"+adele+"/assignLicense", remove(officeID)), 429, `{"error":{"code":"TooManyRequests",
+					"message":"Too many requests from Identifier:`+test.identifier+` under category:`+test.category+`. Please try again later.",
+					"innerError":{"date":"2000-01-01T00:00:00"}}}`)
 				if writes := tn.Writes(); len(writes) != 1 {
 					t.Errorf("writes %+v", writes)
 				}

@@ -87,6 +87,7 @@ func (c *call) parseUpdate() (string, *graphError) {
 	if json.Unmarshal(c.body, &body) != nil || body == nil {
 		return "", errUnreadable
 	}
+	body = respell(body, "usageLocation")
 	maps.DeleteFunc(body, func(name string, _ any) bool { return strings.HasPrefix(name, "@odata.") })
 	if _, ok := body["usageLocation"]; !ok || len(body) > 1 {
 		return "", notServed("an update of anything but the usage location")

@@ -3,6 +3,7 @@ package licensingtest
 import (
 	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -10,6 +11,9 @@ import (
 )
 
 const graphURL = "https://graph.microsoft.com"
+
+// withErrors is a property that exists for filters, and is in no answer.
+const withErrors = "hasMembersWithLicenseErrors"
 
 // The JSON of Graph is written down here once more, apart from package
 // licensing's own, so that a mistake in one does not hide behind the same
@@ -149,43 +153,57 @@ func (c *call) read(kind, context string, properties map[string]any, defaults []
 	if err := c.options.only(refuseSingle); err != nil {
 		return result{}, err
 	}
-	names := c.options.selected
-	if err := checkSelect(names, properties, kind); err != nil {
+	if err := c.options.spell(kind, properties); err != nil {
 		return result{}, err
 	}
-	context = metadata(context, names) + "/$entity"
-	if names == nil {
-		names = defaults
-	}
-	return result{value: entity(context, properties, names)}, nil
+	return result{value: entity(metadata(context, c.options.selected)+"/$entity", properties, c.options.names(defaults))}, nil
 }
 
-// collection answers with a collection that has no pages. Known are the
-// properties that its members have.
-func (c *call) collection(context, kind string, known map[string]any, members []map[string]any) (result, *graphError) {
-	names := c.options.selected
-	if err := checkSelect(names, known, kind); err != nil {
+// collection answers with a collection that has no pages.
+func (c *call) collection(context, kind string, defaults []string, members []map[string]any) (result, *graphError) {
+	if err := c.options.spell(kind, nulls(defaults)); err != nil {
 		return result{}, err
 	}
-	value := []map[string]any{}
+	value := []object{}
 	for _, member := range members {
-		if names != nil {
-			member = pick(member, names)
-		}
-		value = append(value, member)
+		value = append(value, pick(member, c.options.names(defaults)))
 	}
-	return result{value: map[string]any{"@odata.context": metadata(context, names), "value": value}}, nil
+	return result{value: object{{"@odata.context", metadata(context, c.options.selected)}, {"value", value}}}, nil
 }
 
-// checkSelect tells which of the names in $select is none.
-func checkSelect(names []string, known map[string]any, kind string) *graphError {
-	for _, name := range names {
-		// A property that exists, for filters, and is in no answer.
-		if _, ok := known[name]; !ok && !(kind == "group" && name == "hasMembersWithLicenseErrors") {
+// spell spells the names in $select as Graph does, or tells which one is none or
+// is not kept here. Known are those that are.
+func (o *options) spell(kind string, known map[string]any) *graphError {
+	spelled := make(map[string]string)
+	for name := range known {
+		spelled[strings.ToLower(name)] = name
+	}
+	var selected []string // each once
+	for _, name := range o.selected {
+		canonical := spelled[strings.ToLower(name)]
+		if kind == "group" && strings.EqualFold(name, withErrors) {
+			canonical = withErrors
+		}
+		switch {
+		case slices.Contains(selected, canonical):
+		case canonical != "":
+			selected = append(selected, canonical)
+		case name == "*" || v1Types[kind].has(name):
+			return notServed("the property " + name + " of " + kind)
+		default:
 			return errProperty(name, kind)
 		}
 	}
+	o.selected = selected
 	return nil
+}
+
+// names returns the properties that an answer has.
+func (o options) names(defaults []string) []string {
+	if o.selected != nil {
+		return o.selected
+	}
+	return defaults
 }
 
 // metadata is the context of an answer with selected properties, nil for the
@@ -197,22 +215,57 @@ func metadata(context string, selected []string) string {
 	return graphURL + "/v1.0/$metadata" + context
 }
 
+// An object is a JSON object whose properties have an order.
+type object []property
+
+type property struct {
+	name  string
+	value any
+}
+
+func (o object) MarshalJSON() ([]byte, error) {
+	text := []byte{'{'}
+	for i, p := range o {
+		if i > 0 {
+			text = append(text, ',')
+		}
+		text = append(append(append(text, encode(p.name)...), ':'), encode(p.value)...)
+	}
+	return append(text, '}'), nil
+}
+
+// bare returns o without what odata.metadata=none leaves out.
+func (o object) bare() object {
+	var out object
+	for _, p := range o {
+		if members, ok := p.value.([]object); ok {
+			bare := []object{}
+			for _, member := range members {
+				bare = append(bare, member.bare())
+			}
+			p.value = bare
+		}
+		if p.name != "@odata.context" && p.name != "@odata.type" {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
 // entity returns an answer with the named ones of properties.
-func entity(context string, properties map[string]any, names []string) map[string]any {
-	object := pick(properties, names)
-	object["@odata.context"] = context
-	return object
+func entity(context string, properties map[string]any, names []string) object {
+	return append(object{{"@odata.context", context}}, pick(properties, names)...)
 }
 
 // pick returns an object with the named ones of properties.
-func pick(properties map[string]any, names []string) map[string]any {
-	object := make(map[string]any)
+func pick(properties map[string]any, names []string) object {
+	picked := object{}
 	for _, name := range names {
 		if value, ok := properties[name]; ok {
-			object[name] = value
+			picked = append(picked, property{name, value})
 		}
 	}
-	return object
+	return picked
 }
 
 func nulls(lists ...[]string) map[string]any {
