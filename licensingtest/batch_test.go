@@ -219,7 +219,7 @@ func TestBatchURL(t *testing.T) {
 		`{"id":"4","method":"GET","url":"/v1.0/users"}`,
 		`{"id":"5","method":"get","url":"/users"}`,
 		`{"id":"6","method":"GET","url":"/me"}`,
-		`{"id":"7","method":"GET","url":"users?$select=id, displayName&$filter=usageLocation eq null&$top=1"}`,
+		`{"id":"7","method":"GET","url":"users?$select=id, displayName&$filter=usageLocation eq 'DE'&$top=1"}`,
 		`{"id":"8","method":"GET","url":"users/anna smith@contoso.example"}`,
 	))
 	if want := "8:200 7:200 6:400 5:405 4:400 3:400 2:404 1:200"; got != want {

@@ -55,6 +55,12 @@ type User struct {
 	UsageLocation     string
 	AccountDisabled   bool
 
+	// What users are looked for by, and nothing here depends on.
+	GivenName, Surname, Mail, JobTitle, Department, CompanyName   string
+	City, Country, OfficeLocation, MobilePhone, PreferredLanguage string
+	BusinessPhones, OtherMails, ProxyAddresses                    []string
+	OnPremisesSyncEnabled                                         bool
+
 	// Licenses are those that are assigned to the user directly. AddUser takes
 	// them as they are: seats, usage location, dependencies and conflicts are
 	// not looked at.
@@ -89,6 +95,10 @@ type Group struct {
 	MailEnabled bool
 	Members     []string // ids, or for AddGroup also user principal names
 	Licenses    []License
+
+	// What groups are looked for by, and nothing here depends on.
+	Description, Mail, MailNickname, MembershipRule, Visibility string
+	SecurityDisabled, OnPremisesSyncEnabled, IsAssignableToRole bool
 
 	// State is Graph's licenseProcessingState, empty while the group has never
 	// had a license. Set by [Tenant.Group], ignored by AddGroup.
@@ -238,6 +248,7 @@ func (t *Tenant) AddUser(u User) User {
 	}
 	keys := []string{u.ID, strings.ToLower(u.UserPrincipalName)}
 	t.checkUser(u, keys)
+	u.ownTexts()
 	now := time.Now()
 	added := &user{User: u, past: notBefore[user](t, now)}
 	for _, key := range keys {
@@ -419,6 +430,7 @@ func (u *user) merged() []License {
 
 func (u *user) snapshot() User {
 	out := u.User
+	out.ownTexts()
 	out.Licenses = cloneLicenses(u.licenses(""))
 	out.States = slices.Clone(u.rows)
 	for i := range out.States {

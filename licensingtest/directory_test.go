@@ -193,12 +193,19 @@ func TestRead(t *testing.T) {
 			t.Errorf("signed out: %d %s", a.status, a.body)
 		}
 
-		wantJSON(t, call(t, tenant, "GET", "/groups/"+strings.ToUpper(salesID), ""), 200,
-			`{"@odata.context":"https://graph.microsoft.com/v1.0/$metadata#groups/$entity","classification":null,"createdDateTime":"2000-01-01T00:00:00Z","deletedDateTime":null,
-			"description":null,"displayName":"Sales","expirationDateTime":null,"groupTypes":[],"id":"1132b215-826f-42a9-8cfe-1643d19d17fd","isAssignableToRole":null,"mail":null,
-			"mailEnabled":false,"mailNickname":null,"membershipRule":null,"membershipRuleProcessingState":null,"onPremisesLastSyncDateTime":null,"onPremisesSecurityIdentifier":null,
-			"onPremisesSyncEnabled":null,"preferredDataLocation":null,"preferredLanguage":null,"proxyAddresses":[],"renewedDateTime":null,"resourceBehaviorOptions":[],
-			"resourceProvisioningOptions":[],"securityEnabled":true,"theme":null,"visibility":null}`)
+		// The properties of a recorded group, in their order: Azure/azure-cli,
+		// src/azure-cli/azure/cli/command_modules/role/tests/latest/recordings/test_user_scenario.yaml.
+		group := call(t, tenant, "GET", "/groups/"+strings.ToUpper(salesID), "")
+		const want = `{"@odata.context":"https://graph.microsoft.com/v1.0/$metadata#groups/$entity","id":"1132b215-826f-42a9-8cfe-1643d19d17fd","deletedDateTime":null,` +
+			`"classification":null,"createdDateTime":"2000-01-01T00:00:00Z","creationOptions":[],"description":null,"displayName":"Sales","expirationDateTime":null,` +
+			`"groupTypes":[],"isAssignableToRole":null,"mail":null,"mailEnabled":false,"mailNickname":null,"membershipRule":null,"membershipRuleProcessingState":null,` +
+			`"onPremisesDomainName":null,"onPremisesLastSyncDateTime":null,"onPremisesNetBiosName":null,"onPremisesSamAccountName":null,` +
+			`"onPremisesSecurityIdentifier":null,"onPremisesSyncEnabled":null,"preferredDataLocation":null,"preferredLanguage":null,"proxyAddresses":[],` +
+			`"renewedDateTime":"2000-01-01T00:00:00Z","resourceBehaviorOptions":[],"resourceProvisioningOptions":[],"securityEnabled":true,` +
+			`"securityIdentifier":"S-1-12-1-288535061-1118405231-1125580428-4246183377","theme":null,"visibility":null,"onPremisesProvisioningErrors":[],"serviceProvisioningErrors":[]}`
+		if group.status != 200 || group.body != want {
+			t.Errorf("got  %d %s\nwant 200 %s", group.status, group.body, want)
+		}
 
 		guest := tenant.AddUser(licensingtest.User{UserType: "Guest", AccountDisabled: true})
 		wantJSON(t, call(t, tenant, "GET", "/users/"+guest.ID+"?$select=userType,accountEnabled,usageLocation", ""), 200,

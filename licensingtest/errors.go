@@ -79,7 +79,6 @@ var (
 	errSkip             = refusal("'$skip' is not supported by the service.")
 	errCount            = refusal("$count is not currently supported.")
 	errFilter           = badRequest("Invalid filter clause")
-	errComplexFilter    = unsupportedQuery("Complex query on property assignedLicenses is not supported.")
 	errNoCollection     = badRequest("The query specified in the URI is not valid. The requested resource is not a collection. Query options $filter, $orderby, $count, $skip, and $top can be applied only on collections.")
 	errFilteredSearch   = unsupportedQuery("Filtered searches against this resource are not supported.")
 	errPageToken        = badRequest("Invalid skip token.")
@@ -157,8 +156,23 @@ func errPageSize(size int) *graphError {
 	return unsupportedQuery(fmt.Sprintf("Invalid page size specified: '%d'. Must be between 1 and %d inclusive.", size, maxPage))
 }
 
-func errAdvancedFilter(property, resource string) *graphError {
+// errUnsupportedFilter is also the answer where an advanced query would do.
+func errUnsupportedFilter(property, resource string) *graphError {
 	return unsupportedQuery("Unsupported or invalid query filter clause specified for property '" + property + "' of resource '" + resource + "'.")
+}
+
+func errComplexFilter(property string) *graphError {
+	return unsupportedQuery("Complex query on property " + property + " is not supported.")
+}
+
+// errAdvancedOperator is for an operator in a query that is not advanced, which
+// may be counted all the same.
+func errAdvancedOperator(operator string, counted bool) *graphError {
+	missing := "the required parameters might be missing. Try adding $count=true query parameter and ConsistencyLevel:eventual header."
+	if counted {
+		missing = "the 'ConsistencyLevel:eventual' header is missing."
+	}
+	return unsupportedQuery("Operator '" + operator + "' is not supported because " + missing + " Refer to https://aka.ms/graph-docs/advanced-queries for more information")
 }
 
 func errMissing(parameters []string) *graphError {

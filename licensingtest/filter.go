@@ -6,95 +6,49 @@ import (
 	"strings"
 )
 
-// An item is an object as filters see it: it returns the value of a field,
-// whose name is in lower case: a string, "" for null, a bool, or licenses.
-type item func(field string) any
-
-// Fields are what a filter can be about, by name in lower case.
-type fields map[string]fieldKind
-
-type fieldKind int
-
-const (
-	textField fieldKind = iota + 1
-	flagField
-	licenseField
-)
-
-var (
-	userFields = fields{
-		"accountenabled": flagField, "assignedlicenses": licenseField, "displayname": textField, "usagelocation": textField,
-		"userprincipalname": textField, "usertype": textField,
-	}
-	groupFields = fields{"assignedlicenses": licenseField, "displayname": textField, "hasmemberswithlicenseerrors": flagField}
-)
-
-// field is the user as an item.
-func (u *user) field(name string) any {
-	switch name {
-	case "accountenabled":
-		return !u.AccountDisabled
-	case "assignedlicenses":
-		return u.merged()
-	case "displayname":
-		return u.DisplayName
-	case "usagelocation":
-		return u.UsageLocation
-	case "usertype":
-		return u.UserType
-	}
-	return u.UserPrincipalName
-}
-
-// groupItem is a group as an item.
-func (t *Tenant) groupItem(g *group) item {
-	return func(name string) any {
-		switch name {
-		case "assignedlicenses":
-			return t.seenGroup(g).Licenses
-		case "displayname":
-			return g.DisplayName
-		}
-		return slices.ContainsFunc(t.users, func(u *user) bool { return t.seenUser(u).failed(g) })
-	}
-}
-
-// failed reports whether u is a member of g who lacks one of its licenses, or
-// its latest change. A nil user, whom reads do not see, is none.
-func (u *user) failed(g *group) bool {
-	return u != nil && slices.Contains(u.groups, g) &&
-		slices.ContainsFunc(u.rows, func(row Assignment) bool { return row.Group == g.ID && row.Error != "None" })
-}
-
 // A filter is the value of $filter, understood.
 type filter struct {
 	match    func(item) bool
 	lambda   bool   // it looks into assignedLicenses
 	combined bool   // it does so beside something else
 	either   bool   // by or
+	never    bool   // it is answered by no query
 	advanced bool   // it is answered only by advanced queries
-	property string // what it is about, or the first one that makes it advanced
+	property string // what it is about, or the first one that makes it so
+	operator string // that makes it advanced, and not the property
+	several  bool   // what makes it advanced is several conditions on one member
 }
 
-// allowed tells why f is not answered. Advanced says whether the query has what
-// advanced queries need, resource what it asks for.
-func (f filter) allowed(advanced bool, resource string) *graphError {
+// A query is what a filter is part of.
+type query struct {
+	kind     string // the type of what it asks for
+	counted  bool   // it has $count=true
+	eventual bool   // it has the header
+}
+
+// allowed tells why f is not answered.
+func (f filter) allowed(q query) *graphError {
+	lacking := f.advanced && !(q.counted && q.eventual)
 	switch {
-	case f.lambda && (f.either || f.combined && !advanced):
-		return errComplexFilter
-	case f.advanced && !advanced:
-		return errAdvancedFilter(f.property, resource)
+	case f.lambda && (f.either || f.combined && !(q.counted && q.eventual)):
+		return errComplexFilter("assignedLicenses")
+	case lacking && f.several:
+		return errComplexFilter(f.property)
+	case lacking && f.operator != "":
+		return errAdvancedOperator(f.operator, q.counted)
+	case f.never || lacking:
+		return errUnsupportedFilter(f.property, strings.ToUpper(q.kind[:1])+q.kind[1:])
 	}
 	return nil
 }
 
-// parseFilter reads a filter about these fields.
-func parseFilter(text string, about fields) (filter, *graphError) {
+// parseFilter reads a filter about these fields of a type.
+func parseFilter(text string, about fields, kind string) (filter, *graphError) {
 	tokens, ok := scanFilter(text)
 	if !ok {
 		return filter{}, errFilter
 	}
-	p := &filterParser{tokens: tokens, about: about}
+	p := &filterParser{tokens: tokens, about: about, kind: kind}
 	f := p.or()
 	if p.err == nil && len(p.tokens) > 0 {
 		p.err = errFilter
@@ -146,6 +100,7 @@ func cutString(text string) (value, rest string, closed bool) {
 type filterParser struct {
 	tokens []string
 	about  fields
+	kind   string
 	err    *graphError
 }
 
@@ -203,18 +158,32 @@ func (p *filterParser) and() filter {
 	return f
 }
 
+// join joins filters. What is said of the whole is the first thing that makes it
+// advanced, or else unanswered.
 func join(a, b filter, match func(item) bool) filter {
-	f := filter{match: match, lambda: a.lambda || b.lambda, combined: true, either: a.either || b.either, advanced: a.advanced || b.advanced, property: a.property}
-	if b.advanced && !a.advanced {
-		f.property = b.property
+	f := a
+	if b.advanced && !a.advanced || b.never && !a.never && !a.advanced {
+		f = b
 	}
+	f.match, f.combined = match, true
+	f.lambda, f.either = a.lambda || b.lambda, a.either || b.either
+	f.advanced, f.never = a.advanced || b.advanced, a.never || b.never
 	return f
 }
 
 // negated is the opposite of f. Only advanced queries have it.
-func (f filter) negated() filter {
+func (f filter) negated(operator string) filter {
 	match := f.match
-	f.match, f.advanced = func(it item) bool { return !match(it) }, true
+	if !f.advanced {
+		f.advanced, f.operator = true, operator
+	}
+	f.match = func(it item) bool { return !match(it) }
+	return f
+}
+
+// as is f with what queries it is answered in.
+func (f filter) as(s support, property string) filter {
+	f.never, f.advanced, f.property = s == never, s == advanced, property
 	return f
 }
 
@@ -225,71 +194,123 @@ func (p *filterParser) term() filter {
 		return f
 	}
 	if p.take("not") {
-		return p.term().negated()
+		return p.term().negated("not")
 	}
 	path := p.next()
 	name, part, _ := strings.Cut(strings.ToLower(path), "/")
+	about := p.about[name]
 	switch {
-	case p.about[name] == licenseField && part == "any":
-		return p.anyLicense(name)
-	case p.about[name] == licenseField && part == "$count":
-		return p.licenseCount(name)
+	case about.kind == licenseField && part == "any":
+		return p.anyLicense(about)
+	case about.kind == licenseField && part == "$count":
+		return p.licenseCount(about)
+	case about.kind == planField && part == "any":
+		return p.anyPlan(about)
+	case about.kind == textsField && part == "any":
+		return p.anyText(about)
 	case p.take("("):
 		return p.function(path)
 	}
 	return p.comparison(path)
 }
 
+// affixes are the functions that look at one end of a text, as Graph spells
+// them.
+var affixes = map[string]struct {
+	spelled string
+	matches func(value, affix string) bool
+}{"startswith": {"startsWith", strings.HasPrefix}, "endswith": {"endsWith", strings.HasSuffix}}
+
 // function reads the arguments of a function.
 func (p *filterParser) function(called string) filter {
-	name := strings.ToLower(called)
-	compare := map[string]func(value, affix string) bool{"startswith": strings.HasPrefix, "endswith": strings.HasSuffix}[name]
-	if compare == nil {
-		return p.fail(unservedFilter(called))
+	if strings.Contains(called, "/") {
+		return p.fail(p.unserved(called))
+	}
+	if _, known := affixes[strings.ToLower(called)]; !known {
+		if !filterPath.MatchString(called) {
+			return p.fail(errFilter)
+		}
+		return p.fail(notServed("filters with " + called))
 	}
 	path := p.next()
+	about := p.about[strings.ToLower(path)]
+	matches, f := p.affix(called, about)
+	if p.err == nil && about.kind != textField {
+		return p.fail(p.unserved(path))
+	}
+	f.match = func(it item) bool { return matches(it(about.name).(string)) }
+	return f
+}
+
+// affix reads a function from after its first argument, which is about a field.
+func (p *filterParser) affix(called string, about field) (matches func(string) bool, f filter) {
+	name := strings.ToLower(called)
 	p.expect(",")
 	affix, quoted := strings.CutPrefix(strings.ToLower(p.next()), "'")
 	p.expect(")")
-	field := strings.ToLower(path)
-	switch {
-	case !quoted:
-		return p.fail(errFilter)
-	case p.about[field] != textField:
-		return p.fail(unservedFilter(path))
+	if !quoted {
+		return nil, p.fail(errFilter)
 	}
-	return filter{property: path, advanced: name == "endswith", match: func(it item) bool {
-		return compare(strings.ToLower(it(field).(string)), affix)
-	}}
+	f = filter{}.as(about.starts, about.name)
+	if name == "endswith" {
+		f = filter{}.as(about.ending, about.name)
+		f.advanced, f.operator = true, affixes[name].spelled
+	}
+	return func(value string) bool { return affixes[name].matches(strings.ToLower(value), affix) }, f
 }
 
 // comparison reads what comes after a property.
 func (p *filterParser) comparison(path string) filter {
-	field, operator, literal := strings.ToLower(path), strings.ToLower(p.next()), p.next()
+	about, operator := p.about[strings.ToLower(path)], strings.ToLower(p.next())
+	if operator == "in" && about.kind != 0 {
+		return p.in(about)
+	}
+	literal := p.next()
 	switch {
 	case !slices.Contains(operators, operator) || literal == "":
 		return p.fail(errFilter)
-	case p.about[field] == 0:
-		return p.fail(unservedFilter(path))
+	case about.kind == 0:
+		return p.fail(p.unserved(path))
 	case operator != "eq" && operator != "ne":
-		return p.fail(unservedFilter(operator))
+		return p.fail(notServed("filters with " + operator))
 	}
-	f := filter{property: path}
+	f := p.equal(about, literal)
+	if operator == "ne" {
+		return f.negated("ne")
+	}
+	return f
+}
+
+// equal is the comparison of a field with a literal.
+func (p *filterParser) equal(about field, literal string) filter {
 	value, quoted := strings.CutPrefix(literal, "'")
+	null := literal == "null" && (about.kind == textField || about.null != never)
+	f := filter{}.as(about.equal, about.name)
+	if null {
+		f = filter{}.as(about.null, about.name)
+	}
 	switch {
-	case p.about[field] == textField && (quoted && value != "" || literal == "null"):
-		if literal == "null" {
-			value = ""
-		}
-		f.match = func(it item) bool { return strings.EqualFold(it(field).(string), value) }
-	case p.about[field] == flagField && (literal == "true" || literal == "false"):
-		f.match = func(it item) bool { return it(field) == (literal == "true") }
+	case about.kind == textField && (quoted && value != ""):
+		f.match = func(it item) bool { return strings.EqualFold(it(about.name).(string), value) }
+	case about.kind == flagField && (literal == "true" || literal == "false"):
+		f.match = func(it item) bool { return it(about.name) == (literal == "true") }
+	case null:
+		f.match = func(it item) bool { value := it(about.name); return value == nil || value == "" }
 	default:
 		return p.fail(errFilter)
 	}
-	if operator == "ne" {
-		return f.negated()
+	return f
+}
+
+// in reads what comes after in: literals, of which the field is one.
+func (p *filterParser) in(about field) filter {
+	p.expect("(")
+	f := p.equal(about, p.next())
+	for p.take(",") {
+		first, other := f.match, p.equal(about, p.next())
+		f.match = func(it item) bool { return first(it) || other.match(it) }
 	}
+	p.expect(")")
 	return f
 }
 
@@ -298,41 +319,121 @@ var operators = []string{"eq", "ge", "gt", "in", "le", "lt", "ne"}
 
 var filterPath = regexp.MustCompile(`^[A-Za-z_]\w*([./][$\w]+)*$`)
 
-// unservedFilter is about a name in a filter that has no meaning there. What is
-// of the other resource, or no name at all, has none in Graph either.
-func unservedFilter(name string) *graphError {
-	property, _, _ := strings.Cut(strings.ToLower(name), "/")
-	if userFields[property] != 0 || groupFields[property] != 0 || !filterPath.MatchString(name) {
+// unserved is about a name in a filter that has no meaning there. If it is no
+// property of the type, it has none in Graph either.
+func (p *filterParser) unserved(name string) *graphError {
+	property, part, _ := strings.Cut(strings.ToLower(name), "/")
+	if p.about[property].kind != 0 && part != "$count" || !filterPath.MatchString(name) || !v1Types[p.kind].has(property) {
 		return errFilter
 	}
 	return notServed("filters with " + name)
 }
 
-// anyLicense reads what comes after assignedLicenses/any.
-func (p *filterParser) anyLicense(name string) filter {
+// lambda reads the beginning of a lambda, and returns its variable.
+func (p *filterParser) lambda() string {
 	p.expect("(")
 	variable := p.next()
-	p.expect(":", variable+"/skuId", "eq")
+	p.expect(":")
+	return variable
+}
+
+// anyLicense reads what comes after assignedLicenses/any.
+func (p *filterParser) anyLicense(about field) filter {
+	variable := p.lambda()
+	p.expect(variable+"/skuId", "eq")
 	sku, err := parseGUID(p.next())
 	switch {
 	case err != nil:
 		return p.fail(errFilter)
 	case p.take("and"):
-		return p.fail(errComplexFilter)
+		return p.fail(errComplexFilter(about.name))
 	}
 	p.expect(")")
-	return filter{lambda: true, property: "assignedLicenses", match: func(it item) bool {
-		_, ok := findLicense(it(name).([]License), sku)
+	return filter{lambda: true, property: about.name, match: func(it item) bool {
+		_, ok := findLicense(it(about.name).([]License), sku)
 		return ok
 	}}
 }
 
 // licenseCount reads what comes after assignedLicenses/$count.
-func (p *filterParser) licenseCount(name string) filter {
+func (p *filterParser) licenseCount(about field) filter {
 	none := p.take("eq")
 	if !none {
 		p.expect("ne")
 	}
 	p.expect("0")
-	return filter{advanced: true, property: "assignedLicenses", match: func(it item) bool { return len(it(name).([]License)) == 0 == none }}
+	return filter{advanced: true, property: about.name, match: func(it item) bool { return len(it(about.name).([]License)) == 0 == none }}
+}
+
+// anyPlan reads what comes after assignedPlans/any: conditions that one plan has
+// to meet.
+func (p *filterParser) anyPlan(about field) filter {
+	variable := p.lambda()
+	conditions := []func(planRecord) bool{p.plan(variable)}
+	for p.take("and") {
+		conditions = append(conditions, p.plan(variable))
+	}
+	if p.take("or") {
+		return p.fail(notServed("filters with or in " + about.name + "/any"))
+	}
+	p.expect(")")
+	f := filter{several: len(conditions) > 1}.as(about.equal, about.name)
+	f.match = func(it item) bool {
+		return slices.ContainsFunc(it(about.name).([]planRecord), func(r planRecord) bool {
+			return !slices.ContainsFunc(conditions, func(met func(planRecord) bool) bool { return !met(r) })
+		})
+	}
+	return f
+}
+
+// plan reads a condition on a plan.
+func (p *filterParser) plan(variable string) func(planRecord) bool {
+	property := strings.ToLower(p.next())
+	p.expect("eq")
+	literal := p.next()
+	id, err := parseGUID(literal)
+	value, quoted := strings.CutPrefix(literal, "'")
+	switch strings.TrimPrefix(property, strings.ToLower(variable)+"/") {
+	case "serviceplanid":
+		quoted = err == nil
+	case "service", "capabilitystatus":
+	default:
+		quoted = false
+	}
+	if !quoted {
+		p.fail(errFilter)
+	}
+	return func(r planRecord) bool {
+		switch {
+		case err == nil:
+			return r.id == id
+		case strings.HasSuffix(property, "/service"):
+			return strings.EqualFold(r.service, value)
+		}
+		return strings.EqualFold(r.status(), value)
+	}
+}
+
+// anyText reads what comes after any of a collection of texts.
+func (p *filterParser) anyText(about field) filter {
+	variable := p.lambda()
+	var f filter
+	var matches func(string) bool
+	if called := p.next(); strings.EqualFold(called, variable) {
+		p.expect("eq")
+		value, quoted := strings.CutPrefix(p.next(), "'")
+		if !quoted {
+			return p.fail(errFilter)
+		}
+		f = filter{}.as(about.equal, about.name)
+		matches = func(s string) bool { return strings.EqualFold(s, value) }
+	} else if _, known := affixes[strings.ToLower(called)]; known {
+		p.expect("(", variable)
+		matches, f = p.affix(called, about)
+	} else {
+		return p.fail(errFilter)
+	}
+	p.expect(")")
+	f.match = func(it item) bool { return slices.ContainsFunc(it(about.name).([]string), matches) }
+	return f
 }

@@ -55,8 +55,7 @@ func (t *Tenant) list(c *call, l listing) (result, *graphError) {
 	if err := o.spell(l.kind, l.known); err != nil {
 		return result{}, err
 	}
-	advanced := o.count && c.eventual()
-	matches, err := l.condition(o.filter, advanced)
+	matches, err := l.condition(o.filter, o.count, c.eventual())
 	if err != nil {
 		return result{}, err
 	}
@@ -71,7 +70,7 @@ func (t *Tenant) list(c *call, l listing) (result, *graphError) {
 
 	value, next, total := l.read(first, size, o, matches)
 	page := object{{"@odata.context", metadata(l.context, o.selected)}}
-	if advanced && o.skipToken == "" {
+	if o.count && c.eventual() && o.skipToken == "" {
 		page = append(page, property{"@odata.count", total})
 	}
 	if next >= 0 {
@@ -81,15 +80,18 @@ func (t *Tenant) list(c *call, l listing) (result, *graphError) {
 }
 
 // condition returns what a filter asks of members.
-func (l listing) condition(text string, advanced bool) (func(item) bool, *graphError) {
+func (l listing) condition(text string, counted, eventual bool) (func(item) bool, *graphError) {
 	if text == "" {
 		return func(item) bool { return true }, nil
 	}
-	f, err := parseFilter(text, l.fields)
+	if l.fields == nil {
+		return nil, notServed("filters of " + strings.TrimPrefix(l.context, "#"))
+	}
+	f, err := parseFilter(text, l.fields, l.kind)
 	if err != nil {
 		return nil, err
 	}
-	return f.match, f.allowed(advanced, strings.ToUpper(l.kind[:1])+l.kind[1:])
+	return f.match, f.allowed(query{l.kind, counted, eventual})
 }
 
 // read returns so many members from first on, where the next page begins, or
@@ -186,7 +188,7 @@ func (t *Tenant) count(c *call, l listing) (result, *graphError) {
 	if !c.eventual() {
 		return result{}, errCount
 	}
-	matches, err := l.condition(c.options.filter, true)
+	matches, err := l.condition(c.options.filter, true, true)
 	if err != nil {
 		return result{}, err
 	}
@@ -195,7 +197,9 @@ func (t *Tenant) count(c *call, l listing) (result, *graphError) {
 }
 
 // eventual reports whether c will do with an index that is behind.
-func (c *call) eventual() bool { return strings.EqualFold(c.header.Get("ConsistencyLevel"), "eventual") }
+func (c *call) eventual() bool {
+	return strings.EqualFold(c.header.Get("ConsistencyLevel"), "eventual")
+}
 
 // listMembersWithErrors lists the members of a group who lack one of its
 // licenses, or its latest change.

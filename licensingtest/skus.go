@@ -132,15 +132,18 @@ func (t *Tenant) listLicenseDetails(c *call) (result, *graphError) {
 	}
 	var all []map[string]any
 	for _, l := range u.merged() {
-		all = append(all, t.detailsProperties(u, l))
+		all = append(all, t.detailsProperties(l))
 	}
 	return c.collection("#users('"+u.ID+"')/licenseDetails", "licenseDetails", detailsDefaults, all)
 }
 
-func (t *Tenant) detailsProperties(u *user, l License) map[string]any {
-	s, id := t.skus[l.SKUID], uuid.MustParse(u.ID)
+// detailsProperties are the license details of l, whose id is the same for all
+// users of the tenant.
+func (t *Tenant) detailsProperties(l License) map[string]any {
+	s := t.skus[l.SKUID]
+	tenant, sku := littleEndian(t.id), littleEndian(s.ID)
 	return map[string]any{
-		"id":            base64.RawURLEncoding.EncodeToString(append(id[:], s.ID[:]...)),
+		"id":            base64.RawURLEncoding.EncodeToString(slices.Concat(tenant[:], sku[:])),
 		"servicePlans":  servicePlans(s, l.DisabledPlans),
 		"skuId":         s.ID,
 		"skuPartNumber": s.PartNumber,

@@ -105,7 +105,9 @@ func TestLicenseDetails(t *testing.T) {
 		tenant.AddGroup(licensingtest.Group{Licenses: []licensingtest.License{{SKUID: officeID, DisabledPlans: []uuid.UUID{yammerID, teamsID}}}}, adele)
 		tenant.AddGroup(licensingtest.Group{Licenses: []licensingtest.License{{SKUID: basicID}}}, adele) // fails: it excludes exchange
 		assign(t, tenant, "/users/"+adele, add(officeID, yammerID, exchangeID))
-		const office = `{"id":"h9NJ7UTXQ-Gag18kBt7lvW_SyH-ylkLwsZcekemUuQA","skuId":"6fd2c87f-b296-42f0-b197-1e91e994b900","skuPartNumber":"ENTERPRISEPACK","servicePlans":[
+		// The id is made of the tenant's and the SKU's, not of the user's: decoded from
+		// the samples of microsoftgraph/microsoft-graph-docs, api-reference/v1.0/api/user-list-licensedetails.md.
+		const office = `{"id":"AAAAAAAAAECAAAAAAAAAAX_I0m-WsvBCsZcekemUuQA","skuId":"6fd2c87f-b296-42f0-b197-1e91e994b900","skuPartNumber":"ENTERPRISEPACK","servicePlans":[
 			{"servicePlanId":"efb87545-963c-4e0d-99df-69c6916d9eb0","servicePlanName":"EXCHANGE_S_ENTERPRISE","provisioningStatus":"Success","appliesTo":"User"},
 			{"servicePlanId":"57ff2da0-773e-42df-b2af-ffb7a2317929","servicePlanName":"TEAMS1","provisioningStatus":"Success","appliesTo":"User"},
 			{"servicePlanId":"7547a3fe-08ee-4ccb-b430-5077c5041653","servicePlanName":"YAMMER_ENTERPRISE","provisioningStatus":"Disabled","appliesTo":"User"}]}`

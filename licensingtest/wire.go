@@ -1,9 +1,11 @@
 package licensingtest
 
 import (
+	"encoding/binary"
 	"maps"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -45,19 +47,20 @@ type wireProvisionedPlan struct {
 	Service            string `json:"service"`
 }
 
-// Which properties an answer has. Defaults come without $select, and those of a
-// user in the answer to a write, too. Accepted come in the answer to a group's
-// write. The others are null here, and only there to be selected.
+// Which properties an answer has. Defaults come without $select, in the order in
+// which Graph sends them, and those of a user in the answer to a write, too.
+// Accepted come in the answer to a group's write. The others are null here, and
+// only there to be selected.
 var (
-	userDefaults = strings.Fields("businessPhones displayName givenName id jobTitle mail mobilePhone officeLocation preferredLanguage surname userPrincipalName")
-	userOthers   = strings.Fields("city companyName country createdDateTime deletedDateTime department employeeId mailNickname onPremisesSyncEnabled postalCode state streetAddress")
+	userDefaults = strings.Fields("businessPhones displayName givenName jobTitle mail mobilePhone officeLocation preferredLanguage surname userPrincipalName id")
+	userOthers   = strings.Fields("createdDateTime deletedDateTime employeeId mailNickname postalCode state streetAddress")
 
-	userNulls = nulls(userDefaults, userOthers)
-
-	groupDefaults = strings.Fields("classification createdDateTime deletedDateTime description displayName expirationDateTime groupTypes id isAssignableToRole mail mailEnabled " +
-		"mailNickname membershipRule membershipRuleProcessingState onPremisesLastSyncDateTime onPremisesSecurityIdentifier onPremisesSyncEnabled " +
-		"preferredDataLocation preferredLanguage proxyAddresses renewedDateTime resourceBehaviorOptions resourceProvisioningOptions securityEnabled theme visibility")
-	groupAccepted = strings.Fields("createdDateTime groupTypes id securityEnabled")
+	groupDefaults = strings.Fields("id deletedDateTime classification createdDateTime creationOptions description displayName expirationDateTime groupTypes " +
+		"isAssignableToRole mail mailEnabled mailNickname membershipRule membershipRuleProcessingState onPremisesDomainName onPremisesLastSyncDateTime " +
+		"onPremisesNetBiosName onPremisesSamAccountName onPremisesSecurityIdentifier onPremisesSyncEnabled preferredDataLocation preferredLanguage " +
+		"proxyAddresses renewedDateTime resourceBehaviorOptions resourceProvisioningOptions securityEnabled securityIdentifier theme visibility " +
+		"onPremisesProvisioningErrors serviceProvisioningErrors")
+	groupAccepted = strings.Fields("id createdDateTime groupTypes securityEnabled")
 )
 
 func userProperties(u *user) map[string]any {
@@ -74,33 +77,22 @@ func userProperties(u *user) map[string]any {
 		states = append(states, state)
 	}
 	for _, p := range u.plans {
-		status := "Enabled"
-		if !p.enabled {
-			status = "Deleted"
-		}
-		assigned = append(assigned, wireAssignedPlan{stamp(p.since), status, p.service, p.id})
-		provisioned = append(provisioned, wireProvisionedPlan{status, "Success", p.service})
+		assigned = append(assigned, wireAssignedPlan{stamp(p.since), p.status(), p.service, p.id})
+		provisioned = append(provisioned, wireProvisionedPlan{p.status(), "Success", p.service})
 	}
 
-	properties := maps.Clone(userNulls)
-	for name, value := range map[string]any{
+	return withTexts(u.texts(), map[string]any{
 		"accountEnabled":          !u.AccountDisabled,
 		"assignedLicenses":        licenses,
 		"assignedPlans":           assigned,
-		"businessPhones":          []string{},
-		"displayName":             u.DisplayName,
-		"id":                      u.ID,
+		"businessPhones":          append([]string{}, u.BusinessPhones...),
 		"licenseAssignmentStates": states,
-		"otherMails":              []string{},
+		"onPremisesSyncEnabled":   orNull(u.OnPremisesSyncEnabled),
+		"otherMails":              append([]string{}, u.OtherMails...),
 		"provisionedPlans":        provisioned,
-		"proxyAddresses":          []string{},
-		"usageLocation":           orNull(u.UsageLocation),
-		"userPrincipalName":       u.UserPrincipalName,
-		"userType":                u.UserType,
-	} {
-		properties[name] = value
-	}
-	return properties
+		"proxyAddresses":          append([]string{}, u.ProxyAddresses...),
+		"securityIdentifier":      securityIdentifier(u.ID),
+	}, userOthers)
 }
 
 func groupProperties(g *group) map[string]any {
@@ -113,23 +105,24 @@ func groupProperties(g *group) map[string]any {
 		state = map[string]string{"state": g.State}
 	}
 
-	properties := nulls(groupDefaults)
-	for name, value := range map[string]any{
-		"assignedLicenses":            licenses,
-		"createdDateTime":             stamp(g.created),
-		"displayName":                 g.DisplayName,
-		"groupTypes":                  append([]string{}, g.GroupTypes...),
-		"id":                          g.ID,
-		"licenseProcessingState":      state,
-		"mailEnabled":                 g.MailEnabled,
-		"proxyAddresses":              []string{},
-		"resourceBehaviorOptions":     []string{},
-		"resourceProvisioningOptions": []string{},
-		"securityEnabled":             true,
-	} {
-		properties[name] = value
-	}
-	return properties
+	return withTexts(g.texts(), map[string]any{
+		"assignedLicenses":             licenses,
+		"createdDateTime":              stamp(g.created),
+		"creationOptions":              []string{},
+		"groupTypes":                   append([]string{}, g.GroupTypes...),
+		"isAssignableToRole":           orNull(g.IsAssignableToRole),
+		"licenseProcessingState":       state,
+		"mailEnabled":                  g.MailEnabled,
+		"onPremisesProvisioningErrors": []string{},
+		"onPremisesSyncEnabled":        orNull(g.OnPremisesSyncEnabled),
+		"proxyAddresses":               []string{},
+		"renewedDateTime":              stamp(g.created),
+		"resourceBehaviorOptions":      []string{},
+		"resourceProvisioningOptions":  []string{},
+		"securityEnabled":              !g.SecurityDisabled,
+		"securityIdentifier":           securityIdentifier(g.ID),
+		"serviceProvisioningErrors":    []string{},
+	}, groupDefaults)
 }
 
 // changedUser is the user in the answer to a write.
@@ -268,25 +261,59 @@ func pick(properties map[string]any, names []string) object {
 	return picked
 }
 
-func nulls(lists ...[]string) map[string]any {
+func nulls(names []string) map[string]any {
 	properties := make(map[string]any)
-	for _, names := range lists {
-		for _, name := range names {
-			properties[name] = nil
-		}
+	for _, name := range names {
+		properties[name] = nil
 	}
 	return properties
+}
+
+// withTexts returns properties with texts and nulls beside them, unless they are
+// there already.
+func withTexts(texts map[string]string, properties map[string]any, names []string) map[string]any {
+	all := nulls(names)
+	for name, text := range texts {
+		all[name] = orNull(text)
+	}
+	maps.Copy(all, properties)
+	return all
+}
+
+// securityIdentifier is the SID of an object of the directory, which follows
+// from its id.
+func securityIdentifier(id string) any {
+	parsed, err := parseGUID(id)
+	if err != nil {
+		return nil // of no object
+	}
+	parsed = littleEndian(parsed)
+	sid := "S-1-12-1"
+	for part := range slices.Chunk(parsed[:], 4) {
+		sid += "-" + strconv.FormatUint(uint64(binary.LittleEndian.Uint32(part)), 10)
+	}
+	return sid
+}
+
+// littleEndian is a GUID in the order of bytes that Windows keeps it in.
+func littleEndian(id uuid.UUID) uuid.UUID {
+	slices.Reverse(id[0:4])
+	slices.Reverse(id[4:6])
+	slices.Reverse(id[6:8])
+	return id
 }
 
 func newWireLicense(l License) wireLicense {
 	return wireLicense{l.SKUID, append([]uuid.UUID{}, l.DisabledPlans...)}
 }
 
-func orNull(s string) any {
-	if s == "" {
+// orNull returns a value, but nil for a zero one.
+func orNull[T comparable](value T) any {
+	var zero T
+	if value == zero {
 		return nil
 	}
-	return s
+	return value
 }
 
 func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05Z") }
