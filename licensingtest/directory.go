@@ -23,7 +23,11 @@ type SKU struct {
 	Warning, Suspended, LockedOut int
 
 	CapabilityStatus string   // follows from the seats when empty
-	SubscriptionIDs  []string // one is made up by AddSKU when there is none
+	SubscriptionIDs  []string // those of Subscriptions, or one that is made up, when there is none
+
+	// Subscriptions are what was bought, in /directory/subscriptions. Without them
+	// there is one for each of SubscriptionIDs, the first of them with all seats.
+	Subscriptions []Subscription
 
 	Consumed int // users who have it; set by [Tenant.SKU], ignored by AddSKU
 }
@@ -146,9 +150,7 @@ func (t *Tenant) AddSKU(s SKU) SKU {
 		s.PartNumber = freeName("SKU_%d", len(t.skus)+1, t.hasPartNumber)
 	}
 	t.checkSKU(s)
-	if len(s.SubscriptionIDs) == 0 {
-		s.SubscriptionIDs = []string{t.newID(kindSubscription).String()}
-	}
+	t.completeSubscriptions(&s)
 	s.AppliesTo = appliesTo(s.PartNumber, s.AppliesTo)
 	s.Consumed = 0
 	s = cloneSKU(s)
@@ -486,6 +488,7 @@ func cloneLicenses(licenses []License) []License {
 func cloneSKU(s SKU) SKU {
 	s.BarredIn = slices.Clone(s.BarredIn)
 	s.SubscriptionIDs = slices.Clone(s.SubscriptionIDs)
+	s.Subscriptions = slices.Clone(s.Subscriptions)
 	s.Plans = slices.Clone(s.Plans)
 	for i := range s.Plans {
 		s.Plans[i].DependsOn = slices.Clone(s.Plans[i].DependsOn)

@@ -30,15 +30,28 @@
 // POST users/{id | userPrincipalName}/assignLicense and
 // reprocessLicenseAssignment, the same two under /me, POST
 // groups/{id}/assignLicense. PATCH of a user and of /me, for the usage location
-// alone. GET of a user, of /me and of a group, of subscribedSkus and one of
-// them, of licenseDetails of a user and of /me, of users, of groups, and of
-// groups/{id}/membersWithLicenseErrors, all with $select. A base path before
-// /v1.0/ is ignored. A key may also be written users('{key}'), and an action
-// with its namespace, microsoft.graph.assignLicense. Calls are applied one at a
-// time, whole or not at all. What Graph knows at these paths and this package
-// does not, be it a query option, an update, or another method, is answered with
-// 501 and a text that says so. So is all of beta, and a property of assignLicense
-// that is none, since what Graph does about it is not known.
+// alone. GET, with $select, of
+//   - a user and /me, and of each the licenseDetails, one of them,
+//     assignedLicenses, memberOf and transitiveMemberOf
+//   - a group, and its assignedLicenses, members, transitiveMembers and
+//     membersWithLicenseErrors
+//   - users, groups, users/$count and groups/$count
+//   - subscribedSkus and one of them, directory/subscriptions and one of them
+//   - organization, with its id, name and country
+//
+// A base path before /v1.0/ is ignored, and so is a tenant's id or
+// myorganization after it. A key may also be written users('{key}'), and an
+// action with its namespace, microsoft.graph.assignLicense. Names in paths,
+// queries and bodies have no case. Accept may ask for odata.metadata=none. Calls
+// are applied one at a time, whole or not at all.
+//
+// What v1.0 has and this package does not, is answered with 501 and a text that
+// says so: a path, a property in $select or $filter, a query option, an update,
+// or another method. The names are from Microsoft's metadata: all first segments
+// of paths, and what the types near to licensing have. A name that v1.0 does not
+// have is refused as Graph does it. All of beta is answered with 501, and so is a
+// property of assignLicense that is none, since what Graph does about it is not
+// known.
 //
 // # Batches
 //
@@ -66,18 +79,28 @@
 // no object is there twice. $count is answered on the first page, if the header
 // ConsistencyLevel says eventual.
 //
-// Filters are comparisons with eq and ne, startswith and endswith, with and, or,
-// not, and parentheses. Names, words and texts are compared without case.
+// Filters are comparisons with eq, ne and in, startswith and endswith, with and,
+// or, not, and parentheses. Names, words and texts are compared without case.
 //
-//	users   accountEnabled, displayName, usageLocation, userPrincipalName, userType
-//	groups  displayName, hasMembersWithLicenseErrors
-//	both    assignedLicenses/any(x:x/skuId eq {id}), assignedLicenses/$count eq 0 and ne 0
+//	both    assignedLicenses/any(x:x/skuId eq {id}), assignedLicenses/$count eq 0 and ne 0,
+//	        displayName, id, mail, onPremisesSyncEnabled
+//	users   accountEnabled, city, companyName, country, department, givenName, jobTitle,
+//	        mobilePhone, officeLocation, preferredLanguage, surname, usageLocation,
+//	        userPrincipalName, userType, otherMails/any(x:x eq {text}), proxyAddresses/any,
+//	        assignedPlans/any(x:x/servicePlanId eq {id} and x/capabilityStatus eq {text})
+//	groups  hasMembersWithLicenseErrors, isAssignableToRole, mailEnabled, mailNickname,
+//	        securityEnabled, groupTypes/any(x:x eq {text})
 //
-// A count of licenses, a lambda joined by and to something else, ne, not and
-// endswith are answered only with that header and $count=true, on each page. A
-// lambda joined by or is never answered. A property, function or operator that
-// is missing here is answered with 501, unless it is the other collection's.
-// Everything else is an invalid filter clause.
+// Answered only with that header and $count=true, on each page, are a count of
+// licenses, a lambda on licenses joined by and to something else, ne, not,
+// endswith, a comparison with null, assignedPlans, and companyName, mobilePhone,
+// officeLocation and preferredLanguage. A lambda on licenses joined by or is never
+// answered, nor are endswith for other texts than mail, otherMails,
+// proxyAddresses and userPrincipalName, and startswith for userType. A property
+// of the type, a function or an operator that is missing here is answered with
+// 501. Everything else is an invalid filter clause. users/$count and
+// groups/$count take a $filter, and need the header alone. Members and groups of
+// a user take none here.
 //
 // # Groups
 //

@@ -171,11 +171,14 @@ func (g *group) texts() map[string]string {
 	}
 }
 
+// belongs reports whether u is a member of g. A nil user, whom reads do not see,
+// is none.
+func (u *user) belongs(g *group) bool { return u != nil && slices.Contains(u.groups, g) }
+
 // failed reports whether u is a member of g who lacks one of its licenses, or
-// its latest change. A nil user, whom reads do not see, is none.
+// its latest change.
 func (u *user) failed(g *group) bool {
-	return u != nil && slices.Contains(u.groups, g) &&
-		slices.ContainsFunc(u.rows, func(row Assignment) bool { return row.Group == g.ID && row.Error != "None" })
+	return u.belongs(g) && slices.ContainsFunc(u.rows, func(row Assignment) bool { return row.Group == g.ID && row.Error != "None" })
 }
 
 // ownTexts makes the lists of texts in u its own.

@@ -204,13 +204,35 @@ func (c *call) eventual() bool {
 // listMembersWithErrors lists the members of a group who lack one of its
 // licenses, or its latest change.
 func (t *Tenant) listMembersWithErrors(c *call) (result, *graphError) {
+	return t.listRelatedUsers(c, (*user).failed)
+}
+
+func (t *Tenant) listMembers(c *call) (result, *graphError) {
+	return t.listRelatedUsers(c, (*user).belongs)
+}
+
+// listRelatedUsers lists the users who are related to a group.
+func (t *Tenant) listRelatedUsers(c *call, related func(*user, *group) bool) (result, *graphError) {
 	g, _, err := t.seeGroup(c)
 	if err != nil {
 		return result{}, err
 	}
-	return t.list(c, listing{
-		kind: "user", context: "#directoryObjects", annotate: "#microsoft.graph.user", defaults: userDefaults, size: len(t.users), known: userProperties(new(user)),
-		candidate:  func(i int) (item, bool) { return nil, t.seenUser(t.users[i]).failed(g) },
-		properties: func(i int) map[string]any { return userProperties(t.seenUser(t.users[i])) },
-	})
+	l := t.allUsers()
+	l.context, l.annotate, l.fields = "#directoryObjects", "#microsoft.graph.user", nil
+	l.candidate = func(i int) (item, bool) { return nil, related(t.seenUser(t.users[i]), g) }
+	return t.list(c, l)
+}
+
+// listMemberOf lists the groups that a user is a member of.
+func (t *Tenant) listMemberOf(c *call) (result, *graphError) {
+	u, err := t.seeUser(c)
+	if err != nil {
+		return result{}, err
+	}
+	l := t.allGroups()
+	l.context, l.annotate, l.fields = "#directoryObjects", "#microsoft.graph.group", nil
+	l.candidate = func(i int) (item, bool) {
+		return nil, u.belongs(t.groups[i]) && t.seenGroup(t.groups[i]) != nil
+	}
+	return t.list(c, l)
 }

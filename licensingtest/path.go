@@ -161,10 +161,10 @@ func (to *target) member(segment string) *graphError {
 
 // choose goes on from a collection to the object with a key.
 func (to *target) choose(key string) {
-	if to.shape += "/{id}"; to.key == "" && !to.me {
-		to.key = key
-	} else {
+	if to.shape += "/{id}"; to.me || to.key != "" {
 		to.sub = key
+	} else {
+		to.key = key
 	}
 	to.many = false
 }

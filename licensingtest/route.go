@@ -27,6 +27,14 @@ func operations(shape string) map[string]operation {
 		return map[string]operation{http.MethodGet: {3, (*Tenant).listSKUs}}
 	case "subscribedSkus/{id}":
 		return map[string]operation{http.MethodGet: {1, (*Tenant).readSKU}}
+	case "directory/subscriptions":
+		return map[string]operation{http.MethodGet: {1, (*Tenant).listSubscriptions}}
+	case "directory/subscriptions/{id}":
+		return map[string]operation{http.MethodGet: {1, (*Tenant).readSubscription}}
+	case "organization":
+		return map[string]operation{http.MethodGet: {1, (*Tenant).listOrganization}}
+	case "organization/{id}":
+		return map[string]operation{http.MethodGet: {1, (*Tenant).readOrganization}, http.MethodPatch: unserved}
 	case "users":
 		return map[string]operation{http.MethodGet: {2, (*Tenant).listUsers}, http.MethodPost: unserved}
 	case "users/$count":
@@ -35,6 +43,12 @@ func operations(shape string) map[string]operation {
 		return map[string]operation{http.MethodGet: {1, (*Tenant).readUser}, http.MethodPatch: {1, (*Tenant).updateUser}, http.MethodDelete: unserved}
 	case "users/{id}/licenseDetails":
 		return map[string]operation{http.MethodGet: {2, (*Tenant).listLicenseDetails}}
+	case "users/{id}/licenseDetails/{id}":
+		return map[string]operation{http.MethodGet: {1, (*Tenant).readLicenseDetails}}
+	case "users/{id}/assignedLicenses":
+		return map[string]operation{http.MethodGet: {1, (*Tenant).listUserLicenses}}
+	case "users/{id}/memberOf", "users/{id}/transitiveMemberOf":
+		return map[string]operation{http.MethodGet: {1, (*Tenant).listMemberOf}}
 	case "users/{id}/assignLicense":
 		return map[string]operation{http.MethodPost: {1, (*Tenant).assignUser}}
 	case "users/{id}/reprocessLicenseAssignment":
@@ -45,6 +59,12 @@ func operations(shape string) map[string]operation {
 		return map[string]operation{http.MethodGet: {1, (*Tenant).countGroups}}
 	case "groups/{id}":
 		return map[string]operation{http.MethodGet: {1, (*Tenant).readGroup}, http.MethodPatch: unserved, http.MethodDelete: unserved}
+	case "groups/{id}/assignedLicenses":
+		return map[string]operation{http.MethodGet: {1, (*Tenant).listGroupLicenses}}
+	case "groups/{id}/members":
+		return map[string]operation{http.MethodGet: {3, (*Tenant).listMembers}}
+	case "groups/{id}/transitiveMembers":
+		return map[string]operation{http.MethodGet: {5, (*Tenant).listMembers}}
 	case "groups/{id}/membersWithLicenseErrors":
 		return map[string]operation{http.MethodGet: {1, (*Tenant).listMembersWithErrors}}
 	case "groups/{id}/assignLicense":

@@ -8,6 +8,9 @@ import (
 	"github.com/google/uuid"
 )
 
+// tenantName is what every tenant is called.
+const tenantName = "Contoso"
+
 type wireUnits struct {
 	Enabled   int `json:"enabled"`
 	LockedOut int `json:"lockedOut"`
@@ -96,7 +99,7 @@ func (t *Tenant) skuKey(s *SKU) string { return t.id.String() + "_" + s.ID.Strin
 func (t *Tenant) skuProperties(s *SKU) map[string]any {
 	return map[string]any{
 		"accountId":        t.account,
-		"accountName":      "Contoso",
+		"accountName":      tenantName,
 		"appliesTo":        s.AppliesTo,
 		"capabilityStatus": s.capability(),
 		"consumedUnits":    s.Consumed,
@@ -135,6 +138,19 @@ func (t *Tenant) listLicenseDetails(c *call) (result, *graphError) {
 		all = append(all, t.detailsProperties(l))
 	}
 	return c.collection("#users('"+u.ID+"')/licenseDetails", "licenseDetails", detailsDefaults, all)
+}
+
+func (t *Tenant) readLicenseDetails(c *call) (result, *graphError) {
+	u, err := t.seeUser(c)
+	if err != nil {
+		return result{}, err
+	}
+	for _, l := range u.merged() {
+		if properties := t.detailsProperties(l); properties["id"] == c.target.sub {
+			return c.read("licenseDetails", "#users('"+u.ID+"')/licenseDetails", properties, detailsDefaults)
+		}
+	}
+	return result{}, errNotFound(c.target.sub)
 }
 
 // detailsProperties are the license details of l, whose id is the same for all
