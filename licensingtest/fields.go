@@ -40,47 +40,47 @@ const (
 )
 
 var (
-	text    = field{kind: textField, equal: always, null: advanced, starts: always}
-	indexed = field{kind: textField, equal: advanced, null: advanced, starts: advanced}
-	flag    = field{kind: flagField, equal: always}
-	address = field{kind: textField, equal: always, null: advanced, starts: always, ending: advanced}
+	someText    = field{kind: textField, equal: always, null: advanced, starts: always}
+	indexedText = field{kind: textField, equal: advanced, null: advanced, starts: advanced}
+	someFlag    = field{kind: flagField, equal: always}
+	mailText    = field{kind: textField, equal: always, null: advanced, starts: always, ending: advanced}
 
 	userFields = newFields(map[string]field{
-		"accountEnabled":        flag,
+		"accountEnabled":        someFlag,
 		"assignedLicenses":      {kind: licenseField, equal: always},
 		"assignedPlans":         {kind: planField, equal: advanced},
-		"city":                  text,
-		"companyName":           indexed,
-		"country":               text,
-		"department":            text,
-		"displayName":           text,
-		"givenName":             text,
+		"city":                  someText,
+		"companyName":           indexedText,
+		"country":               someText,
+		"department":            someText,
+		"displayName":           someText,
+		"givenName":             someText,
 		"id":                    {kind: textField, equal: always},
-		"jobTitle":              text,
-		"mail":                  address,
-		"mobilePhone":           indexed,
-		"officeLocation":        indexed,
+		"jobTitle":              someText,
+		"mail":                  mailText,
+		"mobilePhone":           indexedText,
+		"officeLocation":        indexedText,
 		"onPremisesSyncEnabled": {kind: flagField, equal: always, null: advanced},
 		"otherMails":            {kind: textsField, equal: always, starts: always, ending: advanced},
-		"preferredLanguage":     indexed,
+		"preferredLanguage":     indexedText,
 		"proxyAddresses":        {kind: textsField, equal: always, starts: always, ending: advanced},
-		"surname":               text,
-		"usageLocation":         text,
+		"surname":               someText,
+		"usageLocation":         someText,
 		"userPrincipalName":     {kind: textField, equal: always, starts: always, ending: advanced},
 		"userType":              {kind: textField, equal: always, null: advanced},
 	})
 	groupFields = newFields(map[string]field{
 		"assignedLicenses":      {kind: licenseField, equal: always},
-		"displayName":           text,
+		"displayName":           someText,
 		"groupTypes":            {kind: textsField, equal: always},
-		withErrors:              flag,
+		withErrors:              someFlag,
 		"id":                    {kind: textField, equal: always},
-		"isAssignableToRole":    flag,
-		"mail":                  address,
-		"mailEnabled":           flag,
-		"mailNickname":          text,
+		"isAssignableToRole":    someFlag,
+		"mail":                  mailText,
+		"mailEnabled":           someFlag,
+		"mailNickname":          someText,
 		"onPremisesSyncEnabled": {kind: flagField, equal: always, null: advanced},
-		"securityEnabled":       flag,
+		"securityEnabled":       someFlag,
 	})
 )
 
@@ -109,29 +109,48 @@ func (u *user) field(name string) any {
 	case "proxyAddresses":
 		return u.ProxyAddresses
 	}
-	return u.texts()[name]
+	return u.text(name)
 }
 
-// texts are the user's properties that are text, "" for null.
-func (u *user) texts() map[string]string {
-	return map[string]string{
-		"city":              u.City,
-		"companyName":       u.CompanyName,
-		"country":           u.Country,
-		"department":        u.Department,
-		"displayName":       u.DisplayName,
-		"givenName":         u.GivenName,
-		"id":                u.ID,
-		"jobTitle":          u.JobTitle,
-		"mail":              u.Mail,
-		"mobilePhone":       u.MobilePhone,
-		"officeLocation":    u.OfficeLocation,
-		"preferredLanguage": u.PreferredLanguage,
-		"surname":           u.Surname,
-		"usageLocation":     u.UsageLocation,
-		"userPrincipalName": u.UserPrincipalName,
-		"userType":          u.UserType,
+// userTexts are the properties of a user that are text.
+var userTexts = strings.Fields("city companyName country department displayName givenName id jobTitle mail mobilePhone officeLocation preferredLanguage surname " +
+	"usageLocation userPrincipalName userType")
+
+// text returns one of userTexts, "" for null.
+func (u *user) text(name string) string {
+	switch name {
+	case "city":
+		return u.City
+	case "companyName":
+		return u.CompanyName
+	case "country":
+		return u.Country
+	case "department":
+		return u.Department
+	case "displayName":
+		return u.DisplayName
+	case "givenName":
+		return u.GivenName
+	case "id":
+		return u.ID
+	case "jobTitle":
+		return u.JobTitle
+	case "mail":
+		return u.Mail
+	case "mobilePhone":
+		return u.MobilePhone
+	case "officeLocation":
+		return u.OfficeLocation
+	case "preferredLanguage":
+		return u.PreferredLanguage
+	case "surname":
+		return u.Surname
+	case "usageLocation":
+		return u.UsageLocation
+	case "userPrincipalName":
+		return u.UserPrincipalName
 	}
+	return u.UserType
 }
 
 // groupItem is a group as an item.
@@ -154,21 +173,30 @@ func (t *Tenant) groupItem(g *group) item {
 		case "securityEnabled":
 			return !seen.SecurityDisabled
 		}
-		return seen.texts()[name]
+		return seen.text(name)
 	}
 }
 
-// texts are the group's properties that are text, "" for null.
-func (g *group) texts() map[string]string {
-	return map[string]string{
-		"description":    g.Description,
-		"displayName":    g.DisplayName,
-		"id":             g.ID,
-		"mail":           g.Mail,
-		"mailNickname":   g.MailNickname,
-		"membershipRule": g.MembershipRule,
-		"visibility":     g.Visibility,
+// groupTexts are the properties of a group that are text.
+var groupTexts = strings.Fields("description displayName id mail mailNickname membershipRule visibility")
+
+// text returns one of groupTexts, "" for null.
+func (g *group) text(name string) string {
+	switch name {
+	case "description":
+		return g.Description
+	case "displayName":
+		return g.DisplayName
+	case "id":
+		return g.ID
+	case "mail":
+		return g.Mail
+	case "mailNickname":
+		return g.MailNickname
+	case "membershipRule":
+		return g.MembershipRule
 	}
+	return g.Visibility
 }
 
 // belongs reports whether u is a member of g. A nil user, whom reads do not see,

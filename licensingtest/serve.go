@@ -204,7 +204,7 @@ func (c *call) setBody(a *answer, value any) {
 		}
 	}
 	if value != nil {
-		a.body = encode(value)
+		a.body = appendJSON(nil, value)
 	}
 }
 

@@ -81,7 +81,7 @@ func userProperties(u *user) map[string]any {
 		provisioned = append(provisioned, wireProvisionedPlan{p.status(), "Success", p.service})
 	}
 
-	return withTexts(u.texts(), map[string]any{
+	return withTexts(userTexts, u.text, map[string]any{
 		"accountEnabled":          !u.AccountDisabled,
 		"assignedLicenses":        licenses,
 		"assignedPlans":           assigned,
@@ -91,7 +91,7 @@ func userProperties(u *user) map[string]any {
 		"otherMails":              append([]string{}, u.OtherMails...),
 		"provisionedPlans":        provisioned,
 		"proxyAddresses":          append([]string{}, u.ProxyAddresses...),
-		"securityIdentifier":      securityIdentifier(u.ID),
+		"securityIdentifier":      later(func() any { return securityIdentifier(u.ID) }),
 	}, userOthers)
 }
 
@@ -105,7 +105,7 @@ func groupProperties(g *group) map[string]any {
 		state = map[string]string{"state": g.State}
 	}
 
-	return withTexts(g.texts(), map[string]any{
+	return withTexts(groupTexts, g.text, map[string]any{
 		"assignedLicenses":             licenses,
 		"createdDateTime":              stamp(g.created),
 		"creationOptions":              []string{},
@@ -120,7 +120,7 @@ func groupProperties(g *group) map[string]any {
 		"resourceBehaviorOptions":      []string{},
 		"resourceProvisioningOptions":  []string{},
 		"securityEnabled":              !g.SecurityDisabled,
-		"securityIdentifier":           securityIdentifier(g.ID),
+		"securityIdentifier":           later(func() any { return securityIdentifier(g.ID) }),
 		"serviceProvisioningErrors":    []string{},
 	}, groupDefaults)
 }
@@ -216,16 +216,39 @@ type property struct {
 	value any
 }
 
-func (o object) MarshalJSON() ([]byte, error) {
-	text := []byte{'{'}
-	for i, p := range o {
-		if i > 0 {
-			text = append(text, ',')
+// appendJSON appends a value as JSON. Objects are not left to json.Marshal, which
+// goes through everything twice that marshals itself.
+func appendJSON(text []byte, value any) []byte {
+	switch value := value.(type) {
+	case object:
+		text = append(text, '{')
+		for i, p := range value {
+			if i > 0 {
+				text = append(text, ',')
+			}
+			text = append(append(append(text, '"'), p.name...), '"', ':')
+			text = appendJSON(text, p.value)
 		}
-		text = append(append(append(text, encode(p.name)...), ':'), encode(p.value)...)
+		return append(text, '}')
+	case []object:
+		text = append(text, '[')
+		for i, o := range value {
+			if i > 0 {
+				text = append(text, ',')
+			}
+			text = appendJSON(text, o)
+		}
+		return append(text, ']')
+	case nil:
+		return append(text, "null"...)
+	case later:
+		return appendJSON(text, value())
 	}
-	return append(text, '}'), nil
+	return append(text, encode(value)...)
 }
+
+// A later is a value that is found out when it is sent.
+type later func() any
 
 // bare returns o without what odata.metadata=none leaves out.
 func (o object) bare() object {
@@ -271,10 +294,10 @@ func nulls(names []string) map[string]any {
 
 // withTexts returns properties with texts and nulls beside them, unless they are
 // there already.
-func withTexts(texts map[string]string, properties map[string]any, names []string) map[string]any {
+func withTexts(texts []string, text func(name string) string, properties map[string]any, names []string) map[string]any {
 	all := nulls(names)
-	for name, text := range texts {
-		all[name] = orNull(text)
+	for _, name := range texts {
+		all[name] = orNull(text(name))
 	}
 	maps.Copy(all, properties)
 	return all
@@ -282,12 +305,8 @@ func withTexts(texts map[string]string, properties map[string]any, names []strin
 
 // securityIdentifier is the SID of an object of the directory, which follows
 // from its id.
-func securityIdentifier(id string) any {
-	parsed, err := parseGUID(id)
-	if err != nil {
-		return nil // of no object
-	}
-	parsed = littleEndian(parsed)
+func securityIdentifier(id string) string {
+	parsed := littleEndian(uuid.MustParse(id))
 	sid := "S-1-12-1"
 	for part := range slices.Chunk(parsed[:], 4) {
 		sid += "-" + strconv.FormatUint(uint64(binary.LittleEndian.Uint32(part)), 10)
