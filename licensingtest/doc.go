@@ -20,10 +20,11 @@
 // Other methods stand for what happens around a client. Somebody buys seats
 // ([Tenant.SetSeats]) or mends a user ([Tenant.SetUsageLocation],
 // [Tenant.SetProxyAddressConflict]); reads come from a replica that is behind
-// ([Tenant.SetReadLag]); a usage location takes a while to hold
-// ([Tenant.SetUsageLocationLag]); listings have empty pages, or links that no
-// longer work ([Tenant.SetEmptyPages], [Tenant.ExpirePageTokens]). Nothing runs
-// in the background: the tenant looks at the time when it is asked something.
+// ([Tenant.SetReadLag]), or from an index that is ([Tenant.SetIndexLag]); a
+// usage location takes a while to hold ([Tenant.SetUsageLocationLag]); listings
+// have empty pages, or links that no longer work ([Tenant.SetEmptyPages],
+// [Tenant.ExpirePageTokens]). Nothing runs in the background: the tenant looks at
+// the time when it is asked something.
 //
 // # What is served
 //

@@ -139,6 +139,28 @@ func ExampleTenant_SetSeats() {
 	// Active
 }
 
+// An advanced query may not know yet what a plain read shows.
+func ExampleTenant_SetIndexLag() {
+	tenant := licensingtest.NewTenant()
+	tenant.SetIndexLag(time.Hour)
+	tenant.AddUser(licensingtest.User{UserPrincipalName: "adele@contoso.example", UsageLocation: "US"})
+
+	client := tenant.Client()
+	for _, filter := range []string{"", "usageLocation ne null"} {
+		found := 0
+		for _, err := range client.Users(context.Background(), licensing.UserQuery{Filter: filter}) {
+			if err != nil {
+				log.Fatal(err)
+			}
+			found++
+		}
+		fmt.Printf("%q: %d\n", filter, found)
+	}
+	// Output:
+	// "": 1
+	// "usageLocation ne null": 0
+}
+
 // A tenant is an http.Handler, for clients of any kind.
 func ExampleTenant_ServeHTTP() {
 	tenant := licensingtest.NewTenant()

@@ -154,16 +154,16 @@ func (u *user) text(name string) string {
 }
 
 // groupItem is a group as an item.
-func (t *Tenant) groupItem(g *group) item {
+func (t *Tenant) groupItem(c *call, g *group) item {
 	return func(name string) any {
-		seen := t.seenGroup(g)
+		seen := t.seenGroup(c, g)
 		switch name {
 		case "assignedLicenses":
 			return seen.Licenses
 		case "groupTypes":
 			return seen.GroupTypes
 		case withErrors:
-			return slices.ContainsFunc(t.users, func(u *user) bool { return t.seenUser(u).failed(g) })
+			return slices.ContainsFunc(t.users, func(u *user) bool { return t.seenUser(c, u).failed(g) })
 		case "isAssignableToRole":
 			return seen.IsAssignableToRole
 		case "mailEnabled":

@@ -2,6 +2,7 @@ package licensingtest
 
 import (
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -16,8 +17,30 @@ func (t *Tenant) SetReadLag(d time.Duration) {
 	t.readLag = d
 }
 
+// SetIndexLag makes the index late from which advanced queries are answered, as
+// SetReadLag does with reads: listings and counts with the header
+// ConsistencyLevel: eventual, and listings with $count=true beside it. Where reads
+// are later than that, the index is as late as they are.
+func (t *Tenant) SetIndexLag(d time.Duration) {
+	t.lock()
+	defer t.mu.Unlock()
+	t.indexLag = d
+}
+
+// lag is how late the answer to c is.
+func (t *Tenant) lag(c *call) time.Duration {
+	_, operation, _ := strings.Cut(c.target.shape, "/")
+	if c.eventual() && (c.options.count || operation == "$count") {
+		return t.kept()
+	}
+	return t.readLag
+}
+
+// kept is how far any answer goes back.
+func (t *Tenant) kept() time.Duration { return max(t.readLag, t.indexLag) }
+
 // A history is what an object was like, in the order of its changes. It goes
-// back no further than reads do.
+// back no further than answers do.
 type history[T any] []version[T]
 
 // A version is the state of an object until a change, nil before it was added.
@@ -48,36 +71,36 @@ func (h history[T]) at(when time.Time, current *T) *T {
 
 // rememberUser keeps the state of u, which changes at a time.
 func (t *Tenant) rememberUser(u *user, at time.Time) {
-	if t.readLag > 0 {
+	if t.kept() > 0 {
 		old := *u
 		old.past, old.plans, old.groups = nil, slices.Clone(u.plans), slices.Clone(u.groups)
-		u.past.add(&old, at, t.readLag)
+		u.past.add(&old, at, t.kept())
 	}
 }
 
 // rememberGroup keeps the state of g, which changes at a time.
 func (t *Tenant) rememberGroup(g *group, at time.Time) {
-	if t.readLag > 0 {
+	if t.kept() > 0 {
 		old := *g
 		old.past = nil
-		g.past.add(&old, at, t.readLag)
+		g.past.add(&old, at, t.kept())
 	}
 }
 
 // notBefore is the history of an object that is added at a time.
 func notBefore[T any](t *Tenant, at time.Time) (h history[T]) {
-	if t.readLag > 0 {
-		h.add(nil, at, t.readLag)
+	if t.kept() > 0 {
+		h.add(nil, at, t.kept())
 	}
 	return h
 }
 
-// seenUser is the user as reads see it now, nil if they do not yet.
-func (t *Tenant) seenUser(u *user) *user {
-	return u.past.at(time.Now().Add(-t.readLag), u)
+// seenUser is the user as c sees it now, nil if it does not yet.
+func (t *Tenant) seenUser(c *call, u *user) *user {
+	return u.past.at(time.Now().Add(-t.lag(c)), u)
 }
 
-// seenGroup is the group as reads see it now, nil if they do not yet.
-func (t *Tenant) seenGroup(g *group) *group {
-	return g.past.at(time.Now().Add(-t.readLag), g)
+// seenGroup is the group as c sees it now, nil if it does not yet.
+func (t *Tenant) seenGroup(c *call, g *group) *group {
+	return g.past.at(time.Now().Add(-t.lag(c)), g)
 }

@@ -284,3 +284,53 @@ func TestReadLagWithoutOrder(t *testing.T) {
 		}
 	})
 }
+
+// The index is late by itself, and never less than reads are. Advanced queries
+// are eventually consistent: microsoftgraph/microsoft-graph-docs-contrib,
+// concepts/aad-advanced-queries.md.
+func TestIndexLag(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		tenant := newTenant()
+		tenant.SetIndexLag(time.Minute)
+		assign(t, tenant, "/users/"+adele, add(officeID))
+		tenant.AddUser(licensingtest.User{UserPrincipalName: "bob@contoso.example"})
+		const list = "/users?$select=userPrincipalName"
+		found := func(path string, headers ...string) string {
+			t.Helper()
+			return getPage(t, tenant, path, headers...).names()
+		}
+		check := func(holders, users, count string) {
+			t.Helper()
+			if got := found(list+"&$count=true&$filter=assignedLicenses/$count+ne+0", eventual); got != holders {
+				t.Errorf("holders by the index: %q, want %q", got, holders)
+			}
+			if got := found(list+"&$count=true", eventual); got != users {
+				t.Errorf("users by the index: %q, want %q", got, users)
+			}
+			if a := call(t, tenant, "GET", "/users/$count", "", eventual); a.body != count {
+				t.Errorf("count %s, want %s", a.body, count)
+			}
+		}
+		plain := func(want string) {
+			t.Helper()
+			for path, headers := range map[string][]string{list: {eventual}, list + "&$count=true": nil} {
+				if got := found(path, headers...); got != want {
+					t.Errorf("%s: %q, want %q", path, got, want)
+				}
+			}
+		}
+		check("", "adele", "1")
+		plain("adele bob")
+		time.Sleep(time.Minute)
+		check("adele", "adele bob", "2")
+
+		tenant.SetReadLag(2 * time.Minute)
+		tenant.AddUser(licensingtest.User{UserPrincipalName: "cy@contoso.example"})
+		time.Sleep(time.Minute)
+		check("adele", "adele bob", "2")
+		plain("adele bob")
+		tenant.SetReadLag(0)
+		check("adele", "adele bob cy", "3")
+	})
+}

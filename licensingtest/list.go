@@ -156,27 +156,27 @@ func (c *call) fingerprint() uint64 {
 	return h.Sum64()
 }
 
-func (t *Tenant) listUsers(c *call) (result, *graphError) { return t.list(c, t.allUsers()) }
+func (t *Tenant) listUsers(c *call) (result, *graphError) { return t.list(c, t.allUsers(c)) }
 
-func (t *Tenant) listGroups(c *call) (result, *graphError) { return t.list(c, t.allGroups()) }
+func (t *Tenant) listGroups(c *call) (result, *graphError) { return t.list(c, t.allGroups(c)) }
 
-func (t *Tenant) countUsers(c *call) (result, *graphError) { return t.count(c, t.allUsers()) }
+func (t *Tenant) countUsers(c *call) (result, *graphError) { return t.count(c, t.allUsers(c)) }
 
-func (t *Tenant) countGroups(c *call) (result, *graphError) { return t.count(c, t.allGroups()) }
+func (t *Tenant) countGroups(c *call) (result, *graphError) { return t.count(c, t.allGroups(c)) }
 
-func (t *Tenant) allUsers() listing {
+func (t *Tenant) allUsers(c *call) listing {
 	return listing{
 		kind: "user", context: "#users", defaults: userDefaults, size: len(t.users), fields: userFields, known: userProperties(new(user)),
-		candidate:  func(i int) (item, bool) { u := t.seenUser(t.users[i]); return u.field, u != nil },
-		properties: func(i int) map[string]any { return userProperties(t.seenUser(t.users[i])) },
+		candidate:  func(i int) (item, bool) { u := t.seenUser(c, t.users[i]); return u.field, u != nil },
+		properties: func(i int) map[string]any { return userProperties(t.seenUser(c, t.users[i])) },
 	}
 }
 
-func (t *Tenant) allGroups() listing {
+func (t *Tenant) allGroups(c *call) listing {
 	return listing{
 		kind: "group", context: "#groups", defaults: groupDefaults, size: len(t.groups), fields: groupFields, known: groupProperties(new(group)),
-		candidate:  func(i int) (item, bool) { return t.groupItem(t.groups[i]), t.seenGroup(t.groups[i]) != nil },
-		properties: func(i int) map[string]any { return groupProperties(t.seenGroup(t.groups[i])) },
+		candidate:  func(i int) (item, bool) { return t.groupItem(c, t.groups[i]), t.seenGroup(c, t.groups[i]) != nil },
+		properties: func(i int) map[string]any { return groupProperties(t.seenGroup(c, t.groups[i])) },
 	}
 }
 
@@ -217,9 +217,9 @@ func (t *Tenant) listRelatedUsers(c *call, related func(*user, *group) bool) (re
 	if err != nil {
 		return result{}, err
 	}
-	l := t.allUsers()
+	l := t.allUsers(c)
 	l.context, l.annotate, l.fields = "#directoryObjects", "#microsoft.graph.user", nil
-	l.candidate = func(i int) (item, bool) { return nil, related(t.seenUser(t.users[i]), g) }
+	l.candidate = func(i int) (item, bool) { return nil, related(t.seenUser(c, t.users[i]), g) }
 	return t.list(c, l)
 }
 
@@ -229,10 +229,10 @@ func (t *Tenant) listMemberOf(c *call) (result, *graphError) {
 	if err != nil {
 		return result{}, err
 	}
-	l := t.allGroups()
+	l := t.allGroups(c)
 	l.context, l.annotate, l.fields = "#directoryObjects", "#microsoft.graph.group", nil
 	l.candidate = func(i int) (item, bool) {
-		return nil, u.belongs(t.groups[i]) && t.seenGroup(t.groups[i]) != nil
+		return nil, u.belongs(t.groups[i]) && t.seenGroup(c, t.groups[i]) != nil
 	}
 	return t.list(c, l)
 }

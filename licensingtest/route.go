@@ -151,7 +151,7 @@ func (t *Tenant) seeUser(c *call) (*user, *graphError) {
 	if err != nil {
 		return nil, err
 	}
-	if seen := t.seenUser(u); seen != nil {
+	if seen := t.seenUser(c, u); seen != nil {
 		return seen, nil
 	}
 	return nil, errNotFound(cmp.Or(c.target.key, u.ID))
@@ -163,7 +163,7 @@ func (t *Tenant) seeGroup(c *call) (g, seen *group, err *graphError) {
 	if g, err = t.findGroup(c); err != nil {
 		return nil, nil, err
 	}
-	if seen = t.seenGroup(g); seen == nil {
+	if seen = t.seenGroup(c, g); seen == nil {
 		return nil, nil, errNotFound(c.target.key)
 	}
 	return g, seen, nil

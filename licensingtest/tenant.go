@@ -32,6 +32,7 @@ type Tenant struct {
 	automatic    bool
 	processAfter time.Duration
 	readLag      time.Duration
+	indexLag     time.Duration
 	locationLag  time.Duration
 	pageEpoch    int // counts calls of ExpirePageTokens
 	emptyPages   bool
