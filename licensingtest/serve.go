@@ -118,8 +118,8 @@ func (t *Tenant) handle(c *call) answer {
 		return c.refuse(err)
 	}
 	a := c.newAnswer(res.status, res.value)
-	if c.method == http.MethodPost && a.status == http.StatusOK {
-		a.header.Set("Location", graphURL) // all actions have one, of no use
+	if c.method == http.MethodPost {
+		a.header.Set("Location", graphURL) // of no use, unless the result has its own
 	}
 	a.header.Set("x-ms-resource-unit", strconv.Itoa(res.units))
 	for name, values := range res.header {
