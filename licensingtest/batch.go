@@ -2,6 +2,7 @@ package licensingtest
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/base64"
 	"encoding/json"
 	"net/http"
@@ -15,12 +16,25 @@ const maxItems = 20
 
 // A wireItem is a request of a batch as it stands there.
 type wireItem struct {
-	ID        string            `json:"id"`
+	ID        itemID            `json:"id"`
 	Method    string            `json:"method"`
 	URL       string            `json:"url"`
 	Headers   map[string]string `json:"headers"`
 	Body      json.RawMessage   `json:"body"`
-	DependsOn []string          `json:"dependsOn"`
+	DependsOn []itemID          `json:"dependsOn"`
+}
+
+// An itemID is the id of an item, which some clients write as a number. It is
+// answered as a string.
+type itemID string
+
+func (id *itemID) UnmarshalJSON(text []byte) error {
+	var number json.Number
+	if json.Unmarshal(text, &number) == nil {
+		*id = itemID(number)
+		return nil
+	}
+	return json.Unmarshal(text, (*string)(id))
 }
 
 // A batchItem is one request of a batch.
@@ -36,7 +50,7 @@ type batchItem struct {
 // isBatch reports whether a path from after the version is that of batches.
 func isBatch(path string) bool {
 	plain, err := url.PathUnescape(path)
-	return err == nil && plain == "$batch"
+	return err == nil && strings.EqualFold(plain, "$batch")
 }
 
 // batch carries out the requests in the body of c one after the other and
@@ -136,19 +150,27 @@ func (c *call) asRequest(item *url.URL) *http.Request {
 // asItem is the answer in the form that it has in a batch. Its body is taken as
 // it is, because encoding it a second time would be most of the work.
 func (a answer) asItem(id string) []byte {
-	headers := make(map[string]string)
-	for name, values := range a.header {
-		headers[name] = strings.Join(values, ", ")
-	}
 	out := encode(struct {
 		ID      string            `json:"id"`
 		Status  int               `json:"status"`
 		Headers map[string]string `json:"headers"`
-	}{id, a.status, headers})
+	}{id, a.status, a.itemHeaders()})
 	if len(a.body) > 0 {
 		out = slices.Concat(out[:len(out)-1], []byte(`,"body":`), a.body, []byte("}"))
 	}
 	return out
+}
+
+// Header names that Graph spells in another way than package http.
+var spelling = map[string]string{"Odata-Version": "OData-Version", "X-Ms-Resource-Unit": "x-ms-resource-unit"}
+
+// itemHeaders are the headers of the answer as Graph has them in a batch.
+func (a answer) itemHeaders() map[string]string {
+	headers := make(map[string]string)
+	for name, values := range a.header {
+		headers[cmp.Or(spelling[name], name)] = strings.Join(values, ", ")
+	}
+	return headers
 }
 
 // parseBatch reads the body of a batch. What is wrong with one item is wrong
@@ -182,8 +204,11 @@ func parseBatch(body []byte) ([]batchItem, *graphError) {
 	return items, checkOrder(items)
 }
 
+// key is the id without case.
+func (id itemID) key() string { return strings.ToLower(string(id)) }
+
 func (wire wireItem) parse() (batchItem, *graphError) {
-	it := batchItem{id: wire.ID, key: strings.ToLower(wire.ID), method: wire.Method, header: make(http.Header)}
+	it := batchItem{id: string(wire.ID), key: wire.ID.key(), method: wire.Method, header: make(http.Header)}
 	reference, _, _ := strings.Cut(wire.URL, "#")
 	reference = strings.ReplaceAll(reference, " ", "%20") // Microsoft's own sample has blanks
 	if it.id == "" || it.method == "" || reference == "" {
@@ -200,7 +225,7 @@ func (wire wireItem) parse() (batchItem, *graphError) {
 		it.header.Set(name, value)
 	}
 	for _, id := range wire.DependsOn {
-		it.dependsOn = append(it.dependsOn, strings.ToLower(id))
+		it.dependsOn = append(it.dependsOn, id.key())
 	}
 	return it, it.setBody(wire.Body)
 }

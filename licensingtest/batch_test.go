@@ -1,6 +1,7 @@
 package licensingtest_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -77,21 +78,22 @@ func TestBatch(t *testing.T) {
 			`{"id":"E","method":"GET","url":"https://graph.microsoft.com/v1.0/me","body":null,"atomicityGroup":"g"}`,
 		), "client-request-id: mine")
 		const (
-			// As in the sample of microsoftgraph/microsoft-graph-docs-contrib, concepts/json-batching.md.
-			jsonType  = `"Cache-Control":"no-cache","Odata-Version":"4.0","Content-Type":"application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;charset=utf-8"`
+			// As in the sample of microsoftgraph/microsoft-graph-docs-contrib, concepts/json-batching.md,
+			// but for the 204, which is as single ones were recorded.
+			jsonType  = `"Cache-Control":"no-cache","OData-Version":"4.0","Content-Type":"application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;charset=utf-8"`
 			errorType = `"Cache-Control":"no-cache","Content-Type":"application/json"`
 			inner     = `"innerError":{"client-request-id":"mine","date":"2000-01-01T00:00:00","request-id":"00000005-0000-4000-8000-000000000002"}`
 		)
 		wantJSON(t, a, 200, `{"responses":[
-			{"id":"E","status":400,"headers":{`+errorType+`,"X-Ms-Resource-Unit":"1"},
+			{"id":"E","status":400,"headers":{`+errorType+`,"x-ms-resource-unit":"1"},
 				"body":{"error":{"code":"BadRequest","message":"Resource not found for the segment ''.",`+inner+`}}},
-			{"id":"d","status":400,"headers":{`+errorType+`,"X-Ms-Resource-Unit":"1"},
+			{"id":"d","status":400,"headers":{`+errorType+`,"x-ms-resource-unit":"1"},
 				"body":{"error":{"code":"Request_BadRequest","message":"No license changes provided. At least one license to add or remove must be specified.",`+inner+`}}},
-			{"id":"c","status":200,"headers":{`+jsonType+`,"X-Ms-Resource-Unit":"1"},
+			{"id":"c","status":200,"headers":{`+jsonType+`,"x-ms-resource-unit":"1"},
 				"body":{"@odata.context":"https://graph.microsoft.com/v1.0/$metadata#users(usageLocation)","@odata.count":1,
 					"value":[{"usageLocation":"DE"}]}},
-			{"id":"b","status":200,"headers":{`+jsonType+`,"Location":"https://graph.microsoft.com","X-Ms-Resource-Unit":"1"},"body":`+adeleBare+`},
-			{"id":"a","status":204,"headers":{"Cache-Control":"no-cache","X-Ms-Resource-Unit":"1"}}
+			{"id":"b","status":200,"headers":{`+jsonType+`,"Location":"https://graph.microsoft.com","x-ms-resource-unit":"1"},"body":`+adeleBare+`},
+			{"id":"a","status":204,"headers":{"Cache-Control":"no-cache","x-ms-resource-unit":"1"}}
 		]}`)
 		if a.header.Get("request-id") == "" || a.header.Get("Content-Type") == "" || a.header["X-Ms-Resource-Unit"] != nil {
 			t.Errorf("headers of the batch: %v", a.header)
@@ -162,7 +164,10 @@ func TestBatchRefused(t *testing.T) {
 		{"null", `{"requests":null}`, format},
 		{"empty", batch(), format},
 		{"no item", batch(`null`), format},
-		{"a number as id", batch(`{"id":1,"method":"GET","url":"/users"}`), format},
+		{"a number as id", batch(`{"id":1,"method":"GET","url":"/users"}`), ""}, // as a deployed script sends
+		{"a number twice", batch(`{"id":1,"method":"GET","url":"/users"}`, getItem("1", adele)), "Request Id 1 has to be unique in a batch."},
+		{"null as id", batch(`{"id":null,"method":"GET","url":"/users"}`), format},
+		{"true as id", batch(`{"id":true,"method":"GET","url":"/users"}`), format},
 		{"a number as header", batch(`{"id":"1","method":"GET","url":"/users","headers":{"x":1}}`), format},
 		{"a text as dependencies", batch(`{"id":"1","method":"GET","url":"/users","dependsOn":"1"}`), format},
 		{"no id", batch(`{"method":"GET","url":"/users"}`), format},
@@ -224,6 +229,46 @@ func TestBatchURL(t *testing.T) {
 	))
 	if want := "8:200 7:200 6:400 5:405 4:400 3:400 2:404 1:200"; got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+// A number as id is the id of those digits, which is answered.
+func TestBatchNumericID(t *testing.T) {
+	t.Parallel()
+	tenant := newTenant()
+	got := statuses(sendBatch(t, tenant,
+		`{"Id":1,"Method":"GET","Url":"/users/nobody"}`,
+		`{"id":"2","method":"GET","url":"/users","dependsOn":[1]}`,
+		`{"id":3,"method":"GET","url":"/users","dependsOn":["1"]}`,
+	))
+	if want := "3:424 2:424 1:404"; got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	if a := call(t, tenant, "POST", "/$batch", batch(`{"id":7,"method":"GET","url":"/users"}`)); !strings.Contains(a.body, `"id":"7"`) {
+		t.Errorf("the id is not answered as a string: %s", a.body)
+	}
+}
+
+// The path of a batch has no case, as others.
+func TestBatchPath(t *testing.T) {
+	t.Parallel()
+	for _, path := range []string{"/$batch", "/$Batch", "/%24BATCH"} {
+		if a := call(t, newTenant(), "POST", path, batch(assignItem("1", adele))); a.status != 200 || !strings.Contains(a.body, `"status":200`) {
+			t.Errorf("%s: %d %s", path, a.status, a.body)
+		}
+	}
+	nested := `{"id":"1","method":"POST","url":"/$BATCH","headers":{"Content-Type":"application/json"},"body":{}}`
+	wantError(t, call(t, newTenant(), "POST", "/$batch", batch(nested)), 400, "BadRequest", "A batch request cannot be part of a batch.")
+}
+
+// A fault's own headers stay as they are.
+func TestBatchFaultHeaders(t *testing.T) {
+	t.Parallel()
+	tenant := newTenant()
+	tenant.Fail(licensingtest.Fault{Items: true, Status: 502, Body: "<html>", Header: http.Header{"Content-Type": {"text/html"}, "Cache-Control": {"private"}}})
+	h := sendBatch(t, tenant, getItem("1", adele))[0].Headers
+	if h["Content-Type"] != "text/html" || h["Cache-Control"] != "private" || h["OData-Version"] != "" {
+		t.Errorf("headers %v", h)
 	}
 }
 
@@ -399,6 +444,7 @@ func FuzzBatch(f *testing.F) {
 	for _, body := range []string{
 		batch(assignItem("1", adele), getItem("2", adele, "1")),
 		batch(getItem("a", adele), getItem("A", adele)),
+		batch(`{"id":1,"method":"GET","url":"/me"}`, `{"id":2e0,"method":"GET","url":"/me","dependsOn":[1]}`),
 		batch(`{"id":"1","method":"POST","url":"/$batch","headers":{"Content-Type":"application/json"},"body":"e30"}`),
 		batch(`{"id":"1","method":"GET","url":"//users/%zz?%zz#"}`),
 		`{"requests":[{"id":"ſ","method":"GET","url":"me"},null]}`,
@@ -413,17 +459,19 @@ func FuzzBatch(f *testing.F) {
 		if a.status == 400 {
 			return
 		}
-		var sent struct{ Requests []struct{ ID string } }
+		var sent struct{ Requests []struct{ ID any } }
 		var got struct{ Responses []itemAnswer }
 		if err := json.Unmarshal([]byte(a.body), &got); err != nil || a.status != 200 {
 			t.Fatalf("%d %s", a.status, a.body)
 		}
-		if err := json.Unmarshal(body, &sent); err != nil {
+		d := json.NewDecoder(bytes.NewReader(body))
+		d.UseNumber()
+		if err := d.Decode(&sent); err != nil {
 			t.Fatalf("answered although %v", err)
 		}
 		var want, answered []string
 		for _, r := range sent.Requests {
-			want = append(want, r.ID)
+			want = append(want, fmt.Sprint(r.ID))
 		}
 		for _, r := range got.Responses {
 			answered = append(answered, r.ID)
