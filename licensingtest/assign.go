@@ -232,10 +232,7 @@ func (t *Tenant) assignGroup(c *call) (result, *graphError) {
 	}
 	now := c.now
 	changed := !sameLicenses(g.Licenses, next)
-	t.rememberGroup(g, now)
-	g.Licenses = next
-	g.State = stateQueued
-	g.touch(now)
+	t.setGroupLicenses(g, next, now)
 	t.record(c, Write{Action: "assignLicense", Target: g.ID, Added: ch.add, Removed: ch.remove, Changed: changed, Time: now})
 	return t.acceptedGroup(g), nil
 }

@@ -115,6 +115,7 @@ type user struct {
 	plans  []planRecord
 	groups []*group
 	past   history[user]
+	gone   bool // removed from the tenant
 
 	// Until locationFrom the user's licenses go by another usage location.
 	locationBefore string
@@ -255,6 +256,7 @@ func (t *Tenant) AddUser(u User) User {
 	added := &user{User: u, past: notBefore[user](t, now)}
 	for _, key := range keys {
 		t.userKeys[key] = added
+		delete(t.formerUsers, key)
 	}
 	t.users = append(t.users, added)
 	t.setLicenses(added, "", u.Licenses, now)
@@ -308,40 +310,6 @@ func (t *Tenant) AddGroup(g Group, members ...string) Group {
 	t.groupIDs[g.ID] = added
 	t.processGroup(added, now)
 	return t.groupSnapshot(added)
-}
-
-// AddMember adds a user to a group. The group's licenses reach the user when
-// processing runs. It panics when there is no such user or group.
-func (t *Tenant) AddMember(groupID, userKey string) {
-	t.lock()
-	defer t.mu.Unlock()
-	g := t.mustGroup("AddMember", groupID)
-	u, now := t.mustUser("AddMember", userKey), time.Now()
-	t.rememberUser(u, now)
-	u.join(g)
-	g.touch(now)
-}
-
-// RemoveMember takes a user out of a group. The group's licenses leave the user
-// when processing runs. It panics when there is no such user or group.
-func (t *Tenant) RemoveMember(groupID, userKey string) {
-	t.lock()
-	defer t.mu.Unlock()
-	g := t.mustGroup("RemoveMember", groupID)
-	u, now := t.mustUser("RemoveMember", userKey), time.Now()
-	t.rememberUser(u, now)
-	u.groups = slices.DeleteFunc(u.groups, func(other *group) bool { return other == g })
-	g.touch(now)
-}
-
-// SKU returns the SKU with this id as it is now, and whether there is one.
-func (t *Tenant) SKU(id uuid.UUID) (SKU, bool) {
-	t.lock()
-	defer t.mu.Unlock()
-	if s := t.skus[id]; s != nil {
-		return cloneSKU(*s), true
-	}
-	return SKU{}, false
 }
 
 // User returns the user with this id or user principal name as it is now, and

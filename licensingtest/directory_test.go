@@ -88,6 +88,15 @@ func TestNonsensePanics(t *testing.T) {
 		{`AddGroup: no user "nobody"`, func(tn *licensingtest.Tenant) { tn.AddGroup(licensingtest.Group{}, adele, "nobody") }},
 		{"AddGroup: License 00000000-1111-2222-3333-444444444444 does not correspond to a valid company License.", func(tn *licensingtest.Tenant) { tn.AddGroup(licensingtest.Group{Licenses: unknown}) }},
 		{`AddMember: no group "sales"`, func(tn *licensingtest.Tenant) { tn.AddMember("sales", adele) }},
+		{`RemoveUser: no user "nobody"`, func(tn *licensingtest.Tenant) { tn.RemoveUser("nobody") }},
+		{`SetUserLicenses: no user "nobody"`, func(tn *licensingtest.Tenant) { tn.SetUserLicenses("nobody") }},
+		{`SetUserLicenses: SKU ` + officeID.String() + ` is there twice`, func(tn *licensingtest.Tenant) {
+			tn.SetUserLicenses(adele, licensingtest.License{SKUID: officeID}, licensingtest.License{SKUID: officeID})
+		}},
+		{`SetGroupLicenses: no group "sales"`, func(tn *licensingtest.Tenant) { tn.SetGroupLicenses("sales") }},
+		{`SetGroupLicenses: License ` + companyID.String() + ` cannot be assigned to a user.`, func(tn *licensingtest.Tenant) {
+			tn.SetGroupLicenses(salesID, licensingtest.License{SKUID: companyID})
+		}},
 		{`RemoveMember: no user "nobody"`, func(tn *licensingtest.Tenant) { tn.RemoveMember(salesID, "nobody") }},
 		{"SetSeats: no SKU 57ff2da0-773e-42df-b2af-ffb7a2317929", func(tn *licensingtest.Tenant) { tn.SetSeats(teamsID, 1) }},
 		{"SetSeats: SKU ENTERPRISEPACK has -1 seats", func(tn *licensingtest.Tenant) { tn.SetSeats(officeID, -1) }},

@@ -161,6 +161,66 @@ func ExampleTenant_SetIndexLag() {
 	// "usageLocation ne null": 0
 }
 
+// Somebody else changes a user's licenses while a client works. Its next read
+// shows that, the log of its own effects does not.
+func ExampleTenant_SetUserLicenses() {
+	tenant := licensingtest.NewTenant()
+	office := tenant.AddSKU(licensingtest.SKU{PartNumber: "ENTERPRISEPACK", Seats: 1})
+	visio := tenant.AddSKU(licensingtest.SKU{PartNumber: "VISIOCLIENT", Seats: 1})
+	adele := tenant.AddUser(licensingtest.User{UsageLocation: "US", Licenses: []licensingtest.License{{SKUID: office.ID}}})
+
+	tenant.SetUserLicenses(adele.ID, licensingtest.License{SKUID: visio.ID})
+
+	details, err := tenant.Client().UserLicenseDetails(context.Background(), adele.ID)
+	if err != nil {
+		log.Fatal(err)
+	}
+	office, _ = tenant.SKU(office.ID)
+	fmt.Println(details[0].SKUPartNumber, office.Consumed, len(tenant.Writes()))
+	// Output: VISIOCLIENT 0 0
+}
+
+// Somebody else takes a license from a group. Its members lose it when processing
+// runs.
+func ExampleTenant_SetGroupLicenses() {
+	tenant := licensingtest.NewTenant()
+	sku := tenant.AddSKU(licensingtest.SKU{Seats: 1})
+	adele := tenant.AddUser(licensingtest.User{})
+	group := tenant.AddGroup(licensingtest.Group{Licenses: []licensingtest.License{{SKUID: sku.ID}}}, adele.ID)
+
+	tenant.SetGroupLicenses(group.ID)
+	group, _ = tenant.Group(group.ID)
+	adele, _ = tenant.User(adele.ID)
+	fmt.Println(group.State, len(group.Licenses), len(adele.States))
+
+	tenant.Process()
+	group, _ = tenant.Group(group.ID)
+	adele, _ = tenant.User(adele.ID)
+	fmt.Println(group.State, len(group.Licenses), len(adele.States))
+	// Output:
+	// QueuedForProcessing 0 1
+	// ProcessingComplete 0 0
+}
+
+// Somebody leaves while a client works.
+func ExampleTenant_RemoveUser() {
+	tenant := licensingtest.NewTenant()
+	sku := tenant.AddSKU(licensingtest.SKU{Seats: 1})
+	adele := tenant.AddUser(licensingtest.User{UsageLocation: "US", Licenses: []licensingtest.License{{SKUID: sku.ID}}})
+
+	tenant.RemoveUser(adele.ID)
+
+	_, err := tenant.Client().AssignUserLicense(context.Background(), adele.ID, licensing.AssignLicenseRequest{
+		RemoveLicenses: []uuid.UUID{sku.ID},
+	})
+	sku, _ = tenant.SKU(sku.ID)
+	fmt.Println("gone:", errors.Is(err, licensing.ErrNotFound))
+	fmt.Println("seats in use:", sku.Consumed)
+	// Output:
+	// gone: true
+	// seats in use: 0
+}
+
 // A tenant is an http.Handler, for clients of any kind.
 func ExampleTenant_ServeHTTP() {
 	tenant := licensingtest.NewTenant()

@@ -9,8 +9,9 @@ import (
 // SetReadLag makes reads late, as from a replica that changes take d to reach:
 // for d after each change of a user or group, whoever made it, reads and
 // listings answer with the state before it. One that was added is not there
-// before. Writes and the tenant's own methods go by the true state. The seats of a
-// SKU are never late. Reads do not go back to before the lag was set.
+// before, and one that was removed still is. Writes and the tenant's own methods
+// go by the true state. The seats of a SKU are never late. Reads do not go back to
+// before the lag was set.
 func (t *Tenant) SetReadLag(d time.Duration) {
 	t.lock()
 	defer t.mu.Unlock()
@@ -95,9 +96,13 @@ func notBefore[T any](t *Tenant, at time.Time) (h history[T]) {
 	return h
 }
 
-// seenUser is the user as c sees it now, nil if it does not yet.
+// seenUser is the user as c sees it now, nil if it does not yet or no longer.
 func (t *Tenant) seenUser(c *call, u *user) *user {
-	return u.past.at(time.Now().Add(-t.lag(c)), u)
+	seen := u.past.at(time.Now().Add(-t.lag(c)), u)
+	if seen != nil && seen.gone {
+		return nil
+	}
+	return seen
 }
 
 // seenGroup is the group as c sees it now, nil if it does not yet.

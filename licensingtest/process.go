@@ -79,6 +79,14 @@ func (g *group) touch(now time.Time) {
 	g.pending, g.changed = true, now
 }
 
+// setGroupLicenses gives g exactly these licenses, which reach its members when
+// processing runs.
+func (t *Tenant) setGroupLicenses(g *group, licenses []License, now time.Time) {
+	t.rememberGroup(g, now)
+	g.Licenses, g.State = licenses, stateQueued
+	g.touch(now)
+}
+
 // processGroup takes the licenses of g from those who are no longer members, and
 // then brings them to its members, who may need the seats.
 func (t *Tenant) processGroup(g *group, now time.Time) {

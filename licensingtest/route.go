@@ -123,7 +123,7 @@ func (t *Tenant) findUser(c *call) (*user, *graphError) {
 		if t.me == nil {
 			return nil, errDelegatedOnly
 		}
-		return t.me, nil
+		return t.me, t.me.missing()
 	}
 	u := t.userKeys[strings.ToLower(c.target.key)]
 	if u == nil {
@@ -147,7 +147,7 @@ func (t *Tenant) findGroup(c *call) (*group, *graphError) {
 
 // seeUser returns the user that a call reads, as reads see it now.
 func (t *Tenant) seeUser(c *call) (*user, *graphError) {
-	u, err := t.findUser(c)
+	u, err := t.findReadable(c)
 	if err != nil {
 		return nil, err
 	}

@@ -30,6 +30,16 @@ var (
 	detailsDefaults = strings.Fields("id servicePlans skuId skuPartNumber")
 )
 
+// SKU returns the SKU with this id as it is now, and whether there is one.
+func (t *Tenant) SKU(id uuid.UUID) (SKU, bool) {
+	t.lock()
+	defer t.mu.Unlock()
+	if s := t.skus[id]; s != nil {
+		return cloneSKU(*s), true
+	}
+	return SKU{}, false
+}
+
 // SetSeats changes how many seats of a SKU are paid for. There may be fewer
 // than are in use: nobody loses a license by that. It panics when there is no
 // such SKU, or the number makes no sense.

@@ -25,6 +25,7 @@ type Tenant struct {
 	skuList     []*SKU
 	users       []*user
 	userKeys    map[string]*user // by id and by user principal name, in lower case
+	formerUsers map[string]*user // those who were removed, likewise
 	groups      []*group
 	groupIDs    map[string]*group
 	made        [kinds]uint32
@@ -65,10 +66,11 @@ const (
 // NewTenant returns an empty tenant, located in the United States.
 func NewTenant() *Tenant {
 	t := &Tenant{
-		location: "US",
-		skus:     make(map[uuid.UUID]*SKU),
-		userKeys: make(map[string]*user),
-		groupIDs: make(map[string]*group),
+		location:    "US",
+		skus:        make(map[uuid.UUID]*SKU),
+		userKeys:    make(map[string]*user),
+		formerUsers: make(map[string]*user),
+		groupIDs:    make(map[string]*group),
 	}
 	t.id, t.account, t.application = t.newID(kindTenant), t.newID(kindAccount), t.newID(kindApplication)
 	return t
