@@ -121,6 +121,19 @@ func TestLicenseDetails(t *testing.T) {
 	})
 }
 
+// All who have a SKU have the same id in their details, as was observed.
+func TestLicenseDetailsID(t *testing.T) {
+	t.Parallel()
+	tenant := newTenant()
+	alex := tenant.AddUser(licensingtest.User{UsageLocation: "US"})
+	for _, user := range []string{adele, alex.ID} {
+		assign(t, tenant, "/users/"+user, add(officeID))
+		if a := call(t, tenant, "GET", "/users/"+user+"/licenseDetails?$select=id", ""); !strings.Contains(a.body, `"value":[{"id":"AAAAAAAAAECAAAAAAAAAAX_I0m-WsvBCsZcekemUuQA"}]`) {
+			t.Errorf("%s: %d %s", user, a.status, a.body)
+		}
+	}
+}
+
 // Countries have no case.
 func TestBarred(t *testing.T) {
 	t.Parallel()
