@@ -230,6 +230,10 @@ func (t *Tenant) assignGroup(c *call) (result, *graphError) {
 	if err != nil {
 		return result{}, err
 	}
+	plans := t.enabled(next...)
+	if err := incomplete(plans, plans); err != nil {
+		return result{}, err
+	}
 	now := c.now
 	changed := !sameLicenses(g.Licenses, next)
 	t.setGroupLicenses(g, next, now)

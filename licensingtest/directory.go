@@ -38,7 +38,7 @@ type Plan struct {
 	Name          string      // made up by AddSKU when empty
 	Service       string      // the service it belongs to, such as "exchange"; the name in lower case when empty
 	AppliesTo     string      // "User" (the default) or "Company"
-	DependsOn     []uuid.UUID // plans that must be enabled with it, by the same source
+	DependsOn     []uuid.UUID // plans of which one must be enabled with it; for a group, by the same group
 	ConflictsWith []uuid.UUID // plans that no user can have at the same time
 
 	ProvisioningStatus string // where it is enabled: "Success" (the default), "PendingActivation" and so on
@@ -70,8 +70,8 @@ type User struct {
 	// not looked at.
 	Licenses []License
 
-	// ProxyAddressConflict makes every new license fail because another object
-	// has one of the user's mail addresses.
+	// ProxyAddressConflict makes every change of the user's licenses fail because
+	// another object has one of the user's mail addresses.
 	ProxyAddressConflict bool
 
 	// States are the licenses from all sources, in the rows of Graph's

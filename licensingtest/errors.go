@@ -211,3 +211,10 @@ func errDependency(plan uuid.UUID, on []uuid.UUID) *graphError {
 func errConflict(a, b uuid.UUID) *graphError {
 	return refusal("License assignment failed because service plans " + a.String() + "," + b.String() + " are mutually exclusive")
 }
+
+// errConflictingPair is errConflict in the wording of the newer licensing
+// service, which processes groups.
+func errConflictingPair(a, b, sku uuid.UUID) *graphError {
+	return refusal("The license can't be assigned because the user has licensed service plans that conflict with plans in the new license. " +
+		"Resolve these conflicting service plan pairs to solve this problem: [" + a.String() + ", " + b.String() + "]. Licenses being added: [" + sku.String() + "]")
+}

@@ -151,16 +151,7 @@ func (t *Tenant) reprocess(c *call) (result, *graphError) {
 		return result{}, err
 	}
 	now := c.now
-	var first *graphError
-	changed := false
-	for _, g := range t.groups {
-		if !u.knows(g) {
-			continue
-		}
-		err, different := t.reconcile(u, g, now)
-		first = cmp.Or(first, err)
-		changed = changed || different
-	}
+	first, changed := t.reconcileAll(u, now)
 	if first == nil || changed {
 		t.record(c, Write{Action: "reprocessLicenseAssignment", Target: u.ID, Changed: changed, Time: now})
 	}
@@ -168,4 +159,21 @@ func (t *Tenant) reprocess(c *call) (result, *graphError) {
 		return result{}, first
 	}
 	return result{value: changedUser(u)}, nil
+}
+
+// reconcileAll is reconcile for all groups of u, in their order. It goes on as
+// long as something changes, because what one group gives may be what another
+// one waits for.
+func (t *Tenant) reconcileAll(u *user, now time.Time) (first *graphError, changed bool) {
+	for again := true; again; {
+		first, again = nil, false
+		for _, g := range t.groups {
+			if u.knows(g) {
+				err, different := t.reconcile(u, g, now)
+				first, again = cmp.Or(first, err), again || different
+			}
+		}
+		changed, again = changed || again, again && first != nil
+	}
+	return first, changed
 }

@@ -146,13 +146,13 @@ func TestMemberFailures(t *testing.T) {
 	}{
 		{"no seat", other, "", strings.Replace(add(officeID), "[{", `[{"skuId":"`+basicID.String()+`","disabledPlans":["`+liteID.String()+`"]},{`, 1),
 			"EXCHANGESTANDARD Sales Error Other -1; ENTERPRISEPACK Sales Error CountViolation"},
-		{"dependency", other, "", add(callingID), "MCOEV Sales Error DependencyViolation"},
 		{"conflict within the group", licensingtest.User{UserPrincipalName: "other@contoso.example", Licenses: []licensingtest.License{{SKUID: officeID}}}, "",
 			add(basicID), "ENTERPRISEPACK direct Active; EXCHANGESTANDARD Sales Error MutuallyExclusiveViolation"},
-		{"barred", licensingtest.User{UserPrincipalName: "other@contoso.example", UsageLocation: "IN"}, "", add(callingID), "MCOEV Sales Error ProhibitedInUsageLocationViolation"},
+		{"barred", licensingtest.User{UserPrincipalName: "other@contoso.example", UsageLocation: "IN"}, "", add(callingID, phoneID), "MCOEV Sales Error ProhibitedInUsageLocationViolation -1"},
 		{"proxy addresses", licensingtest.User{UserPrincipalName: "other@contoso.example", ProxyAddressConflict: true}, "", add(basicID), "EXCHANGESTANDARD Sales Error UniquenessViolation"},
 		{"location of the tenant", licensingtest.User{UserPrincipalName: "other@contoso.example"}, "", add(basicID), "EXCHANGESTANDARD Sales Active"},
-		{"addition beside a license", other, add(basicID), add(callingID), "EXCHANGESTANDARD Sales Active; MCOEV Sales Error DependencyViolation"},
+		{"addition beside a license", licensingtest.User{UserPrincipalName: "other@contoso.example", UsageLocation: "IN"}, add(basicID), add(callingID, phoneID),
+			"EXCHANGESTANDARD Sales Active; MCOEV Sales Error ProhibitedInUsageLocationViolation -1"},
 		{"change of a license", licensingtest.User{UserPrincipalName: "other@contoso.example", Licenses: []licensingtest.License{{SKUID: officeID}}}, add(basicID, liteID),
 			add(basicID), "ENTERPRISEPACK direct Active; EXCHANGESTANDARD Sales ActiveWithError MutuallyExclusiveViolation -1"},
 		{"swap", other, add(basicID), strings.Replace(add(officeID), `"removeLicenses":[]`, `"removeLicenses":["`+basicID.String()+`"]`, 1),
@@ -194,26 +194,6 @@ func TestSeatOfAFormerMember(t *testing.T) {
 		wantRows(t, tenant, users[from], "")
 		wantRows(t, tenant, users[1-from], "ENTERPRISEPACK Sales Active")
 	}
-}
-
-func TestRemovalBlockedByDependency(t *testing.T) {
-	t.Parallel()
-	tenant := newTenant()
-	tenant.AddMember(salesID, adele)
-	assign(t, tenant, "/groups/"+salesID, add(officeID))
-	assign(t, tenant, "/groups/"+salesID, add(callingID))
-	tenant.Process()
-	wantRows(t, tenant, adele, "ENTERPRISEPACK Sales Active; MCOEV Sales Active")
-	assign(t, tenant, "/groups/"+salesID, remove(officeID))
-	tenant.Process()
-	wantRows(t, tenant, adele, "MCOEV Sales ActiveWithError DependencyViolation; ENTERPRISEPACK Sales ActiveWithError Other")
-	wantConsumed(t, tenant, officeID, 1)
-	wantError(t, call(t, tenant, "POST", "/users/"+adele+"/reprocessLicenseAssignment", ""), 400, "Request_BadRequest",
-		"License assignment failed because service plan 4828c8ec-dc2e-4779-b502-87ac9ce28ab7 depends on the service plan(s) 57ff2da0-773e-42df-b2af-ffb7a2317929")
-
-	assign(t, tenant, "/groups/"+salesID, remove(callingID))
-	tenant.Process()
-	wantRows(t, tenant, adele, "")
 }
 
 func TestDirectAndInherited(t *testing.T) {

@@ -14,69 +14,143 @@ type problem struct {
 	err   *graphError
 }
 
+// An attempt is to give a user exactly the licenses next from a source, a
+// group's id or "" for the user itself, in place of those that are held.
+type attempt struct {
+	u          *user
+	source     string
+	held, next []License
+	same       []Plan // of next
+	other      []Plan // of all other sources
+	all        []Plan // of both
+}
+
+func (t *Tenant) attempt(u *user, source string, next []License) attempt {
+	a := attempt{u: u, source: source, held: u.licenses(source), next: next, same: t.enabled(next...)}
+	for _, row := range u.rows {
+		if row.Group != source && row.held() {
+			a.other = append(a.other, t.enabled(row.License)...)
+		}
+	}
+	a.all = slices.Concat(a.same, a.other)
+	return a
+}
+
 // problems tells what keeps u at a time from having exactly the licenses next
-// from a source, a group's id or "" for the user itself. There is at most one
-// problem for each SKU.
+// from a source. There is at most one problem for each SKU.
 func (t *Tenant) problems(u *user, source string, next []License, now time.Time) []problem {
+	a := t.attempt(u, source, next)
 	var found []problem
+	note := func(sku uuid.UUID, state string, err *graphError) {
+		if err != nil {
+			found = append(found, problem{sku, state, err})
+		}
+	}
 	for _, l := range next {
-		if p, ok := t.problem(u, source, next, l, now); ok {
-			found = append(found, p)
+		state, err := t.keptFrom(a, l, now)
+		note(l.SKUID, state, err)
+	}
+	for _, l := range a.held {
+		if _, stays := findLicense(next, l.SKUID); !stays {
+			state, err := t.keptOn(a, l)
+			note(l.SKUID, state, err)
 		}
 	}
 	return found
 }
 
-// problem tells what keeps u from l, which is one of the licenses next.
-func (t *Tenant) problem(u *user, source string, next []License, l License, now time.Time) (problem, bool) {
-	sku := t.skus[l.SKUID]
-	fails := func(state string, err *graphError) (problem, bool) { return problem{l.SKUID, state, err}, true }
-
-	isNew := !contains(u.licenses(source), l)
+// keptFrom tells what keeps the user from l, which is one of those attempted.
+func (t *Tenant) keptFrom(a attempt, l License, now time.Time) (state string, err *graphError) {
+	isNew := !contains(a.held, l)
 	if isNew {
-		country := u.locationAt(now)
-		if country == "" && source != "" {
-			country = t.location
-		}
-		if country == "" || sku.barred(country) {
-			return fails("ProhibitedInUsageLocationViolation", errUsageLocation)
-		}
-		if _, seated := findLicense(u.merged(), l.SKUID); !seated && !sku.free() {
-			return fails("CountViolation", errNoSeats(l.SKUID))
+		if state, err = t.unavailable(a, l, now); err != nil {
+			return state, err
 		}
 	}
-
 	mine := t.enabled(l)
-	same := t.enabled(next...)
-	for _, plan := range mine {
-		missing := slices.DeleteFunc(slices.Clone(plan.DependsOn), func(id uuid.UUID) bool {
-			_, ok := findPlan(same, id)
-			return ok
-		})
-		if len(missing) > 0 {
-			return fails("DependencyViolation", errDependency(plan.ID, missing))
-		}
+	within := a.all
+	if a.source != "" {
+		within = a.same // a group has to be complete in itself
+	}
+	if err = incomplete(mine, within); err != nil {
+		return "DependencyViolation", err
 	}
 	if !isNew {
-		return problem{}, false
+		return "", nil
 	}
-	all := same
-	for _, row := range u.rows {
-		if row.Group != source && row.held() {
-			all = append(all, t.enabled(row.License)...)
+	if err = a.conflict(mine, l.SKUID); err != nil {
+		return "MutuallyExclusiveViolation", err
+	}
+	return t.keptOn(a, l)
+}
+
+// unavailable tells why the user cannot have the SKU of l at all.
+func (t *Tenant) unavailable(a attempt, l License, now time.Time) (state string, err *graphError) {
+	sku, country := t.skus[l.SKUID], a.u.locationAt(now)
+	if country == "" && a.source != "" {
+		country = t.location
+	}
+	if country == "" || sku.barred(country) {
+		return "ProhibitedInUsageLocationViolation", errUsageLocation
+	}
+	if _, seated := findLicense(a.u.merged(), l.SKUID); !seated && !sku.free() {
+		return "CountViolation", errNoSeats(l.SKUID)
+	}
+	return "", nil
+}
+
+// incomplete tells which of the plans has none of those that it depends on.
+func incomplete(plans, within []Plan) *graphError {
+	for _, p := range plans {
+		if !p.complete(within) {
+			return errDependency(p.ID, p.DependsOn)
 		}
 	}
-	for _, plan := range mine {
-		for _, other := range all {
-			if slices.Contains(plan.ConflictsWith, other.ID) || slices.Contains(other.ConflictsWith, plan.ID) {
-				return fails("MutuallyExclusiveViolation", errConflict(plan.ID, other.ID))
+	return nil
+}
+
+// complete reports whether one of the plans that p depends on is there.
+func (p Plan) complete(within []Plan) bool {
+	return len(p.DependsOn) == 0 || slices.ContainsFunc(p.DependsOn, func(id uuid.UUID) bool {
+		_, ok := findPlan(within, id)
+		return ok
+	})
+}
+
+// conflict tells which of the plans of a SKU no user can have beside another one
+// that the user would have.
+func (a attempt) conflict(plans []Plan, sku uuid.UUID) *graphError {
+	for _, p := range plans {
+		for _, other := range a.all {
+			switch {
+			case !slices.Contains(p.ConflictsWith, other.ID) && !slices.Contains(other.ConflictsWith, p.ID):
+			case a.source == "":
+				return errConflict(p.ID, other.ID)
+			default:
+				return errConflictingPair(p.ID, other.ID, sku)
 			}
 		}
 	}
-	if u.ProxyAddressConflict {
-		return fails("UniquenessViolation", errProxyAddresses)
+	return nil
+}
+
+// keptOn tells what stands in the way of a change or a removal of what the user
+// has of the SKU of l: a plan from another source that depends on what goes, or
+// a clash of proxy addresses.
+func (t *Tenant) keptOn(a attempt, l License) (state string, err *graphError) {
+	if old, ok := findLicense(a.held, l.SKUID); ok {
+		gone := t.enabled(old)
+		for _, p := range a.other {
+			needs := func(plan Plan) bool { return slices.Contains(p.DependsOn, plan.ID) }
+			if slices.ContainsFunc(gone, needs) && !p.complete(a.all) {
+				return "DependencyViolation", errDependency(p.ID, p.DependsOn)
+			}
+		}
 	}
-	return problem{}, false
+	if a.u.ProxyAddressConflict {
+		return "UniquenessViolation", errProxyAddresses
+	}
+	return "", nil
 }
 
 // enabled returns the plans that licenses give.
