@@ -19,10 +19,12 @@
 //
 // Other methods stand for what happens around a client. Somebody buys seats
 // ([Tenant.SetSeats]) or mends a user ([Tenant.SetUsageLocation],
-// [Tenant.SetProxyAddressConflict]); reads come from a replica that is behind
-// ([Tenant.SetReadLag]), or from an index that is ([Tenant.SetIndexLag]); a
-// usage location takes a while to hold ([Tenant.SetUsageLocationLag]); listings
-// have empty pages, or links that no longer work ([Tenant.SetEmptyPages],
+// [Tenant.SetProxyAddressConflict]), changes licenses ([Tenant.SetUserLicenses],
+// [Tenant.SetGroupLicenses]) or members ([Tenant.AddMember], [Tenant.RemoveMember]),
+// or removes a user ([Tenant.RemoveUser]); reads come from a replica that is behind
+// ([Tenant.SetReadLag]), or from an index that is ([Tenant.SetIndexLag]); a usage
+// location takes a while to hold ([Tenant.SetUsageLocationLag]); listings have
+// empty pages, or links that no longer work ([Tenant.SetEmptyPages],
 // [Tenant.ExpirePageTokens]). Nothing runs in the background: the tenant looks at
 // the time when it is asked something.
 //
@@ -109,136 +111,24 @@
 // [Tenant.Process] is called, or by itself some time after the change
 // ([Tenant.ProcessAfter]). Until then the group shows its new licenses and a
 // processing state of QueuedForProcessing, and the members are as they were.
+// A plan whose prerequisites are not in the same group is refused at once. All
+// that concerns members is found out later.
+//
 // Each member gets all of the change or nothing of it. What stood in the way is
 // in the rows of that user: state Error where the user is left without the
 // license, ActiveWithError where the license stays as it was; the error names
 // the cause, or says Other for a license that was held up by the failure of
-// another one. A failed member is tried again when the group is next processed,
-// or by reprocessLicenseAssignment. Licenses that a group is added with count
-// as processed.
+// another one. A group's license that a plan from another source depends on
+// stays with the member, in that state, when the group loses it or the member
+// leaves. A failed member is tried again when the group is next processed, or by
+// reprocessLicenseAssignment. Licenses that a group is added with count as
+// processed.
 //
 // # How true it is
 //
-// Observed in answers of Graph, or in the code of clients that run against it:
-//   - status, code and text of the answers to a missing array, two empty ones,
-//     an invalid usage location, a dependency, a resource that is not there, an
-//     empty body, a missing Content-Type, a token that is empty or unreadable,
-//     /me without a user, a wrong method, and a path segment that does not
-//     exist
-//   - the text, in parts or as clients match it, of the answers to a SKU
-//     without seats or unknown to the tenant (on removal and on groups too),
-//     plans that are mutually exclusive, removal of a license that is not held
-//     or is inherited, a SKU that cannot be assigned to users, a clash of proxy
-//     addresses, a value that is no GUID, an unreadable body, and an invalid
-//     object identifier
-//   - an unknown SKU refused at once on a group, everything that concerns its
-//     members found out later
-//   - an add that leaves disabledPlans out keeps the disabled plans of a
-//     license that is there (one report)
-//   - the refusal of a lambda joined by or, of two SKUs joined by or in one
-//     lambda (in parts), of conditions joined by and in one lambda (of another
-//     property), of $skip, of a page of more than 999, of an expired page
-//     token, and, without their codes, of $filter on SKUs and license details
-//     and of $top and the like on a single object
-//   - filters with names and words in any case, and with a plus for a blank
-//   - an update of the usage location that fails for a clash of proxy
-//     addresses, and a new usage location that does not hold for licenses yet
-//   - rows without an error say None; a failed reprocessing answers with the
-//     true cause
-//   - the user in the answer to assignLicense: the default properties of a user,
-//     no licenses (one report of February 2023; recorded answers to the making
-//     and the reading of a user have the same eleven)
-//   - a group that is new answered with 404 at first (one report, of beta)
-//   - the headers and identifiers of answers, the Content-Type, and a resource
-//     unit charged for a refused call
-//   - the refusals of a batch that has no items or too many, an id twice, or a
-//     write without body or Content-Type, which goes for actions without
-//     parameters as well; in parts, that of an unknown dependency
-//   - code and text of 429, but for the category in it
-//
-// Documented by Microsoft: 200 with a user and 202 with a group and its
-// Location; the properties sent without $select; one seat for each distinct
-// user; the tenant's location standing in for a missing one in group licensing;
-// the prerequisites of a group's plan coming from the same group; merged
-// assignedLicenses and one row of licenseAssignmentStates for each source;
-// removed plans that stay in assignedPlans as Deleted;
-// hasMembersWithLicenseErrors never being returned; what needs an advanced
-// query; sizes of pages, opaque links, empty pages, a count on the first page
-// only, and a header that each page needs; reads that lag, also for users and
-// groups that are new; seats in the grace period that can be used; license
-// details of direct and inherited licenses, with the plans that are disabled; a
-// usage location that is not nullable; the costs in resource units; a user
-// principal name that begins with a dollar sign refused except in parentheses.
-// Of batches: no nested ones, ids without case, a leading slash in URLs that
-// may be left out, blanks in them (in a sample), headers of each item's own,
-// bodies that are objects or base64url, base64 where an answer is no JSON,
-// dependencies on earlier items, all in a row or all on the same one, 424 where
-// one failed, 200 for the batch whatever its items were answered with, and
-// answers in any order. Of throttling: the limits, token buckets, the cost of
-// each operation, 429 for each item of a batch by itself, and the headers
-// x-ms-throttle-scope, x-ms-throttle-information with its values, and
-// x-ms-throttle-limit-percentage.
-//
-// Assumed, so nothing to build upon:
-//   - null for an array is answered as if it was missing; with both missing the
-//     names are separated by a comma and a space
-//   - a SKU named in both arrays, or twice in addLicenses, is refused; one
-//     named twice in removeLicenses is removed once
-//   - the texts for those, for a disabled plan of another SKU (the refusal
-//     itself is observed), for a license that a group to be relieved of it does
-//     not have, for a user principal name with a dollar sign, for a token that
-//     is not the required one, and for a path without version or with an empty
-//     segment
-//   - the text of a filter that lacks the header, observed for other
-//     properties; that a lambda joined by and to something else lacks it; a
-//     count that is silently left out without the header
-//   - ne and not finding what has no value, and endswith for every text
-//   - hasMembersWithLicenseErrors with the header, which is in Microsoft's
-//     example. A report of October 2024 has it refused with the header and
-//     served without. Here it is served with and without
-//   - the texts for a token of another query, for an option without sense, and
-//     for options of SKUs and license details other than $filter; the answer
-//     to a query with a blank in it, which over a connection does not arrive
-//   - any two letters are a usage location, kept in capitals; null, empty and
-//     longer ones are refused, with a text observed for other properties; until
-//     a new one holds, the one before does
-//   - members with errors are members now, and have a row of the group with an
-//     error, be it in state Error or ActiveWithError; their properties can be
-//     selected as those of users can
-//   - reads that lag are all behind by the same time; seats are never behind;
-//     writes find a user or group that is new, although reads do not yet
-//   - a SKU without any units is Deleted; a capability status that was set does
-//     not change what can be assigned
-//   - the text of an unknown property in $select, observed for other types than
-//     user and group
-//   - codes and final full stops of the answers that are known by their text in
-//     parts
-//   - a country where a SKU is barred is answered as an invalid usage location
-//   - the prerequisites of a plan that is assigned directly must be assigned
-//     directly too, and all of them are needed
-//   - dependencies and conflicts of a group's licenses are found out for each
-//     member, never at once; a group's seats likewise
-//   - reprocessing under /me and by user principal name; reprocessing applies
-//     the groups that fit although another one fails
-//   - the user in the answer to reprocessLicenseAssignment has the same
-//     properties as in that to assignLicense
-//   - a clash of proxy addresses stops additions and changes only, not removals
-//   - the text for a batch in another one; an absolute URL in a batch being a
-//     path that does not exist; every other mistake in the form of a batch being
-//     answered like an empty one; properties of a batch without case
-//   - an item that depends on several, or on another one than the rest, is
-//     refused like one that depends on something unknown; anything but a 2xx is
-//     a failure to those that depend on it; the text of 424
-//   - items are carried out in order, and their answers have no headers but
-//     Content-Type and those of the call itself
-//   - buckets that are full at the start, unless a Throttle says otherwise, and
-//     debts that go no further than their size; the limits of one application
-//     for all requests there are; nothing charged for a batch itself, nor for a
-//     call without a token or with a failed dependency; refusals charged in full
-//     or not at all; the whole advice, where it is not a fixed one
-//   - the category in the text of 429, and the tenant alone as what is named
-//     there for its own limit; x-ms-throttle-limit-percentage as the used part
-//     of the bucket that is used most
-//   - which of several reasons an answer names: a token first, then the
-//     throttle, the path, the body, the object, the SKUs, and the rules
+// FIDELITY.md, beside the code, lists what this package answers: one fact in a
+// line, with a name, what it is known by, and where from. Observed is what was seen
+// in an answer of Graph, or in the code of a client that runs against it.
+// Documented is what Microsoft's documentation or metadata says. Assumed is all
+// else, so nothing to build upon.
 package licensingtest
