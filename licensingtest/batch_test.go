@@ -509,7 +509,7 @@ func BenchmarkBatch(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		if n, _ := io.Copy(io.Discard, resp.Body); resp.StatusCode != 200 || n < 1000*size {
+		if n, _ := io.Copy(io.Discard, resp.Body); resp.StatusCode != 200 || n < 500*size {
 			b.Fatal(resp.Status, n)
 		}
 	}
