@@ -97,29 +97,13 @@ func (c *Client) Bulk(ctx context.Context, operations iter.Seq[Operation], opts 
 			return
 		}
 		r := newRun(ctx, c, opts)
-		go r.source.read(cloned(operations))
+		go r.source.read(operations)
 		defer r.close()
 		r.deliver(yield)
 	}
 }
 
-// cloned returns operations that share nothing with the caller's, who goes on and
-// may use the slices again.
-func cloned(operations iter.Seq[Operation]) iter.Seq[Operation] {
-	return func(yield func(Operation) bool) {
-		for op := range operations {
-			op.Request = op.Request.clone()
-			if !yield(op) {
-				return
-			}
-		}
-	}
-}
-
-const (
-	maxConcurrency = 100
-	progressTime   = 10 * time.Second // that the rate in BulkProgress is of
-)
+const progressTime = 10 * time.Second // that the rate in BulkProgress is of
 
 // check says what keeps a run from being made, and fills in what is not set.
 func (o *BulkOptions) check(c *Client, ctx context.Context, operations iter.Seq[Operation]) error {
@@ -130,22 +114,16 @@ func (o *BulkOptions) check(c *Client, ctx context.Context, operations iter.Seq[
 	switch {
 	case operations == nil:
 		return invalid(op, "operations is nil")
-	case o.Concurrency < 0 || o.Concurrency > maxConcurrency:
-		return invalid(op, "Concurrency is not between 0 and %d", maxConcurrency)
-	case o.BatchSize < 0 || o.BatchSize > batch.Most:
-		return invalid(op, "BatchSize is not between 0 and %d", batch.Most)
 	case o.Total < 0:
 		return invalid(op, "Total is negative")
 	case o.StopAfterFailures < 0:
 		return invalid(op, "StopAfterFailures is negative")
 	}
-	o.Concurrency = cmp.Or(o.Concurrency, 4)
-	o.BatchSize = cmp.Or(o.BatchSize, batch.Most)
-	o.MaxOutage = cmp.Or(o.MaxOutage, 15*time.Minute)
+	o.MaxOutage = cmp.Or(o.MaxOutage, longestOutage)
 	if o.MaxOutage < 0 {
 		o.MaxOutage = graph.Forever
 	}
-	return nil
+	return checkCrew(op, &o.Concurrency, &o.BatchSize)
 }
 
 // Limits say when a run stops.

@@ -359,15 +359,15 @@ func TestBulkOptionsAreChecked(t *testing.T) {
 	none := func(func(licensing.Operation) bool) {}
 	good := newClient(t, newScript(t))
 	for want, run := range map[string]iter.Seq[licensing.OperationResult]{
-		"Concurrency is not between 0 and 100": good.Bulk(t.Context(), none, licensing.BulkOptions{Concurrency: -1}),
-		"BatchSize is not between 0 and 20":    good.Bulk(t.Context(), none, licensing.BulkOptions{BatchSize: 21}),
-		"batchsize is not between 0 and 20":    good.Bulk(t.Context(), none, licensing.BulkOptions{BatchSize: -1}),
-		"Total is negative":                    good.Bulk(t.Context(), none, licensing.BulkOptions{Total: -1}),
-		"StopAfterFailures is negative":        good.Bulk(t.Context(), none, licensing.BulkOptions{StopAfterFailures: -1}),
-		"operations is nil":                    good.Bulk(t.Context(), nil, licensing.BulkOptions{}),
-		"context is nil":                       good.Bulk(nil, none, licensing.BulkOptions{}), //lint:ignore SA1012 this is what is tested
-		"NewClient":                            (*licensing.Client)(nil).Bulk(t.Context(), none, licensing.BulkOptions{}),
-		"newclient":                            new(licensing.Client).Bulk(t.Context(), none, licensing.BulkOptions{}),
+		"Concurrency is -1, which is not between 0 and 100": good.Bulk(t.Context(), none, licensing.BulkOptions{Concurrency: -1}),
+		"BatchSize is 21, which is not between 0 and 20":    good.Bulk(t.Context(), none, licensing.BulkOptions{BatchSize: 21}),
+		"BatchSize is -1, which is not between 0 and 20":    good.Bulk(t.Context(), none, licensing.BulkOptions{BatchSize: -1}),
+		"Total is negative":             good.Bulk(t.Context(), none, licensing.BulkOptions{Total: -1}),
+		"StopAfterFailures is negative": good.Bulk(t.Context(), none, licensing.BulkOptions{StopAfterFailures: -1}),
+		"operations is nil":             good.Bulk(t.Context(), nil, licensing.BulkOptions{}),
+		"context is nil":                good.Bulk(nil, none, licensing.BulkOptions{}), //lint:ignore SA1012 this is what is tested
+		"NewClient":                     (*licensing.Client)(nil).Bulk(t.Context(), none, licensing.BulkOptions{}),
+		"newclient":                     new(licensing.Client).Bulk(t.Context(), none, licensing.BulkOptions{}),
 	} {
 		results := slices.Collect(run)
 		if len(results) != 1 {

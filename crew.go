@@ -1,14 +1,14 @@
 package licensing
 
 import (
+	"cmp"
 	"context"
 	"fmt"
-	"iter"
 	"sync"
 	"time"
 
 	"github.com/graphlicensing/licensing/internal/batch"
-	"github.com/graphlicensing/licensing/internal/pace"
+	"github.com/graphlicensing/licensing/internal/graph"
 )
 
 // A crew are the goroutines that make the requests of a range over many: jobs, which
@@ -24,10 +24,29 @@ type crew struct {
 	panicked any // what a part of the caller's panicked with, on one of them
 }
 
+const (
+	maxConcurrency = 100
+	longestOutage  = 15 * time.Minute // that is waited out, where nothing else is said
+)
+
+// checkCrew checks how large a crew is to be, and its batches, and fills in what is
+// not set.
+func checkCrew(op string, concurrency, batchSize *int) error {
+	switch {
+	case *concurrency < 0 || *concurrency > maxConcurrency:
+		return invalid(op, "Concurrency is %d, which is not between 0 and %d", *concurrency, maxConcurrency)
+	case *batchSize < 0 || *batchSize > batch.Most:
+		return invalid(op, "BatchSize is %d, which is not between 0 and %d", *batchSize, batch.Most)
+	}
+	*concurrency = cmp.Or(*concurrency, 4)
+	*batchSize = cmp.Or(*batchSize, batch.Most)
+	return nil
+}
+
 // gather begins the work.
-func (w *crew) gather(ctx context.Context, c *Client, pacer *pace.Pacer, concurrency, size int, outage time.Duration) {
+func (w *crew) gather(ctx context.Context, c *Client, channel *graph.Channel, concurrency, size int, outage time.Duration) {
 	w.queue, w.drop = context.WithCancel(ctx)
-	w.batcher = batch.New(ctx, w.queue, c.service, pacer, size, outage)
+	w.batcher = batch.New(ctx, w.queue, c.service, channel, size, outage)
 	for range concurrency {
 		w.workers.Go(func() { w.batcher.Work(w.died) })
 	}
@@ -53,45 +72,9 @@ func (w *crew) dismiss() {
 	w.workers.Wait()
 }
 
-// check panics with what one of the goroutines panicked with.
-func (w *crew) check() {
+// repanic panics with what one of the goroutines panicked with.
+func (w *crew) repanic() {
 	if w.panicked != nil {
 		panic(w.panicked)
-	}
-}
-
-// A source has the input of a range, on a goroutine of its own.
-type source[T any] struct {
-	items    chan T
-	wanted   chan struct{} // an item is, which is then taken in; closed at the end
-	panicked any           // what the input panicked with
-}
-
-func newSource[T any]() source[T] {
-	return source[T]{items: make(chan T), wanted: make(chan struct{}, 1)}
-}
-
-// read reads the input, one item each time that one is wanted.
-func (s *source[T]) read(input iter.Seq[T]) {
-	defer close(s.items)
-	defer func() { s.panicked = recover() }()
-	if _, ok := <-s.wanted; !ok {
-		return
-	}
-	for item := range input {
-		s.items <- item
-		if _, ok := <-s.wanted; !ok {
-			return
-		}
-	}
-}
-
-// end ends the input, and panics with what the input panicked with.
-func (s *source[T]) end() {
-	close(s.wanted)
-	for range s.items { // until it has ended
-	}
-	if s.panicked != nil {
-		panic(s.panicked)
 	}
 }

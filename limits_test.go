@@ -34,7 +34,7 @@ func TestAnswersAreCountedBeforeTheyAreDecoded(t *testing.T) {
 		"states, written":   {user(`"licenseAssignmentStates":` + listOf(full/3, "{}")), "a write", "3000 items"},
 		"plans":             {user(`"assignedPlans":` + listOf(full/3, "{}")), "an edit", "3000 items"},
 		"states of many":    {`{"value":` + listOf(900, `{"licenseAssignmentStates":`+listOf(2900, "{}")+`}`) + `}`, "a listing", "100000 objects"},
-		"plans of many":     {`{"value":` + listOf(900, `{"assignedLicenses":[{"disabledPlans":`+listOf(2900, "null")+`}]}`) + `}`, "a listing", "500000 values"},
+		"plans of many":     {`{"value":` + listOf(900, `{"assignedLicenses":[{"disabledPlans":`+listOf(2900, "null")+`}]}`) + `}`, "a listing", "1048576 values"},
 		"responses":         {`{"responses":` + listOf(full/3, "{}") + `}`, "a run", "10 items"},
 		"plans of a SKU":    {`{"value":[{"servicePlans":` + listOf(full/3, "{}") + `}]}`, "a whole listing", "3000 items"},
 		"nested":            {`{"value":` + strings.Repeat("[", full/2) + strings.Repeat("]", full/2) + `}`, "a listing", "1000 levels"},

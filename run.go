@@ -3,6 +3,7 @@ package licensing
 import (
 	"context"
 	"errors"
+	"iter"
 	"sync"
 	"time"
 
@@ -21,7 +22,7 @@ type run struct {
 	client *Client
 	events events
 
-	source   source[Operation]
+	source   source
 	taken    taken
 	limits   limits
 	progress progress
@@ -100,12 +101,12 @@ func newRun(ctx context.Context, c *Client, opts BulkOptions) *run {
 		ctx:      ctx,
 		client:   c,
 		events:   events{happened: make(chan struct{}, 1)},
-		source:   newSource[Operation](),
+		source:   source{operations: make(chan Operation), wanted: make(chan struct{}, 1)},
 		taken:    taken{window: window, waiting: make(map[string]*queue), named: make(map[string]*queue), left: make(map[string]error)},
 		limits:   limits{drain: opts.Drain, failures: opts.StopAfterFailures, seats: opts.StopAddingWithoutSeats},
 		progress: progress{opts.Progress, time.Now(), BulkProgress{Total: opts.Total}, pace.Meter{Span: progressTime}},
 	}
-	r.gather(ctx, c, c.service.Pacer(), opts.Concurrency, opts.BatchSize, opts.MaxOutage)
+	r.gather(ctx, c, c.service.Writes(), opts.Concurrency, opts.BatchSize, opts.MaxOutage)
 	r.fresh = r.queue
 	if opts.Drain != nil {
 		var drained context.CancelCauseFunc
@@ -122,11 +123,44 @@ func newRun(ctx context.Context, c *Client, opts BulkOptions) *run {
 	return r
 }
 
+// A source has the input of a run, on a goroutine of its own.
+type source struct {
+	operations chan Operation
+	wanted     chan struct{} // an operation is, which is then taken in; closed at the end
+	panicked   any           // what the input panicked with
+}
+
+// read reads the input, one operation each time that one is wanted.
+func (s *source) read(operations iter.Seq[Operation]) {
+	defer close(s.operations)
+	defer func() { s.panicked = recover() }()
+	if _, ok := <-s.wanted; !ok {
+		return
+	}
+	for op := range operations {
+		op.Request = op.Request.clone() // the input goes on, and may use its slices again
+		s.operations <- op
+		if _, ok := <-s.wanted; !ok {
+			return
+		}
+	}
+}
+
+// end ends the input, and panics with what the input panicked with.
+func (s *source) end() {
+	close(s.wanted)
+	for range s.operations { // until it has ended
+	}
+	if s.panicked != nil {
+		panic(s.panicked)
+	}
+}
+
 // deliver runs until everything that was taken in is delivered.
 func (r *run) deliver(yield func(OperationResult) bool) {
 	tick, stop := r.progress.ticks()
 	defer stop()
-	ended, drain, input := r.ctx.Done(), r.limits.drain, r.source.items
+	ended, drain, input := r.ctx.Done(), r.limits.drain, r.source.operations
 	wanting, more := false, true // an operation of the input
 	for {
 		if r.ctx.Err() != nil || r.limits.reached() || r.batcher.Halted() != nil {
@@ -158,7 +192,7 @@ func (r *run) deliver(yield func(OperationResult) bool) {
 				return
 			}
 		case <-tick:
-			r.progress.report(r.batcher, r.client.service.Pacer())
+			r.progress.report(r.batcher, r.client.service.Writes().Pacer())
 		case <-ended:
 		case <-drain:
 		}
@@ -173,7 +207,7 @@ func (r *run) hear(e event, yield func(OperationResult) bool) bool {
 	}
 	r.taken.open--
 	r.progress.count(e.job.result)
-	r.progress.report(r.batcher, r.client.service.Pacer())
+	r.progress.report(r.batcher, r.client.service.Writes().Pacer())
 	if !yield(e.job.result) {
 		return false
 	}
@@ -320,5 +354,5 @@ func (r *run) end(j *job, err error) {
 func (r *run) close() {
 	r.dismiss()
 	r.source.end()
-	r.check()
+	r.repanic()
 }

@@ -39,7 +39,7 @@ const Most = 20
 // calls [Batcher.Work].
 type Batcher struct {
 	service   *graph.Service
-	pacer     *pace.Pacer
+	channel   *graph.Channel
 	ctx       context.Context // of the requests
 	waiting   context.Context // of what waits to be sent
 	started   time.Time
@@ -49,12 +49,12 @@ type Batcher struct {
 	throttled atomic.Int64
 }
 
-// New returns a batcher of batches of size, which is [Most] at the most, that go out
-// at a pacer's pace. Ctx is that of the requests. When waiting ends, which is ctx or
+// New returns a batcher of batches of size, which is [Most] at the most, that go by
+// a channel. Ctx is that of the requests. When waiting ends, which is ctx or
 // made from it, nothing is sent any more, nor when the channel has been out for the
 // time of outage.
-func New(ctx, waiting context.Context, service *graph.Service, pacer *pace.Pacer, size int, outage time.Duration) *Batcher {
-	b := &Batcher{service: service, pacer: pacer, ctx: ctx, waiting: waiting, started: time.Now(), patient: outage}
+func New(ctx, waiting context.Context, service *graph.Service, channel *graph.Channel, size int, outage time.Duration) *Batcher {
+	b := &Batcher{service: service, channel: channel, ctx: ctx, waiting: waiting, started: time.Now(), patient: outage}
 	b.queue = newQueue(size, b.ended)
 	return b
 }
@@ -100,7 +100,7 @@ func (b *Batcher) Work(stop func(panicked any)) {
 			return
 		}
 		stop(recover())
-		b.pacer.Settled(pass)
+		b.channel.Pacer().Settled(pass)
 		for _, p := range parcels {
 			p.reply(graph.Reply{Err: ErrDied, ID: p.request.ID})
 		}
@@ -111,8 +111,8 @@ func (b *Batcher) Work(stop func(panicked any)) {
 			continue
 		}
 		var err error
-		pass, err = b.pacer.Admit(b.waiting, &b.party, b.patience, b.queue.size, func(most int) int {
-			parcels = b.queue.take(most, b.service.Outage() != nil)
+		pass, err = b.channel.Pacer().Admit(b.waiting, &b.party, b.patience, b.queue.size, func(most int) int {
+			parcels = b.queue.take(most, b.channel.Outage() != nil)
 			return len(parcels)
 		})
 		if err != nil {
@@ -123,7 +123,7 @@ func (b *Batcher) Work(stop func(panicked any)) {
 			b.deliver(parcels, pass)
 		}
 		parcels = nil
-		b.pacer.Settled(pass)
+		b.channel.Pacer().Settled(pass)
 	}
 }
 
@@ -137,7 +137,7 @@ func (b *Batcher) deliver(parcels []*parcel, pass pace.Pass) {
 		<-p.idle
 	}
 	if through {
-		b.service.GotThrough(pass.Given())
+		b.channel.GotThrough(pass.Given())
 	}
 }
 
@@ -163,7 +163,7 @@ const unserved = 30 * time.Second
 // outage returns why the channel is out, nil if it is not, and for how long it is
 // still waited for.
 func (b *Batcher) outage() (out *graph.OutageError, left time.Duration) {
-	out = b.service.Outage()
+	out = b.channel.Outage()
 	if out == nil {
 		return nil, 0
 	}
@@ -255,7 +255,7 @@ func (b *Batcher) send(parcels []*parcel, pass pace.Pass) (delivered, through bo
 	if replies == nil && batch.Outcome == graph.Doubtful {
 		halve(parcels) // one of them may be what fails
 	}
-	b.service.Together(requests, each)
+	b.channel.Together(requests, each)
 	for i, p := range parcels {
 		through = through || each[i].Status/100 == 2
 		p.reply(each[i])

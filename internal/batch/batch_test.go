@@ -103,7 +103,7 @@ func run(t *testing.T, service *graph.Service, size int, names ...string) map[st
 
 // died panics: no worker dies in these tests.
 func newBatcher(ctx, waiting context.Context, service *graph.Service, size int, outage time.Duration) *Batcher {
-	return New(ctx, waiting, service, service.Pacer(), size, outage)
+	return New(ctx, waiting, service, service.Writes(), size, outage)
 }
 
 func died(any) { panic("a worker died") }
@@ -215,7 +215,7 @@ func TestABatchThatFailsAsAWhole(t *testing.T) {
 				}
 				b := newBatcher(t.Context(), t.Context(), newService(t, s), Most, time.Minute)
 				parcels := []*parcel{{ctx: t.Context(), request: request("a"), answer: make(chan graph.Reply, 1)}, {ctx: t.Context(), request: request("b"), answer: make(chan graph.Reply, 1)}}
-				pass := b.service.Pacer().Unasked()
+				pass := b.channel.Pacer().Unasked()
 				if delivered, _ := b.send(parcels, pass); !delivered {
 					t.Fatal("nothing was delivered")
 				}
@@ -437,7 +437,7 @@ func TestTheGateStaysClosed(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := &server{answer: func(string, string) (int, string) { return 200, `{"id":"x"}` }}
 		service := newService(t, s)
-		service.Pacer().Answered(service.Pacer().Unasked(), pace.Reply{Refused: true, Wait: time.Hour})
+		service.Writes().Pacer().Answered(service.Writes().Pacer().Unasked(), pace.Reply{Refused: true, Wait: time.Hour})
 		for name, a := range run(t, service, Most, "a", "b") {
 			if closed, ok := errors.AsType[*pace.GateError](a.Err); !ok || closed.After != time.Hour || a.After != time.Hour || a.Attempts != 0 {
 				t.Errorf("%s: %+v", name, a)

@@ -16,10 +16,9 @@ import (
 
 const (
 	maxAnswer = 16 << 20 // bytes of a success, decompressed
+	maxPage   = 64 << 20 // of a page of many: 999 users with 20 SKUs and 15 plans of each off take half of it
 	MaxKept   = 64 << 10 // bytes that an error keeps of an answer
 )
-
-var errTooLarge = &LimitError{"MiB", maxAnswer >> 20}
 
 // An attempt is one request on its way. Each has a value of its own, since what
 // watches it may still be told something when the next one is on its way.
@@ -73,7 +72,11 @@ func (s *signer) RoundTrip(req *http.Request) (*http.Response, error) {
 	// Watched only now: the token source may make connections of its own.
 	signed := req.WithContext(a.watched())
 	signed.Header = header
-	a.got.make(s.next, signed)
+	most := maxAnswer
+	if x.request.Reads() && x.request.Into.Items() > 0 {
+		most = maxPage
+	}
+	a.got.make(s.next, signed, most)
 	if s.tokens == nil {
 		x.service.secrets.add(signedBy(a.got.resp))
 	}

@@ -12,11 +12,14 @@ import (
 	"github.com/graphlicensing/licensing/internal/pace"
 )
 
-// A channel is the way to Graph, which the requests of a service share. When it is
+// A Channel is the way to Graph for requests of one kind, writes or reads, which may
+// be different ones: at what pace they go, and whether they get through. When it is
 // out, their failures say nothing about what they ask for: requests about several
 // objects fail one after the other, and none succeeds.
-type channel struct {
-	served  atomic.Bool  // Graph answered a request, at some time
+type Channel struct {
+	pacer    *pace.Pacer
+	patience time.Duration // for a gate that nothing else opens
+
 	broken  atomic.Bool  // there is something to clear
 	repairs atomic.Int32 // times that something got through again
 
@@ -29,9 +32,10 @@ type channel struct {
 	rounds  int       // that it was closed in, one after the other
 	cause   error     // of the latest failure
 	setup   bool      // which may be for what was configured
-
-	patience time.Duration // the longest Retry-After that is waited for
 }
+
+// Pacer returns the pacer of the channel.
+func (c *Channel) Pacer() *pace.Pacer { return c.pacer }
 
 // outAfter is how many objects' requests have to fail to make an outage.
 const outAfter = 3
@@ -39,7 +43,8 @@ const outAfter = 3
 // observe takes in what a reply says about the channel. It reports whether the
 // channel is out, so that the failure is not the request's own.
 func (x *sending) observe(r *Reply) (out bool) {
-	a, c := &x.answer, &x.service.channel
+	a := &x.answer
+	c, paced := x.service.channel(x.request)
 	unsigned := a.Outcome == Unsigned && (r.Token == "" || x.next.Refused != "") // for another token, too
 	switch failed := r.Unsent || unsigned || a.Outcome == Doubtful && !a.own(); {
 	case x.mode == once: // its parts are heard of
@@ -47,23 +52,23 @@ func (x *sending) observe(r *Reply) (out bool) {
 	case failed && x.mode == carried && x.Err() == nil:
 		// Before anything got through, it may be the name of the host that is
 		// wrong, or the credentials: that is not waited for.
-		setup := (r.Hopeless || unsigned) && !c.served.Load()
+		setup := (r.Hopeless || unsigned) && !x.service.served.Load()
 		if x.ownFault(c.repairs.Load()) {
 			return false
 		}
 		wait, out := c.fails(x.request.Object.Key(), a, setup, r, &x.service.policy)
 		if wait > 0 {
-			x.service.pacer.Broken(wait)
+			c.pacer.Broken(wait)
 		}
 		x.count.excused = out && !setup
 		return x.count.excused
 	case failed || a.Outcome == Unsigned || a.Outcome == Doubtful:
 		return false
-	case !c.served.Load() && (a.Outcome == Applied || fromGraph(a.Header)):
-		c.served.Store(true)
+	case !x.service.served.Load() && (a.Outcome == Applied || fromGraph(a.Header)):
+		x.service.served.Store(true)
 	}
-	if !x.request.Reads() { // which may go another way than writes
-		x.service.GotThrough(r.Pass.Given())
+	if paced { // else it is a read, which may go another way than writes
+		c.GotThrough(r.Pass.Given())
 	}
 	return false
 }
@@ -82,19 +87,19 @@ func (x *sending) ownFault(repairs int32) bool {
 	return n.own
 }
 
-// GotThrough takes in that a write got through. Of several that went together it is
+// GotThrough takes in that a request got through. Of several that went together it is
 // said once more when all are taken in: whatever order they come in, the others
 // failed by themselves. One that was sent before the first failure says nothing.
-func (s *Service) GotThrough(sent time.Time) {
-	if s.channel.broken.Load() && s.channel.works(sent, s.policy.MaxWait) {
-		s.pacer.Repaired()
+func (c *Channel) GotThrough(sent time.Time) {
+	if c.broken.Load() && c.works(sent) {
+		c.pacer.Repaired()
 	}
 }
 
 // Together takes in the replies to requests that went together, before each is
 // taken in by itself: what happened to all says more than what happened to the
 // first.
-func (s *Service) Together(requests []*Request, replies []Reply) {
+func (c *Channel) Together(requests []*Request, replies []Reply) {
 	for i := range replies {
 		r := &replies[i]
 		v := Verdict{Status: r.Status, Err: r.Err}
@@ -103,7 +108,6 @@ func (s *Service) Together(requests []*Request, replies []Reply) {
 			return
 		}
 	}
-	c := &s.channel
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, req := range requests {
@@ -112,7 +116,7 @@ func (s *Service) Together(requests []*Request, replies []Reply) {
 }
 
 // failing notes that a request about an object failed, and when it was sent.
-func (c *channel) failing(object string, sent time.Time) {
+func (c *Channel) failing(object string, sent time.Time) {
 	c.broken.Store(true)
 	if len(c.failed) == 0 {
 		c.since, c.sent = time.Now(), sent
@@ -131,7 +135,7 @@ func (v *Verdict) own() bool {
 // fails notes that a request about an object failed. It returns how long nothing
 // is to be sent from now on, 0 if no longer than was said before, and whether the
 // channel is out.
-func (c *channel) fails(object string, a *Answer, setup bool, r *Reply, p *Policy) (wait time.Duration, out bool) {
+func (c *Channel) fails(object string, a *Answer, setup bool, r *Reply, p *Policy) (wait time.Duration, out bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.failing(object, r.Pass.Given())
@@ -162,16 +166,16 @@ func (c *channel) fails(object string, a *Answer, setup bool, r *Reply, p *Polic
 	return wait, true
 }
 
-// works notes that a write got through that was sent at some time. It reports
+// works notes that a request got through that was sent at some time. It reports
 // whether the wait is over, which it is not where the server asked for it, unless
 // that is longer than anybody waits.
-func (c *channel) works(sent time.Time, most time.Duration) bool {
+func (c *Channel) works(sent time.Time) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if len(c.failed) > 0 && sent.Before(c.sent) {
 		return false
 	}
-	over := len(c.failed) >= outAfter && !c.advised || time.Until(c.until) > most
+	over := len(c.failed) >= outAfter && !c.advised || time.Until(c.until) > c.patience
 	c.repairs.Add(1)
 	c.failed, c.rounds, c.cause = nil, 0, nil
 	if over || !c.until.After(time.Now()) {
@@ -195,8 +199,7 @@ func (e *OutageError) Error() string {
 }
 
 // Outage returns what is known of the channel if it is out, and else nil.
-func (s *Service) Outage() *OutageError {
-	c := &s.channel
+func (c *Channel) Outage() *OutageError {
 	if !c.broken.Load() {
 		return nil
 	}

@@ -20,8 +20,8 @@ type exchange struct {
 	err  error // why there is no answer, or none that is complete
 }
 
-// make has a transport make a request.
-func (e *exchange) make(rt http.RoundTripper, req *http.Request) {
+// make has a transport make a request, and reads so many bytes of a success.
+func (e *exchange) make(rt http.RoundTripper, req *http.Request, most int) {
 	e.resp, e.err = rt.RoundTrip(req)
 	if e.resp == nil || e.resp.Body == nil {
 		return
@@ -29,9 +29,9 @@ func (e *exchange) make(rt http.RoundTripper, req *http.Request) {
 	body, failed := e.resp.Body, e.err != nil
 	e.resp.Body = http.NoBody
 	if endsInTime(body) {
-		e.read(body)
+		e.read(body, most)
 	} else {
-		e.readApart(req.Context(), body)
+		e.readApart(req.Context(), body, most)
 	}
 	if failed { // which is all that counts
 		e.resp = nil
@@ -64,14 +64,14 @@ func endsInTime(body io.ReadCloser) bool {
 // read reads and closes a body, within its limit, after decompression. Of an error
 // there is something more than what is kept, so that no token is cut that begins
 // there. What is no answer, or is another protocol's, is not read.
-func (e *exchange) read(from io.ReadCloser) {
+func (e *exchange) read(from io.ReadCloser, most int) {
 	defer from.Close()
 	if e.err != nil || e.resp.StatusCode < 200 {
 		return
 	}
 	limit, first := MaxKept+beyondError, MaxKept
 	if e.resp.StatusCode/100 == 2 {
-		limit, first = maxAnswer, 1<<20
+		limit, first = most, 1<<20
 	}
 	size := 512
 	if n := e.resp.ContentLength; n > 0 {
@@ -88,8 +88,8 @@ func (e *exchange) read(from io.ReadCloser) {
 		switch {
 		case len(body) > limit:
 			body = body[:limit]
-			if limit == maxAnswer {
-				e.err = errTooLarge
+			if limit == most {
+				e.err = &LimitError{"MiB", most >> 20}
 			}
 			return
 		case err == io.EOF:
@@ -113,7 +113,7 @@ const (
 
 // readApart reads and closes a body on a goroutine of its own, which is left alone
 // when ctx has ended. What happens to the goroutine, happens to the caller.
-func (e *exchange) readApart(ctx context.Context, body io.ReadCloser) {
+func (e *exchange) readApart(ctx context.Context, body io.ReadCloser, most int) {
 	type end struct {
 		exchange
 		came     bool // to its end
@@ -128,7 +128,7 @@ func (e *exchange) readApart(ctx context.Context, body io.ReadCloser) {
 			}
 			done <- struct{}{}
 		}()
-		apart.read(body)
+		apart.read(body, most)
 		apart.came = true
 	}()
 	select {

@@ -35,6 +35,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-retryablehttp"
@@ -50,13 +51,15 @@ type Service struct {
 	loop      *retryablehttp.Client
 	closeIdle func() // so that printing a service does not print its transport
 	policy    Policy
-	pacer     *pace.Pacer
+	writes    *Channel
+	reads     *Channel    // of those that are paced
+	served    atomic.Bool // Graph answered a request, at some time
 	watch     watch
 	userAgent string
 	foreign   func(error) error
 	header    http.Header // empty, where requests share it
 	secrets   secrets
-	channel   channel
+	patience  time.Duration // the longest Retry-After that is waited for in an outage
 }
 
 // A Config is what a [Service] is made of.
@@ -67,6 +70,7 @@ type Config struct {
 	Policy     Policy        // with its defaults filled in
 	OutageWait time.Duration // the longest Retry-After that is waited for in an outage
 	Pacer      *pace.Pacer   // of the writes
+	Reads      *pace.Pacer   // of those that are paced
 	Logger     *slog.Logger  // nil is silence
 	Observer   Observer      // nil is none
 	UserAgent  string
@@ -87,8 +91,9 @@ func New(c Config) *Service {
 		path:      c.Root.EscapedPath(),
 		closeIdle: (&http.Client{Transport: hc.Transport}).CloseIdleConnections,
 		policy:    c.Policy,
-		channel:   channel{patience: c.OutageWait},
-		pacer:     c.Pacer,
+		patience:  c.OutageWait,
+		writes:    &Channel{pacer: c.Pacer, patience: c.Policy.MaxWait},
+		reads:     &Channel{pacer: c.Reads, patience: c.Policy.MaxWait},
 		watch:     watch{c.Logger, c.Observer},
 		userAgent: c.UserAgent,
 		foreign:   c.Foreign,
@@ -119,10 +124,13 @@ func (s *Service) CloseIdleConnections() { s.closeIdle() }
 func (s *Service) Policy() Policy { return s.policy }
 
 // OutageWait returns the longest Retry-After that is waited for in an outage.
-func (s *Service) OutageWait() time.Duration { return s.channel.patience }
+func (s *Service) OutageWait() time.Duration { return s.patience }
 
-// Pacer returns the pacer of the writes.
-func (s *Service) Pacer() *pace.Pacer { return s.pacer }
+// Writes returns the channel of the writes.
+func (s *Service) Writes() *Channel { return s.writes }
+
+// Reads returns the channel of the reads that are paced.
+func (s *Service) Reads() *Channel { return s.reads }
 
 // ContextError returns why ctx ended: its error, and its cause where it has one
 // of its own.

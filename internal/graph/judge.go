@@ -59,7 +59,7 @@ func Refusal(r *Reply) bool {
 // outcome fills in what can be read of a reply, and says what it means.
 func (x *sending) outcome(r *Reply, v *Verdict) Outcome {
 	switch {
-	case r.Unsent && r.Hopeless && !(x.mode == carried && x.service.channel.served.Load()):
+	case r.Unsent && r.Hopeless && !(x.mode == carried && x.service.served.Load()):
 		return Permanent
 	case r.Unsent:
 		return Refused

@@ -2,6 +2,7 @@ package graph
 
 import (
 	"errors"
+	"fmt"
 	"net/url"
 	"strings"
 	"unicode"
@@ -40,7 +41,7 @@ func (o Object) Check() error {
 	case o.kind == "me" || o.kind == "tenant":
 		return nil
 	case o.kind == "group" && !isGUID(o.name):
-		return errors.New("groupID must be a GUID")
+		return fmt.Errorf("groupID %s, which is no GUID", Is(o.name))
 	}
 	if reason := badSegment(o.name); reason != "" {
 		return errors.New(o.kind + " " + reason)
@@ -140,6 +141,18 @@ func (o Object) GUID() string {
 
 // HasID reports whether the object is given by its id, and so has one key.
 func (o Object) HasID() bool { return o.kind == "group" || o.GUID() != "" }
+
+// Is says in an error what a parameter is. What may be a person's address is not
+// shown.
+func Is(value string) string {
+	switch {
+	case value == "":
+		return "is empty"
+	case strings.Contains(value, "@"):
+		return "is an address"
+	}
+	return fmt.Sprintf("is %.40q", value)
+}
 
 // badSegment says what keeps s from being a segment of a path. A dot segment
 // is refused because a proxy may fold it, escaped or not.

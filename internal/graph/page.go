@@ -14,24 +14,52 @@ var ErrNoCollection = errors.New("value: not there")
 
 // A Page is a part of a collection.
 type Page[W any] struct {
-	Most int  // items that it may have
-	List []*W // so that a long page is not copied as it grows
+	Most int         // items that it may have
+	List []*W        // so that a long page is not copied as it grows; nil for null, and for an item that cannot be read
+	Odd  map[int]Odd // what is wrong with the latter, by their place in List
 	Next string
 }
 
-// Read makes p what a body says, as a [Reader].
+// An Odd is an item of a page that cannot be read.
+type Odd struct {
+	Raw []byte // a part of the page's body
+	Err error
+}
+
+// wirePage is a page with items as they are read at first.
+type wirePage[I any] struct {
+	Value []I    `json:"value"`
+	Next  string `json:"@odata.nextLink"`
+}
+
+// Read makes p what a body says, as a [Reader]. One item that cannot be read does
+// not spoil the others.
 func (p *Page[W]) Read(body []byte) error {
-	var wire struct {
-		Value []*W   `json:"value"`
-		Next  string `json:"@odata.nextLink"`
+	p.Odd = nil
+	var whole wirePage[*W]
+	err := json.Unmarshal(body, &whole)
+	p.List, p.Next = whole.Value, whole.Next
+	if err != nil {
+		err = p.readEach(body)
 	}
-	if err := json.Unmarshal(body, &wire); err != nil {
-		return err
-	}
-	if wire.Value == nil {
+	if err == nil && p.List == nil {
 		return ErrNoCollection
 	}
-	p.List, p.Next = wire.Value, wire.Next
+	return err
+}
+
+// readEach reads the items one by one.
+func (p *Page[W]) readEach(body []byte) error {
+	var parts wirePage[json.RawMessage]
+	if err := json.Unmarshal(body, &parts); err != nil {
+		return err
+	}
+	p.List, p.Next, p.Odd = make([]*W, len(parts.Value)), parts.Next, make(map[int]Odd)
+	for i, raw := range parts.Value {
+		if err := json.Unmarshal(raw, &p.List[i]); err != nil {
+			p.List[i], p.Odd[i] = nil, Odd{raw, err}
+		}
+	}
 	return nil
 }
 

@@ -7,8 +7,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-
-	"github.com/graphlicensing/licensing/internal/pace"
 )
 
 // A Request is what is asked of Graph. It is not changed once it is made, and
@@ -17,15 +15,15 @@ type Request struct {
 	Op        string // what is done, for logs
 	Object    Object
 	Method    string
-	Action    string      // segment after the object's path
-	Query     string      // encoded
-	Link      *url.URL    // where the request goes in place of all that, as Graph gave it
-	Indexed   bool        // the query needs Graph's index
-	Operation int32       // of a run that it is for, counted from 1, for logs; 0 is none
-	Body      []byte      // JSON
-	Into      Reader      // reads the body of a success
-	Pacer     *pace.Pacer // of a paced read; nil is that of the writes, and none for a read
-	ID        string      // the client-request-id
+	Action    string   // segment after the object's path
+	Query     string   // encoded
+	Link      *url.URL // where the request goes in place of all that, as Graph gave it
+	Indexed   bool     // the query needs Graph's index
+	Operation int32    // of a run that it is for, counted from 1, for logs; 0 is none
+	Body      []byte   // JSON
+	Into      Reader   // reads the body of a success
+	Channel   *Channel // that it goes by; nil is that of the writes, at whose pace a read is not
+	ID        string   // the client-request-id
 	Limits
 }
 
@@ -78,12 +76,12 @@ func NewID(ctx context.Context) string {
 // free.
 func (r *Request) Reads() bool { return r.Method == http.MethodGet }
 
-// pacerOf returns the pacer that a request goes by, nil for none.
-func (s *Service) pacerOf(r *Request) *pace.Pacer {
-	if r.Pacer == nil && !r.Reads() {
-		return s.pacer
+// channel returns the channel of a request, and whether it is paced there.
+func (s *Service) channel(r *Request) (c *Channel, paced bool) {
+	if r.Channel != nil {
+		return r.Channel, true
 	}
-	return r.Pacer
+	return s.writes, !r.Reads()
 }
 
 // Path is where the request goes under the API's version.

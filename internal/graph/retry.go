@@ -67,7 +67,7 @@ func (x *sending) again(r *Reply, out bool) (next Next, more bool, ended error) 
 		return Next{}, true, nil
 	case a.Outcome == Unsigned && r.Token != "" && x.next.Refused == "":
 		return Next{Refused: r.Token}, true, nil
-	case a.Outcome == Unsigned && !(x.mode == carried && x.service.channel.served.Load()): // or it is no fault of the token
+	case a.Outcome == Unsigned && !(x.mode == carried && x.service.served.Load()): // or it is no fault of the token
 		return Next{}, false, nil
 	case x.mode == once:
 		return Next{}, false, nil
@@ -102,11 +102,11 @@ func (x *sending) await() (pace.Pass, error) {
 	if err := sleep(x, x.next.Wait); err != nil {
 		return pace.Pass{}, err
 	}
-	pacer := x.service.pacerOf(x.request)
-	if !x.next.Throttled || pacer == nil {
+	channel, paced := x.service.channel(x.request)
+	if !x.next.Throttled || !paced {
 		return pace.Pass{}, nil
 	}
-	return pacer.AdmitOne(x, min(x.service.policy.MaxWait, x.service.Left(x, x.request)))
+	return channel.pacer.AdmitOne(x, min(x.service.policy.MaxWait, x.service.Left(x, x.request)))
 }
 
 // tries is how many attempts there may be, throttled ones not counted.

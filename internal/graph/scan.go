@@ -12,7 +12,7 @@ import (
 const (
 	maxList    = 3000    // elements of a list that is not the one asked for
 	maxObjects = 100_000 // elements of lists that are objects or lists, in all
-	maxScalars = 500_000 // other elements of lists, in all
+	maxScalars = 1 << 20 // other elements of lists, in all
 	maxNesting = 1000    // of objects and lists; encoding/json takes ten times as much
 )
 

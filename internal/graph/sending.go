@@ -248,7 +248,7 @@ func (x *sending) withheld(err error) bool {
 		}
 		x.answer.Err = kept.Err
 		x.answer.After = max(x.answer.After, kept.After)
-	case (x.mode != carried || !x.service.channel.served.Load()) && x.next.Refused != "" && x.answer.Outcome == Unsigned && errors.As(err, &token):
+	case (x.mode != carried || !x.service.served.Load()) && x.next.Refused != "" && x.answer.Outcome == Unsigned && errors.As(err, &token):
 		x.answer.Err = token
 	default:
 		return false
@@ -259,19 +259,19 @@ func (x *sending) withheld(err error) bool {
 // pace tells the pacer what became of an attempt, unless that is somebody else's
 // to tell.
 func (x *sending) pace(r *Reply) {
-	pacer := x.service.pacerOf(x.request)
-	if x.mode == once || pacer == nil {
+	channel, paced := x.service.channel(x.request)
+	if x.mode == once || !paced {
 		return
 	}
 	if r.Status != 0 {
-		pacer.Answered(r.Pass, pace.Reply{
+		channel.pacer.Answered(r.Pass, pace.Reply{
 			Refused: x.answer.Outcome == Delayed,
 			Wait:    x.answer.After,
 			Used:    quotaUsed(r.Header),
 		})
 	}
 	if x.mode == alone {
-		pacer.Settled(r.Pass)
+		channel.pacer.Settled(r.Pass)
 	}
 }
 
@@ -295,8 +295,8 @@ func (x *sending) prepare(req *http.Request) error {
 // from it.
 func (x *sending) begin(ctx context.Context) *attempt {
 	pass := x.next.pass
-	if pacer := x.service.pacerOf(x.request); pass == (pace.Pass{}) && x.mode == alone && pacer != nil {
-		pass = pacer.Unasked()
+	if channel, paced := x.service.channel(x.request); pass == (pace.Pass{}) && x.mode == alone && paced {
+		pass = channel.pacer.Unasked()
 	}
 	x.attempt = &x.parts.attempt
 	if x.attempt.begun() {

@@ -271,7 +271,7 @@ func TestSendOnce(t *testing.T) {
 				if a, _ := service.SendOnce(t.Context(), write()); a.Attempts != 1 || a.Outcome == Applied {
 					t.Errorf("got %+v", a.Sent)
 				}
-				if _, err := service.Pacer().Admit(t.Context(), new(pace.Party), func() time.Duration { return 0 }, 1, func(int) int { return 1 }); err != nil || time.Since(start) != 0 {
+				if _, err := service.Writes().Pacer().Admit(t.Context(), new(pace.Party), func() time.Duration { return 0 }, 1, func(int) int { return 1 }); err != nil || time.Since(start) != 0 {
 					t.Errorf("the pacer heard of it: %v", err)
 				}
 			})
@@ -473,7 +473,7 @@ func TestWhatThePacerHears(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				service := newService(t, &script{t: t, steps: []step{test.step}}, token, Policy{MaxAttempts: 1})
 				service.Send(t.Context(), test.req)
-				_, err := service.Pacer().Admit(t.Context(), new(pace.Party), func() time.Duration { return 0 }, 1, func(int) int { return 1 })
+				_, err := service.Writes().Pacer().Admit(t.Context(), new(pace.Party), func() time.Duration { return 0 }, 1, func(int) int { return 1 })
 				if _, closed := errors.AsType[*pace.GateError](err); closed != test.closed {
 					t.Errorf("closed: %t, %v", closed, err)
 				}
@@ -487,7 +487,7 @@ func TestALostAnswerTellsThePacerNothing(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		service := newService(t, &script{t: t}, nil, Policy{MaxAttempts: 1})
 		admit := func() pace.Pass {
-			pass, err := service.Pacer().Admit(t.Context(), new(pace.Party), func() time.Duration { return Forever }, 1, func(int) int { return 1 })
+			pass, err := service.Writes().Pacer().Admit(t.Context(), new(pace.Party), func() time.Duration { return Forever }, 1, func(int) int { return 1 })
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -500,7 +500,7 @@ func TestALostAnswerTellsThePacerNothing(t *testing.T) {
 		pass := admit()
 		send(Reply{Err: errors.New("lost"), Pass: pass})
 		send(Reply{Status: 429, Pass: pass})
-		service.Pacer().Settled(pass)
+		service.Writes().Pacer().Settled(pass)
 		start := time.Now()
 		// For two seconds, and up to two for the first probe and four for the second.
 		if admit(); time.Since(start) < 2*time.Second || time.Since(start) > 6*time.Second {
