@@ -329,14 +329,20 @@ func undecoded(ctx context.Context, req *graph.Request, a *graph.Answer) *Decode
 		err := req.Into.Read(part)
 		return err != nil && !errors.Is(err, graph.ErrNoCollection) // a part may be without
 	}
+	return unread(req, a, unreadable(ctx, a.Body, fails), a.Body, a.Unread)
+}
+
+// unread returns the error of an answer with a property that cannot be read, which
+// stands in body.
+func unread(req *graph.Request, a *graph.Answer, property string, body []byte, err error) *DecodeError {
 	return &DecodeError{
 		Op:              req.Op,
 		StatusCode:      a.Status,
 		RequestID:       a.RequestID(),
 		ClientRequestID: a.ClientRequestID(),
-		Property:        unreadable(ctx, a.Body, fails),
-		Body:            graph.Kept(a.Body),
-		Err:             a.Unread,
+		Property:        property,
+		Body:            graph.Kept(body),
+		Err:             err,
 	}
 }
 

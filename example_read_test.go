@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -180,7 +181,7 @@ func ExampleClient_GroupMembersWithErrors() {
 	}
 	catalog := licensing.NewCatalog(skus)
 	var failed []string
-	for group, err := range client.GroupsWithErrors(ctx) {
+	for group, err := range client.Groups(ctx, licensing.GroupQuery{OnlyErrors: true}) {
 		if err != nil {
 			log.Fatal(err)
 		}
@@ -215,7 +216,45 @@ func ExampleClient_GroupMembersWithErrors() {
 	// ben@contoso.example has 1 license
 }
 
-func ExampleClient_GroupsWithErrors() {
+// Leavers: which groups give licenses, and which of them can a person not simply be
+// taken out of?
+func ExampleClient_Groups() {
+	tenant, e3, _ := contoso()
+	tenant.AddGroup(licensingtest.Group{DisplayName: "Visitors"})
+	client := tenant.Client()
+
+	query := licensing.GroupQuery{SKUID: e3.ID, Select: []string{"membershipRule", "isAssignableToRole", "onPremisesSyncEnabled"}}
+	for group, err := range client.Groups(context.Background(), query) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		byHand := group.MembershipRule == "" && group.OnPremisesSyncEnabled == nil
+		fmt.Println(group.DisplayName, len(group.AssignedLicenses), "license, members by hand:", byHand)
+	}
+	// Output: Sales 1 license, members by hand: true
+}
+
+// What ends, and when?
+func ExampleClient_Subscriptions() {
+	tenant := licensingtest.NewTenant()
+	tenant.AddSKU(licensingtest.SKU{PartNumber: "ENTERPRISEPACK", Seats: 25, Subscriptions: []licensingtest.Subscription{
+		{TotalLicenses: 20},
+		{TotalLicenses: 5, IsTrial: true, NextLifecycleDateTime: time.Date(2027, 1, 31, 0, 0, 0, 0, time.UTC)},
+	}})
+
+	subscriptions, err := tenant.Client().Subscriptions(context.Background())
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, s := range subscriptions {
+		if s.IsTrial != nil && *s.IsTrial {
+			fmt.Println("the trial of", s.SKUPartNumber, "with", s.TotalLicenses, "seats ends on", s.NextLifecycleDateTime.Format(time.DateOnly))
+		}
+	}
+	// Output: the trial of ENTERPRISEPACK with 5 seats ends on 2027-01-31
+}
+
+func ExampleClient_Groups_inError() {
 	tenant, e3, sales := contoso()
 	tenant.SetSeats(e3.ID, 2) // those in use
 	tenant.AddUser(licensingtest.User{UserPrincipalName: "cleo@contoso.example", UsageLocation: "DE"})
@@ -223,13 +262,37 @@ func ExampleClient_GroupsWithErrors() {
 	tenant.Process()
 	client := tenant.Client()
 
-	for group, err := range client.GroupsWithErrors(context.Background()) {
+	for group, err := range client.Groups(context.Background(), licensing.GroupQuery{OnlyErrors: true}) {
 		if err != nil {
 			log.Fatal(err)
 		}
 		fmt.Println(group.DisplayName)
 	}
 	// Output: Sales
+}
+
+// A list from HR: what do these people have?
+func ExampleClient_ReadUsers() {
+	tenant, _, _ := contoso()
+	client := tenant.Client()
+
+	names := slices.Values([]string{"adele@contoso.example", "nobody@contoso.example"})
+	lines := make([]string, 2)
+	for read := range client.ReadUsers(context.Background(), names, licensing.ReadUsersOptions{}) {
+		switch {
+		case errors.Is(read.Err, licensing.ErrNotFound):
+			lines[read.Index] = read.Target + " is not there"
+		case read.Err != nil:
+			log.Fatal(read.Err)
+		default:
+			direct, _ := read.User.DirectLicenses()
+			lines[read.Index] = fmt.Sprint(read.Target, " has ", len(direct), " directly")
+		}
+	}
+	fmt.Println(strings.Join(lines, "\n"))
+	// Output:
+	// adele@contoso.example has 1 directly
+	// nobody@contoso.example is not there
 }
 
 func ExampleClient_SetUsageLocation() {
@@ -253,7 +316,7 @@ func ExampleClient_SetUsageLocation() {
 	}
 	fmt.Println(user.UsageLocation, len(user.AssignedLicenses))
 	// Output:
-	// set usage location: invalid argument: countryCode is not one of ISO 3166 alpha-2
+	// set usage location: invalid argument: countryCode is "UK", which is not one of ISO 3166 alpha-2: the United Kingdom is GB
 	// GB 1
 }
 

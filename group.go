@@ -10,7 +10,8 @@ import (
 // AssignGroupLicense adds and removes licenses of a group and returns the
 // group as Graph answers the write. The change is accepted, not made: Graph
 // applies it to the members later, and what fails for one of them shows in
-// that user's LicenseAssignmentStates, never in an error of this call.
+// that user's LicenseAssignmentStates. At once only what is wrong for all of them is
+// refused, such as a plan whose prerequisite the group itself does not have.
 //
 // The group is given by its object id. It must be a security group, or a
 // Microsoft 365 group with securityEnabled. The disabled plans of an added
@@ -20,9 +21,10 @@ import (
 // Permission: LicenseAssignment.ReadWrite.All, delegated or application.
 //
 // Errors: [ErrInvalidArgument] (nothing was sent), [ErrUnknownSKU] (not
-// one of the tenant's), [ErrNotAssignable] (for the company), [ErrNotAssigned]
-// (nothing to remove), [ErrNotFound], [ErrForbidden], [ErrThrottled],
-// [ErrOutcomeUnknown] (ended in doubt: send it again).
+// one of the tenant's), [ErrNotAssignable] (for the company), [ErrPlanDependency]
+// (a plan needs one that the group does not have), [ErrNotAssigned] (nothing to
+// remove), [ErrNotFound], [ErrForbidden], [ErrThrottled], [ErrOutcomeUnknown] (ended
+// in doubt: send it again).
 //
 // Graph: https://learn.microsoft.com/graph/api/group-assignlicense
 func (c *Client) AssignGroupLicense(ctx context.Context, groupID string, req AssignLicenseRequest) (*Group, error) {
@@ -38,7 +40,7 @@ func (c *Client) AssignGroupLicense(ctx context.Context, groupID string, req Ass
 // [Client.WaitForGroup] waits until a change is complete. LicenseProcessingState
 // is nil on a group that never had a license.
 //
-// Permission: Group.Read.All, delegated or application (unverified as the least).
+// Permission: Group.Read.All, delegated or application.
 //
 // Errors: [ErrInvalidArgument] (nothing was sent), [ErrNotFound], [ErrForbidden],
 // [ErrThrottled], [ErrUnavailable].
@@ -53,43 +55,24 @@ func (c *Client) Group(ctx context.Context, groupID string) (*Group, error) {
 // [LicenseAssignmentState.Err]. [Client.ReprocessUserLicense] tries again.
 //
 // The members are read page by page as they are asked for, and ranging again
-// reads again. An error ends the sequence.
+// reads again. Of members whom the token may not read Graph tells the id alone:
+// their LicenseAssignmentStates are nil.
 //
-// Permission: Directory.Read.All, delegated or application (unverified as the
-// least).
+// Permission: Group.Read.All and User.Read.All, delegated or application
+// (unverified: Microsoft has no table).
 //
-// Errors: [ErrInvalidArgument] (nothing was sent), [ErrNotFound], [ErrForbidden],
-// [ErrThrottled], [ErrListingExpired] (start again), [ErrUnsafeLink] (a page
-// names another host as the next).
+// Errors: a [*DecodeError] for an item that cannot be read or is no user, after
+// which the sequence goes on. Any other error ends the sequence: [ErrInvalidArgument]
+// (nothing was sent), [ErrNotFound], [ErrForbidden], [ErrThrottled],
+// [ErrListingExpired] (start again), [ErrUnsafeLink] (a page names another host as
+// the next).
 //
-// Graph: https://learn.microsoft.com/graph/api/group-list-memberswithlicenseerrors
+// Graph: https://learn.microsoft.com/graph/api/resources/group
 func (c *Client) GroupMembersWithErrors(ctx context.Context, groupID string) iter.Seq2[*User, error] {
 	return listed(ctx, c, listing{
 		op:     "list group members with errors",
 		object: graph.Group(groupID),
 		action: "/membersWithLicenseErrors",
-		query:  "$select=" + listedProperties,
+		query:  selecting(listedProperties),
 	}, selectedUser)
-}
-
-// GroupsWithErrors returns the groups that have members for whom a license is
-// in error. [Client.GroupMembersWithErrors] returns those.
-//
-// The groups are read page by page as they are asked for, and ranging again
-// reads again. An error ends the sequence.
-//
-// Permission: Group.Read.All, delegated or application (unverified as the least).
-//
-// Errors: [ErrForbidden], [ErrThrottled], [ErrListingExpired] (start again),
-// [ErrUnsafeLink] (a page names another host as the next).
-//
-// Graph: https://learn.microsoft.com/graph/api/group-list
-func (c *Client) GroupsWithErrors(ctx context.Context) iter.Seq2[*Group, error] {
-	return listed(ctx, c, listing{
-		op:     "list groups with errors",
-		object: graph.Tenant,
-		action: "/groups",
-		// Without a count: Graph has been seen to refuse this filter with one.
-		query: groupSelection + "&" + graph.Option("$filter", "hasMembersWithLicenseErrors eq true"),
-	}, (*wireGroup).group)
 }

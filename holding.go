@@ -1,6 +1,7 @@
 package licensing
 
 import (
+	"errors"
 	"slices"
 	"time"
 
@@ -35,12 +36,31 @@ func (h holding) in(licenses []AssignedLicense) []AssignedLicense {
 
 // A holder is a user or a group that has licenses.
 type holder interface {
+	// told reports whether an answer that was asked for the licenses told them.
+	told() bool
 	// holding returns what it has directly of a SKU, when that was made, and the
 	// ids of the groups that the SKU comes from.
 	holding(sku uuid.UUID) (h holding, at time.Time, groups []string)
 	// hold has it show what it has directly of a SKU, and since when.
 	hold(h holding, at time.Time)
 }
+
+func (a *userAnswer) told() bool  { return a.user().told() }
+func (a *groupAnswer) told() bool { return a.group().told() }
+
+func (u *User) told() bool  { return u.LicenseAssignmentStates != nil }
+func (g *Group) told() bool { return g.AssignedLicenses != nil || g.DisplayName != "" }
+
+// untold returns the error for an object whose licenses were not told.
+func untold(op string, h holder) error {
+	if h.told() {
+		return nil
+	}
+	return &Error{Op: op, kinds: []error{ErrForbidden}, cause: errUntold}
+}
+
+// Of what the token may not read, Graph tells the id alone, without an error.
+var errUntold = errors.New("the answer has no licenses, as where the token may not read them")
 
 func (a *userAnswer) holding(sku uuid.UUID) (holding, time.Time, []string) {
 	return a.user().holding(sku)
@@ -113,6 +133,9 @@ func (g *Group) holding(sku uuid.UUID) (h holding, at time.Time, groups []string
 }
 
 func (g *Group) hold(h holding, _ time.Time) {
+	if !g.told() {
+		return
+	}
 	h.DisabledPlans = append([]uuid.UUID{}, h.DisabledPlans...)
 	g.AssignedLicenses = h.in(g.AssignedLicenses)
 }

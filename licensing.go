@@ -27,10 +27,15 @@
 //
 // # Reading
 //
-// [Client.User] and the listing [Client.Users] read who has what;
-// [User.DirectLicenses], [User.InheritedLicenses] and [User.EffectivePlans] tell
-// from where. [Client.SubscribedSKUs] reads what there is to give, and a
-// [Catalog] of it finds SKUs and service plans by name.
+// [Client.User] reads what one person has, [Client.ReadUsers] those of a list, and
+// [Client.Users] everybody; [User.DirectLicenses], [User.InheritedLicenses] and
+// [User.EffectivePlans] tell from where. [Client.Group] and [Client.Groups] do the
+// same for groups. [Client.SubscribedSKUs] reads what there is to give, and a
+// [Catalog] of it finds SKUs and service plans by name. [Client.Subscriptions] reads
+// when that ends.
+//
+// What Graph does not tell is unknown, and not none: of a user whom the token may not
+// read, LicenseAssignmentStates is nil.
 //
 // Reads of Entra lag behind its writes, by seconds as a rule and by minutes at
 // times. A client reads its own writes: for five minutes a user or group is shown
@@ -286,8 +291,16 @@ func NewClient(tokens TokenSource, opts ...Option) (*Client, error) {
 		config.OutageWait = graph.Forever
 	}
 	config.Pacer = pace.New(s.perSecond, s.burst, config.Policy.MaxWait)
+	config.Reads = pace.New(readsPerSecond, readsBurst, config.Policy.MaxWait)
 	return &Client{service: graph.New(config), recent: new(recents), locker: s.locker}, nil
 }
+
+// The quota of reads of one application in a small tenant, in resource units, of
+// which reading a user takes one.
+const (
+	readsPerSecond = 350
+	readsBurst     = 3500
+)
 
 // version is the one that the User-Agent tells.
 const version = "0.1.0"

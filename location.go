@@ -37,7 +37,7 @@ func (c *Client) newLocation(ctx context.Context, user, countryCode string) (*wr
 	const op = "set usage location"
 	country := strings.ToUpper(countryCode)
 	if len(countryCode) != 2 || !slices.Contains(strings.Fields(countries), country) {
-		return nil, invalid(op, "countryCode is not one of ISO 3166 alpha-2")
+		return nil, invalid(op, "countryCode %s, which is not one of ISO 3166 alpha-2%s", graph.Is(countryCode), mistaken[country])
 	}
 	w, err := c.newWrite(ctx, op, graph.User(user), http.MethodPatch, "", []byte(locationBody(country)))
 	if err != nil {
@@ -45,6 +45,16 @@ func (c *Client) newLocation(ctx context.Context, user, countryCode string) (*wr
 	}
 	w.locates = true
 	return &w, nil
+}
+
+// mistaken are the hints for codes that people take for those of ISO 3166 alpha-2.
+var mistaken = map[string]string{
+	"EL":  ": Greece is GR",
+	"EN":  ": the United Kingdom is GB",
+	"ENG": ": the United Kingdom is GB",
+	"GBR": ": the United Kingdom is GB",
+	"UK":  ": the United Kingdom is GB",
+	"USA": ": the United States are US",
 }
 
 func locationBody(country string) string { return `{"usageLocation":"` + country + `"}` }

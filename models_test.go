@@ -36,6 +36,8 @@ var graphProperties = map[reflect.Type]string{
 		"resourceProvisioningOptions securityEnabled securityIdentifier theme visibility",
 	reflect.TypeFor[licensing.SubscribedSKU](): "accountId accountName appliesTo capabilityStatus consumedUnits id " +
 		"prepaidUnits servicePlans skuId skuPartNumber subscriptionIds",
+	reflect.TypeFor[licensing.Subscription](): "commerceSubscriptionId createdDateTime id isTrial nextLifecycleDateTime ownerId ownerTenantId " +
+		"ownerType serviceStatus skuId skuPartNumber status totalLicenses",
 	reflect.TypeFor[licensing.LicenseUnits]():   "enabled lockedOut suspended warning",
 	reflect.TypeFor[licensing.ServicePlan]():    "appliesTo provisioningStatus servicePlanId servicePlanName",
 	reflect.TypeFor[licensing.LicenseDetails](): "id servicePlans skuId skuPartNumber",
@@ -44,6 +46,9 @@ var graphProperties = map[reflect.Type]string{
 // ownTypes are those that Graph has no part in.
 var ownTypes = []reflect.Type{
 	reflect.TypeFor[licensing.UserQuery](),
+	reflect.TypeFor[licensing.GroupQuery](),
+	reflect.TypeFor[licensing.ReadUsersOptions](),
+	reflect.TypeFor[licensing.UserRead](),
 	reflect.TypeFor[licensing.ServicePlanChange](),
 	reflect.TypeFor[licensing.LicenseSwap](),
 	reflect.TypeFor[licensing.SwapResult](),

@@ -355,27 +355,28 @@ func TestASuccessThatIsTooLarge(t *testing.T) {
 
 func TestGroupsThatAreRefused(t *testing.T) {
 	t.Parallel()
-	for name, id := range map[string]string{
-		"nothing":              "",
-		"two dots":             "..",
-		"a name":               "all-users",
-		"a path":               groupID + "/members",
-		"a query":              groupID + "?$select=id",
-		"a GUID in braces":     "{" + groupID + "}",
-		"a GUID as a URN":      "urn:uuid:" + groupID,
-		"a GUID of one word":   "22222222222242228222222222222222",
-		"a GUID with a blank":  " " + groupID,
-		"a letter beyond f":    "g" + groupID[1:],
-		"the nil GUID":         "00000000-0000-0000-0000-000000000000",
-		"a GUID and a newline": groupID + "\n",
+	for name, test := range map[string]struct{ id, is string }{
+		"nothing":              {"", `is empty`},
+		"two dots":             {"..", `is ".."`},
+		"a name":               {"all-users", `is "all-users"`},
+		"an address":           {"adele@contoso.com", `is an address`},
+		"a path":               {groupID + "/members", `is "` + groupID + `/mem"`},
+		"a query":              {groupID + "?$select=id", `is "` + groupID + `?$se"`},
+		"a GUID in braces":     {"{" + groupID + "}", `is "{` + groupID + `}"`},
+		"a GUID as a URN":      {"urn:uuid:" + groupID, `is "urn:uuid:` + groupID[:31] + `"`},
+		"a GUID of one word":   {"22222222222242228222222222222222", `is "22222222222242228222222222222222"`},
+		"a GUID with a blank":  {" " + groupID, `is " ` + groupID + `"`},
+		"a letter beyond f":    {"g" + groupID[1:], `is "g` + groupID[1:] + `"`},
+		"the nil GUID":         {"00000000-0000-0000-0000-000000000000", `is "00000000-0000-0000-0000-000000000000"`},
+		"a GUID and a newline": {groupID + "\n", `is "` + groupID + `\n"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			group, err := newClient(t, newScript(t)).AssignGroupLicense(t.Context(), id, add(skuA))
+			group, err := newClient(t, newScript(t)).AssignGroupLicense(t.Context(), test.id, add(skuA))
 			if group != nil {
 				t.Error("got a group with an error")
 			}
-			wantInvalid(t, err, "assign group license: invalid argument: groupID must be a GUID")
+			wantInvalid(t, err, "assign group license: invalid argument: groupID "+test.is+", which is no GUID")
 		})
 	}
 }
@@ -488,9 +489,27 @@ func TestSetUsageLocation(t *testing.T) {
 func TestUsageLocationsThatAreRefused(t *testing.T) {
 	t.Parallel()
 	client := newClient(t, newScript(t))
-	for _, code := range []string{"", "D", "UK", "D ", " DE", "DEU", "ZZ", "EU", "de-DE", "276", "DE FR", "Germany", `D"`, "ıt", "ſe"} {
+	for code, text := range map[string]string{
+		"":                  `is empty, which is not one of ISO 3166 alpha-2`,
+		"D":                 `is "D", which is not one of ISO 3166 alpha-2`,
+		"UK":                `is "UK", which is not one of ISO 3166 alpha-2: the United Kingdom is GB`,
+		"el":                `is "el", which is not one of ISO 3166 alpha-2: Greece is GR`,
+		"D ":                `is "D ", which is not one of ISO 3166 alpha-2`,
+		" DE":               `is " DE", which is not one of ISO 3166 alpha-2`,
+		"USA":               `is "USA", which is not one of ISO 3166 alpha-2: the United States are US`,
+		"ZZ":                `is "ZZ", which is not one of ISO 3166 alpha-2`,
+		"EU":                `is "EU", which is not one of ISO 3166 alpha-2`,
+		"de-DE":             `is "de-DE", which is not one of ISO 3166 alpha-2`,
+		"276":               `is "276", which is not one of ISO 3166 alpha-2`,
+		"DE FR":             `is "DE FR", which is not one of ISO 3166 alpha-2`,
+		"Germany":           `is "Germany", which is not one of ISO 3166 alpha-2`,
+		`D"`:                `is "D\"", which is not one of ISO 3166 alpha-2`,
+		"ıt":                `is "ıt", which is not one of ISO 3166 alpha-2`,
+		"ſe":                `is "ſe", which is not one of ISO 3166 alpha-2`,
+		"adele@contoso.com": `is an address, which is not one of ISO 3166 alpha-2`,
+	} {
 		err := client.SetUsageLocation(t.Context(), userID, code)
-		if !errors.Is(err, licensing.ErrInvalidArgument) || err.Error() != "set usage location: invalid argument: countryCode is not one of ISO 3166 alpha-2" {
+		if !errors.Is(err, licensing.ErrInvalidArgument) || err.Error() != "set usage location: invalid argument: countryCode "+text {
 			t.Errorf("%q: got %v", code, err)
 		}
 	}

@@ -55,13 +55,6 @@ func (a *groupAnswer) identify(o graph.Object) {
 	}
 }
 
-// The queries that read all of an object that is about licenses. Graph returns
-// none of that unasked.
-const (
-	userSelection  = "$select=accountEnabled,assignedLicenses,assignedPlans,displayName,id,licenseAssignmentStates,provisionedPlans,usageLocation,userPrincipalName,userType"
-	groupSelection = "$select=assignedLicenses,createdDateTime,displayName,groupTypes,id,licenseProcessingState,mailEnabled,securityEnabled"
-)
-
 func selection(o graph.Object) string {
 	if o.IsGroup() {
 		return groupSelection
@@ -149,6 +142,11 @@ func (c *Client) getBy(ctx context.Context, req *graph.Request, carry graph.Carr
 	} else {
 		a = c.service.Send(ctx, req)
 	}
+	return c.got(ctx, req, &a)
+}
+
+// got takes in what a request that reads was answered with.
+func (c *Client) got(ctx context.Context, req *graph.Request, a *graph.Answer) error {
 	switch {
 	case a.Good():
 		if id, name := req.Into.Identity(); id != "" {
@@ -156,7 +154,7 @@ func (c *Client) getBy(ctx context.Context, req *graph.Request, carry graph.Carr
 		}
 		return nil
 	case a.Outcome == graph.Applied:
-		return undecoded(ctx, req, &a)
+		return undecoded(ctx, req, a)
 	}
-	return failure(req.Op, &a, false)
+	return failure(req.Op, a, false)
 }

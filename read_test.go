@@ -161,8 +161,8 @@ func TestReadsAsAWhole(t *testing.T) {
 			_, err := walked(t, c.GroupMembersWithErrors(ctx, groupID))
 			return err
 		}},
-		"GroupsWithErrors": {"/groups" + groupSelect + "&$filter=hasMembersWithLicenseErrors%20eq%20true", none, func(ctx context.Context, c *licensing.Client) error {
-			for _, err := range c.GroupsWithErrors(ctx) {
+		"Groups in error": {"/groups" + groupSelect + "&$filter=hasMembersWithLicenseErrors%20eq%20true", none, func(ctx context.Context, c *licensing.Client) error {
+			for _, err := range c.Groups(ctx, licensing.GroupQuery{OnlyErrors: true}) {
 				return err
 			}
 			return nil
@@ -196,8 +196,8 @@ func TestReadsThatAreRefused(t *testing.T) {
 	}{
 		"no user":          {func() error { _, err := client.User(t.Context(), ""); return err }, "read user licenses: invalid argument: user is empty"},
 		"no user, details": {func() error { _, err := client.UserLicenseDetails(t.Context(), ""); return err }, "list user license details: invalid argument: user is empty"},
-		"no GUID":          {func() error { _, err := client.Group(t.Context(), "staff"); return err }, "read group licenses: invalid argument: groupID must be a GUID"},
-		"no GUID, members": {func() error { return one(client.GroupMembersWithErrors(t.Context(), "staff")) }, "list group members with errors: invalid argument: groupID must be a GUID"},
+		"no GUID":          {func() error { _, err := client.Group(t.Context(), "staff"); return err }, "read group licenses: invalid argument: groupID is \"staff\", which is no GUID"},
+		"no GUID, members": {func() error { return one(client.GroupMembersWithErrors(t.Context(), "staff")) }, "list group members with errors: invalid argument: groupID is \"staff\", which is no GUID"},
 		"no client":        {func() error { _, err := nobody.SubscribedSKUs(t.Context()); return err }, "list subscribed SKUs: invalid argument: client was not made by NewClient"},
 		"no client, users": {func() error { return one(nobody.Users(t.Context(), licensing.UserQuery{})) }, "list users: invalid argument: client was not made by NewClient"},
 		"no context":       {func() error { return one(client.Users(noContext, licensing.UserQuery{})) }, "list users: invalid argument: context is nil"},
@@ -493,11 +493,10 @@ func TestEmptyPages(t *testing.T) {
 func TestAPageWithoutItsCollection(t *testing.T) {
 	t.Parallel()
 	for body, want := range map[string]string{
-		`{"@odata.context":"x"}`:                         "list users: 200 answer cannot be read: value: not there",
-		`{"value":null}`:                                 "list users: 200 answer cannot be read: value: not there",
-		`{"value":{}}`:                                   `list users: 200 answer cannot be read: property "value"`,
-		`{"value":[],"@odata.nextLink":7}`:               `list users: 200 answer cannot be read: property "@odata.nextLink"`,
-		`{"value":[{"assignedLicenses":[{"skuId":7}]}]}`: `list users: 200 answer cannot be read: property "value[0].assignedLicenses[0].skuId"`,
+		`{"@odata.context":"x"}`:           "list users: 200 answer cannot be read: value: not there",
+		`{"value":null}`:                   "list users: 200 answer cannot be read: value: not there",
+		`{"value":{}}`:                     `list users: 200 answer cannot be read: property "value"`,
+		`{"value":[],"@odata.nextLink":7}`: `list users: 200 answer cannot be read: property "@odata.nextLink"`,
 	} {
 		t.Run(body, func(t *testing.T) {
 			t.Parallel()

@@ -50,7 +50,7 @@ type ServicePlan struct {
 // LicenseDetails is a SKU that a user has, directly or through a group, with
 // the state of its service plans.
 type LicenseDetails struct {
-	ID            string        `json:"id,omitzero"`
+	ID            string        `json:"id,omitzero"` // of the SKU in the tenant: the same for all users who have it
 	ServicePlans  []ServicePlan `json:"servicePlans,omitzero"`
 	SKUID         uuid.UUID     `json:"skuId,omitzero"`
 	SKUPartNumber string        `json:"skuPartNumber,omitzero"`
@@ -82,7 +82,7 @@ func (c *Client) SubscribedSKUs(ctx context.Context) ([]SubscribedSKU, error) {
 // subscribed reads the tenant's SKUs, within the call of a request unless that is
 // nil.
 func (c *Client) subscribed(ctx context.Context, op string, within *graph.Request) ([]SubscribedSKU, error) {
-	return collect(listed(ctx, c, listing{op: op, object: graph.Tenant, action: "/subscribedSkus", whole: true, within: within}, (*wireSKU).sku))
+	return collect(listed(ctx, c, listing{op: op, object: graph.Tenant, action: "/subscribedSkus", whole: true, within: within}, always((*wireSKU).sku)))
 }
 
 // UserLicenseDetails returns the SKUs that a user has, directly or through a
@@ -119,5 +119,5 @@ func (c *Client) MyLicenseDetails(ctx context.Context) ([]LicenseDetails, error)
 }
 
 func licenseDetails(ctx context.Context, c *Client, op string, obj graph.Object) ([]LicenseDetails, error) {
-	return collect(listed(ctx, c, listing{op: op, object: obj, action: "/licenseDetails", whole: true}, (*wireDetails).details))
+	return collect(listed(ctx, c, listing{op: op, object: obj, action: "/licenseDetails", whole: true}, always((*wireDetails).details)))
 }

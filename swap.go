@@ -84,7 +84,7 @@ type SwapResult struct {
 // does. Where the new SKU has no Exchange, the mailbox ends after 30 days.
 //
 // Permission: LicenseAssignment.ReadWrite.All, LicenseAssignment.Read.All and
-// User.Read.All, delegated or application (unverified as the least).
+// User.Read.All, delegated or application.
 //
 // Errors: [ErrInvalidArgument], [ErrInherited] (the old SKU comes from groups
 // alone, which are named), [ErrNotAssigned], [ErrUnknownSKU], and those of
@@ -104,10 +104,12 @@ func (c *Client) SwapUserLicense(ctx context.Context, user string, swap LicenseS
 // SwapGroupLicense replaces a SKU that a group has by another. The members
 // follow later; see [Client.WaitForGroup].
 //
-// It works and warns as [Client.SwapUserLicense] does.
+// It works and warns as [Client.SwapUserLicense] does. Within a group plans have to
+// be complete: [ErrPlanDependency] comes at once, also where the members have what is
+// missing from elsewhere.
 //
 // Permission: LicenseAssignment.ReadWrite.All, LicenseAssignment.Read.All and
-// Group.Read.All, delegated or application (unverified as the least).
+// Group.Read.All, delegated or application.
 //
 // Errors: [ErrInvalidArgument], [ErrNotAssigned], [ErrUnknownSKU], and those of
 // [Client.AssignGroupLicense].

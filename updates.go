@@ -27,7 +27,7 @@ import (
 // mailbox's end.
 //
 // Permission: LicenseAssignment.ReadWrite.All, LicenseAssignment.Read.All and
-// User.Read.All, delegated or application (unverified as the least).
+// User.Read.All, delegated or application.
 //
 // Errors: [ErrInvalidArgument] (change contradicts itself, or names no User plan
 // of the SKU), [ErrInherited] (only from groups, which are named: change those),
@@ -48,7 +48,7 @@ func (c *Client) UpdateUserServicePlans(ctx context.Context, user string, skuID 
 // always counts.
 //
 // Permission: LicenseAssignment.ReadWrite.All, LicenseAssignment.Read.All and
-// Group.Read.All, delegated or application (unverified as the least).
+// Group.Read.All, delegated or application.
 //
 // Errors: [ErrInvalidArgument] (change contradicts itself, or names no User plan
 // of the SKU), [ErrNotAssigned], [ErrUnknownSKU], and those of
@@ -148,7 +148,11 @@ func (e *editor) read(ctx context.Context, t *turn.Turn) error {
 		}
 		e.found = nil
 		read := rereading(&w.request, w.into)
-		if err := w.client.look(ctx, &read, nil); err != nil {
+		err := w.client.look(ctx, &read, nil)
+		if err == nil {
+			err = untold(w.request.Op, w.into)
+		}
+		if err != nil {
 			return err
 		}
 		if !t.Of(w.key) {

@@ -127,7 +127,7 @@ func TestUpdatesThatAreRefused(t *testing.T) {
 		"inherited twice":    {[]step{userWith(stateGroup, failed, other)}, userID, skuA, disable(planA), licensing.ErrInherited, "license aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa comes from group 22222222-2222-4222-8222-222222222222, 33333333-3333-4333-8333-333333333333"},
 		"not assigned":       {[]step{userWith(stateA)}, userID, skuB, disable(planA), licensing.ErrNotAssigned, "license bbbbbbbb-bbbb-4bbb-8bbb-bbbbbbbbbbbb is not assigned"},
 		"nothing assigned":   {[]step{userWith()}, userID, skuA, disable(planA), licensing.ErrNotAssigned, "license aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa is not assigned"},
-		"states not told":    {[]step{okUser}, userID, skuA, disable(planA), licensing.ErrNotAssigned, "license aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa is not assigned"},
+		"states not told":    {[]step{okUser}, userID, skuA, disable(planA), licensing.ErrForbidden, "the answer has no licenses, as where the token may not read them"},
 		"assignment failed":  {[]step{userWith(failed)}, userID, skuA, disable(planA), licensing.ErrNotAssigned, "license aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa is not assigned"},
 		"not the tenant's":   {[]step{userWith(stateA), reply(200, `{"value":[]}`)}, userID, skuA, disable(planA), licensing.ErrUnknownSKU, "the tenant has no SKU aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa"},
 		"a Company plan":     {[]step{userWith(stateA), skus}, userID, skuA, disable(planD), licensing.ErrInvalidArgument, "invalid argument: Disable[0]: service plan d0000000-0000-4000-8000-000000000004 (PD) applies to Company, only those for User can be switched"},
@@ -157,7 +157,7 @@ func TestUpdatesThatAreRefused(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	_, err = newClient(t, newScript(t, reply(200, `{"id":"`+groupID+`"}`))).UpdateGroupServicePlans(t.Context(), groupID, skuA, disable(planA))
-	if !errors.Is(err, licensing.ErrNotAssigned) {
+	if !errors.Is(err, licensing.ErrForbidden) {
 		t.Errorf("got %v", err)
 	}
 }

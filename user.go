@@ -62,7 +62,7 @@ func (c *Client) AssignMyLicense(ctx context.Context, req AssignLicenseRequest) 
 // tell direct from inherited. What this client wrote in the last five minutes is
 // shown as it wrote it; see Reading in the package's documentation.
 //
-// Permission: User.Read.All, delegated or application (unverified as the least).
+// Permission: User.Read.All, delegated or application.
 //
 // Errors: [ErrInvalidArgument] (nothing was sent), [ErrNotFound] (no such user,
 // or one just made), [ErrForbidden], [ErrThrottled], [ErrUnavailable].
@@ -77,7 +77,7 @@ func (c *Client) User(ctx context.Context, user string) (*User, error) {
 // It is [Client.User] for the user whose token it is, and works with
 // delegated tokens only.
 //
-// Permission: User.Read, delegated (unverified).
+// Permission: User.Read, delegated.
 //
 // Errors: those of [Client.User], and [ErrDelegatedOnly] (the token is
 // an application's).

@@ -2,18 +2,18 @@ package licensing
 
 import (
 	"context"
+	"fmt"
 	"iter"
-	"regexp"
 	"slices"
-	"strconv"
+	"strings"
 
 	"github.com/google/uuid"
 
 	"github.com/graphlicensing/licensing/internal/graph"
 )
 
-// A UserQuery says which users [Client.Users] returns. The zero value is
-// everybody.
+// A UserQuery says which users [Client.Users] returns, and with which properties.
+// The zero value is everybody.
 type UserQuery struct {
 	// Filter is an OData filter, such as "accountEnabled eq true". Graph
 	// refuses most combinations with a filter on licenses, by ErrUnsupportedQuery.
@@ -25,6 +25,9 @@ type UserQuery struct {
 	// SKUID if it is given, whether they have it or not. Graph cannot filter
 	// by that, so all users that Filter allows are read.
 	OnlyErrors bool
+	// Select names further properties of User to be read, such as "department",
+	// "mail" and "onPremisesSyncEnabled", in any case.
+	Select []string
 	// PageSize is how many users a request asks for, up to 999. The default
 	// is Graph's, 100.
 	PageSize int
@@ -33,56 +36,48 @@ type UserQuery struct {
 // Users returns the license view of many users: who they are, whether they are
 // enabled, their usage location, and what licenses they have from where.
 //
-// The users are read page by page as they are asked for, and ranging again
-// reads again. An error ends the sequence. A listing of a large tenant is no
-// snapshot: reads lag behind the writes of others, and filters that need Graph's
-// index lag more.
+// The users are read page by page as they are asked for, and ranging again reads
+// again. A listing of a large tenant is no snapshot: reads lag behind the writes of
+// others, and filters that need Graph's index lag more. A filter is sent plainly,
+// and as an advanced query where it has to be, or where Graph says so. For the users
+// of a list that is at hand see [Client.ReadUsers].
 //
-// Permission: User.Read.All, delegated or application (unverified as the least).
+// Permission: User.Read.All, delegated or application.
 //
-// Errors: [ErrInvalidArgument] (nothing was sent), [ErrUnsupportedQuery] (Graph
-// cannot answer the filter), [ErrForbidden], [ErrThrottled], [ErrListingExpired]
-// (start again), [ErrUnsafeLink] (a page names another host as the next).
+// Errors: a [*DecodeError] for an item that cannot be read or is no user, after
+// which the sequence goes on. Any other error ends the sequence: [ErrInvalidArgument]
+// (nothing was sent), [ErrUnsupportedQuery] (Graph cannot answer the filter),
+// [ErrForbidden], [ErrThrottled], [ErrTooLarge] (lower PageSize),
+// [ErrListingExpired] (start again), [ErrUnsafeLink] (a page names another host as
+// the next).
 //
 // Graph: https://learn.microsoft.com/graph/api/user-list
 func (c *Client) Users(ctx context.Context, query UserQuery) iter.Seq2[*User, error] {
-	const op = "list users"
-	if query.PageSize < 0 || query.PageSize > 999 {
-		return func(yield func(*User, error) bool) { yield(nil, invalid(op, "PageSize is not between 0 and 999")) }
+	l := listing{op: "list users", object: graph.Tenant, action: "/users"}
+	var err error
+	if l.query, err = selectingAlso[User](l.op, listedProperties, query.Select); err != nil {
+		return failed[*User](err)
 	}
-	l := listing{op: op, object: graph.Tenant, action: "/users", query: "$select=" + listedProperties}
-	filter := query.Filter
-	l.indexed = advanced.MatchString(filter)
+	hasSKU := ""
 	if query.SKUID != uuid.Nil && !query.OnlyErrors {
-		if filter != "" {
-			filter = "(" + filter + ") and "
-			l.indexed = true
-		}
-		filter += "assignedLicenses/any(x:x/skuId eq " + query.SKUID.String() + ")"
+		hasSKU = hasLicense(query.SKUID)
 	}
-	if filter != "" {
-		l.query += "&" + graph.Option("$filter", filter)
-	}
-	if query.PageSize > 0 {
-		l.query += "&$top=" + strconv.Itoa(query.PageSize)
-	}
-	if l.indexed {
-		l.query += "&$count=true"
+	l.where(query.Filter, hasSKU)
+	if err := l.paged(query.PageSize); err != nil {
+		return failed[*User](err)
 	}
 	shows := ctx != nil && !raw(ctx) // what the client wrote
-	users := listed(ctx, c, l, func(w *wireUser) *User {
-		user := selectedUser(w)
-		id, name := user.ID, user.UserPrincipalName
-		if id == "" {
-			return user
+	users := listed(ctx, c, l, func(w *wireUser) (*User, error) {
+		user, err := selectedUser(w)
+		if err == nil && user.ID != "" {
+			obj := graph.User(user.ID)
+			key := obj.Key()
+			c.learn(key, obj, user.ID, user.UserPrincipalName)
+			if shows {
+				c.recent.show(key, user)
+			}
 		}
-		obj := graph.User(id)
-		key := obj.Key()
-		c.learn(key, obj, id, name)
-		if shows {
-			c.recent.show(key, user)
-		}
-		return user
+		return user, err
 	})
 	switch {
 	case query.OnlyErrors:
@@ -93,35 +88,45 @@ func (c *Client) Users(ctx context.Context, query UserQuery) iter.Seq2[*User, er
 	return users
 }
 
-// only leaves out users that are not wanted.
-func only(users iter.Seq2[*User, error], wanted func(*User) bool) iter.Seq2[*User, error] {
-	return func(yield func(*User, error) bool) {
-		for user, err := range users {
-			if (err != nil || wanted(user)) && !yield(user, err) {
+// hasLicense is the filter for whoever has a SKU.
+func hasLicense(sku uuid.UUID) string {
+	return "assignedLicenses/any(x:x/skuId eq " + sku.String() + ")"
+}
+
+// failed is a listing that is not made.
+func failed[T any](err error) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		var none T
+		yield(none, err)
+	}
+}
+
+// only leaves out what is not wanted, and keeps the errors.
+func only[T any](items iter.Seq2[T, error], wanted func(T) bool) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		for item, err := range items {
+			if (err != nil || wanted(item)) && !yield(item, err) {
 				return
 			}
 		}
 	}
 }
 
-// listedProperties are those of many users, without the plans: with them a page
-// would be larger than an answer may be.
-const listedProperties = "accountEnabled,assignedLicenses,displayName,id,licenseAssignmentStates,usageLocation,userPrincipalName,userType"
-
-// advanced matches the filters that Graph answers from its index only.
-var advanced = regexp.MustCompile(`(?i)/\$count|\bne\b|\bnot\b|\bendswith\b`)
-
 // selectedUser returns a user of a listing that asked for licenses.
-func selectedUser(w *wireUser) *User {
+func selectedUser(w *wireUser) (*User, error) {
+	if w.Type != "" && !strings.EqualFold(strings.TrimPrefix(w.Type, "#"), "microsoft.graph.user") {
+		return nil, fmt.Errorf("%s, which is no user", w.Type)
+	}
 	user := w.user()
 	user.selected()
-	return user
+	return user, nil
 }
 
 // selected notes that the states of the user's assignments were asked for, so
-// that null means none.
+// that null means none. Of whom the token may not read, Graph returns all properties
+// as null but the id: of them nothing is known.
 func (u *User) selected() {
-	if u.ID != "" && u.LicenseAssignmentStates == nil {
+	if u.LicenseAssignmentStates == nil && (u.UserPrincipalName != "" || u.AssignedLicenses != nil) {
 		u.LicenseAssignmentStates = []LicenseAssignmentState{}
 	}
 }

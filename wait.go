@@ -39,7 +39,7 @@ func IgnoreServicePlans() WaitOption {
 // half a minute. Complete does not mean that all members have the license: see
 // [Client.GroupMembersWithErrors].
 //
-// Permission: Group.Read.All, delegated or application (unverified as the least).
+// Permission: Group.Read.All, delegated or application.
 //
 // Errors: [ErrInvalidArgument] (nothing was sent), the context's error when it ends
 // (the text says what was seen last), [ErrNotFound], [ErrForbidden]. An unavailable
@@ -87,7 +87,7 @@ func (c *Client) WaitForGroup(ctx context.Context, groupID string, want AssignLi
 // left and came back to within five minutes counts when its time shows that it is
 // the later one, or when these are over.
 //
-// Permission: User.Read.All, delegated or application (unverified as the least).
+// Permission: User.Read.All, delegated or application.
 //
 // Errors: [ErrInvalidArgument] (nothing was sent), the context's error when it ends
 // (the text says what was seen last), [ErrNotFound], [ErrForbidden]. An unavailable
@@ -104,10 +104,7 @@ func (c *Client) WaitForUser(ctx context.Context, user string, want AssignLicens
 	return wait(ctx, w, func() (*User, error) {
 		return asUser(c.read(ContextWithRawReads(ctx), op, graph.User(user)))
 	}, func(u *User) ([]string, error) {
-		direct, known := u.DirectLicenses()
-		if !known && !w.exists {
-			return []string{"where the licenses come from is not known"}, nil
-		}
+		direct, _ := u.DirectLicenses()
 		missing := w.missing(ctx, direct)
 		if len(missing) == 0 {
 			missing = w.returned(u)
@@ -152,7 +149,8 @@ func (c *Client) newWaiting(ctx context.Context, op string, want AssignLicenseRe
 // and for as long as w.agreed says: the reads may be answered by different
 // replicas, and the first ones by what was so before. A service that does not
 // answer is waited for, too.
-func wait[T any](ctx context.Context, w *waiting, read func() (*T, error), missing func(*T) ([]string, error)) (*T, error) {
+func wait[T holder](ctx context.Context, w *waiting, read func() (T, error), missing func(T) ([]string, error)) (T, error) {
+	var none T
 	var since time.Time // when it was first seen there, running
 	var lacks []string  // when it was last read
 	for interval := firstPoll; ; interval = min(interval+interval/2, longestPoll) {
@@ -166,14 +164,17 @@ func wait[T any](ctx context.Context, w *waiting, read func() (*T, error), missi
 		case w.exists && errors.Is(err, ErrNotFound):
 			since, lacks = time.Time{}, []string{"not found"}
 		case err != nil && lacks != nil && ctx.Err() != nil:
-			return nil, w.ended(ctx, lacks)
+			return none, w.ended(ctx, lacks)
 		case err != nil:
-			return nil, err
+			return none, err
 		default:
-			lacks, err = missing(object)
+			lacks = []string{errUntold.Error()}
+			if w.exists || object.told() {
+				lacks, err = missing(object)
+			}
 			switch {
 			case err != nil:
-				return nil, err
+				return none, err
 			case len(lacks) > 0:
 				since = time.Time{}
 			case since.IsZero():
@@ -184,7 +185,7 @@ func wait[T any](ctx context.Context, w *waiting, read func() (*T, error), missi
 			}
 		}
 		if err := w.client.service.Sleep(ctx, pause+rand.N(pause/10+1)); err != nil {
-			return nil, w.ended(ctx, lacks)
+			return none, w.ended(ctx, lacks)
 		}
 	}
 }

@@ -125,6 +125,7 @@ func expectWaited[T any](t *testing.T, got *T, err, kind error) {
 func TestWaitForUser(t *testing.T) {
 	row := func(license, more string) string { return strings.TrimSuffix(license, "}") + more + "}" }
 	direct, failed := row(hasA, `,"state":"Active"`), row(hasA, `,"state":"Error","error":"CountViolation"`)
+	named := reply(200, `{"id":"`+userID+`","userPrincipalName":"adele@contoso.com"}`)
 	part := row(hasAPart, `,"state":"Active"`)
 	inherited := row(hasA, `,"state":"Active","assignedByGroup":"`+groupID+`"`)
 	for name, test := range map[string]struct {
@@ -141,7 +142,7 @@ func TestWaitForUser(t *testing.T) {
 		"a removal":                {remove(skuA), []step{userHas(direct), userHas(), userHas()}, nil},
 		"a removal, inherited too": {remove(skuA), []step{userHas(direct, inherited), userHas(inherited), userHas(inherited)}, nil},
 		"nothing told":             {remove(skuA), []step{reply(200, `{"@odata.context":"x"}`), reply(202, `{"@odata.context":"x"}`), userHas(), userHas()}, nil},
-		"null states are none":     {remove(skuA), []step{userHas(direct), okUser, okUser}, nil},
+		"null states are none":     {remove(skuA), []step{userHas(direct), named, named}, nil},
 		"an error midway":          {wantA(), []step{userHas(direct), graphError(403, "Authorization_RequestDenied", "No.")}, licensing.ErrForbidden},
 		"no such user":             {wantA(), []step{graphError(404, "Request_ResourceNotFound", "Gone.")}, licensing.ErrNotFound},
 	} {

@@ -11,12 +11,12 @@ import (
 
 // A Subscription is what was bought of a SKU at one time.
 type Subscription struct {
-	ID            string // made up by AddSKU when empty
-	Status        string // "Enabled" (the default), "Warning", "Suspended", "LockedOut" or "Deleted"
-	Licenses      int    // how many it has; they count for nothing but this
-	Trial         bool
-	Created       time.Time // null when zero
-	NextLifecycle time.Time // when it changes its status or is renewed; null when zero
+	ID                    string // made up by AddSKU when empty
+	Status                string // "Enabled" (the default), "Warning", "Suspended", "LockedOut" or "Deleted"
+	TotalLicenses         int    // how many it has; they count for nothing but this
+	IsTrial               bool
+	CreatedDateTime       time.Time // null when zero
+	NextLifecycleDateTime time.Time // when it changes its status or is renewed; null when zero
 }
 
 var (
@@ -60,7 +60,7 @@ func (s *SKU) subscriptions() []Subscription {
 	for i, id := range s.SubscriptionIDs {
 		sub := Subscription{ID: id, Status: s.capability()}
 		if i == 0 {
-			sub.Licenses = s.Seats + s.Warning + s.Suspended + s.LockedOut
+			sub.TotalLicenses = s.Seats + s.Warning + s.Suspended + s.LockedOut
 		}
 		all = append(all, sub)
 	}
@@ -94,15 +94,15 @@ func (t *Tenant) readSubscription(c *call) (result, *graphError) {
 func subscriptionProperties(s *SKU, sub Subscription) map[string]any {
 	properties := nulls(subscriptionDefaults)
 	for name, value := range map[string]any{
-		"createdDateTime":       stampOrNull(sub.Created),
+		"createdDateTime":       stampOrNull(sub.CreatedDateTime),
 		"id":                    sub.ID,
-		"isTrial":               sub.Trial,
-		"nextLifecycleDateTime": stampOrNull(sub.NextLifecycle),
+		"isTrial":               sub.IsTrial,
+		"nextLifecycleDateTime": stampOrNull(sub.NextLifecycleDateTime),
 		"serviceStatus":         servicePlans(s, nil),
 		"skuId":                 s.ID,
 		"skuPartNumber":         s.PartNumber,
 		"status":                sub.Status,
-		"totalLicenses":         sub.Licenses,
+		"totalLicenses":         sub.TotalLicenses,
 	} {
 		properties[name] = value
 	}

@@ -18,8 +18,8 @@ func TestSubscriptions(t *testing.T) {
 	tenant := licensingtest.NewTenant()
 	plan := licensingtest.Plan{ID: exchangeID, Name: "EXCHANGE_S_ENTERPRISE"}
 	office := tenant.AddSKU(licensingtest.SKU{ID: officeID, PartNumber: "ENTERPRISEPACK", Seats: 30, Plans: []licensingtest.Plan{plan}, Subscriptions: []licensingtest.Subscription{
-		{ID: "860697e3-b0aa-4196-a6c6-7ec361ed58f7", Licenses: 25, Created: time.Date(2023, 1, 1, 0, 0, 0, 0, time.UTC), NextLifecycle: time.Date(2023, 2, 1, 0, 0, 0, 0, time.UTC)},
-		{Status: "Suspended", Licenses: 5, Trial: true},
+		{ID: "860697e3-b0aa-4196-a6c6-7ec361ed58f7", TotalLicenses: 25, CreatedDateTime: time.Date(2023, 1, 1, 0, 0, 0, 0, time.UTC), NextLifecycleDateTime: time.Date(2023, 2, 1, 0, 0, 0, 0, time.UTC)},
+		{Status: "Suspended", TotalLicenses: 5, IsTrial: true},
 	}})
 	tenant.AddSKU(licensingtest.SKU{ID: basicID, PartNumber: "EXCHANGESTANDARD", Seats: 3, Warning: 1, SubscriptionIDs: []string{"x", "y"}})
 	const (

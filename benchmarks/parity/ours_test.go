@@ -104,7 +104,7 @@ func (o ours) users(ctx context.Context, filter string, pageSize int, _ bool) (a
 }
 
 func (o ours) groupsWithErrors(ctx context.Context) (any, error) {
-	return collected(o.client.GroupsWithErrors(ctx))
+	return collected(o.client.Groups(ctx, licensing.GroupQuery{OnlyErrors: true}))
 }
 
 func (o ours) membersWithErrors(ctx context.Context, group string) (any, error) {
