@@ -2,6 +2,7 @@ package licensing_test
 
 import (
 	"encoding/binary"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"path/filepath"
@@ -63,6 +64,33 @@ func TestReadProductNamesOfTheField(t *testing.T) {
 					}
 				}
 			})
+		}
+	}
+}
+
+// TestKnownProductNames reads lines of a list, and compares each name with the table
+// that benchmarks/names made of them by a rule of its own.
+func TestKnownProductNames(t *testing.T) {
+	t.Parallel()
+	var table struct{ SKUs, Plans map[uuid.UUID]string }
+	if err := json.Unmarshal([]byte(readFile(t, filepath.Join("testdata", "names", "known.json"))), &table); err != nil {
+		t.Fatal(err)
+	}
+	if len(table.SKUs) == 0 || len(table.Plans) == 0 {
+		t.Fatal("the table is empty")
+	}
+	names, err := licensing.ReadProductNames(strings.NewReader(readFile(t, filepath.Join("testdata", "names", "known.csv"))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for id, want := range table.SKUs {
+		if got := names.SKU(id); got != want {
+			t.Errorf("the SKU %s has the name %q, want %q", id, got, want)
+		}
+	}
+	for id, want := range table.Plans {
+		if got := names.ServicePlan(id); got != want {
+			t.Errorf("the plan %s has the name %q, want %q", id, got, want)
 		}
 	}
 }
