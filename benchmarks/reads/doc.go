@@ -1,0 +1,3 @@
+// Package reads measures the ways to read the users of a list. See README.md of
+// the module.
+package reads
