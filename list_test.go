@@ -234,9 +234,13 @@ func TestALargePage(t *testing.T) {
 // A page that is too large for all that says what to do, and is not asked for again.
 func TestAPageThatIsTooLarge(t *testing.T) {
 	t.Parallel()
-	s := newScript(t, reply(200, `{"value":[{"id":"`+strings.Repeat("x", 65<<20)+`"}]}`))
-	err := first(newClient(t, s).Users(t.Context(), licensing.UserQuery{PageSize: 999}))
+	large := reply(200, `{"value":[{"id":"`+strings.Repeat("x", 65<<20)+`"}]}`)
+	err := first(newClient(t, newScript(t, large)).Users(t.Context(), licensing.UserQuery{PageSize: 999}))
 	if err == nil || err.Error() != "list users: 200 OK: answer has more than 64 MiB: lower PageSize (1 attempt)" || kinds(err) != "TooLarge" || licensing.Retryable(err) {
+		t.Errorf("got %v", err)
+	}
+	err = first(newClient(t, newScript(t, large)).GroupMembersWithErrors(t.Context(), groupID)) // whose pages have no size to choose
+	if err == nil || err.Error() != "list group members with errors: 200 OK: answer has more than 64 MiB (1 attempt)" || kinds(err) != "TooLarge" {
 		t.Errorf("got %v", err)
 	}
 }
