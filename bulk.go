@@ -97,7 +97,7 @@ func (c *Client) Bulk(ctx context.Context, operations iter.Seq[Operation], opts 
 			return
 		}
 		r := newRun(ctx, c, opts)
-		go r.source.read(operations)
+		go r.source.feed(operations)
 		defer r.close()
 		r.deliver(yield)
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"runtime"
 	"sync"
 	"time"
 
@@ -76,5 +77,33 @@ func (w *crew) dismiss() {
 func (w *crew) repanic() {
 	if w.panicked != nil {
 		panic(w.panicked)
+	}
+}
+
+// An input is the caller's, and is read on a goroutine of its own. What happens to the
+// goroutine, happens to the caller.
+type input struct {
+	whole    bool // it was read to its end, or for as long as it was wanted
+	panicked any
+}
+
+// run reads the input.
+func (i *input) run(read func()) {
+	defer func() {
+		if !i.whole {
+			i.panicked = recover() // nil after a Goexit
+		}
+	}()
+	read()
+	i.whole = true
+}
+
+// passOn does what the input did.
+func (i *input) passOn() {
+	switch {
+	case i.panicked != nil:
+		panic(i.panicked)
+	case !i.whole:
+		runtime.Goexit()
 	}
 }

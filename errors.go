@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -190,7 +191,7 @@ func (e *DecodeError) Error() string {
 		line += fmt.Sprintf(": property %q", graph.OneLine(e.Property))
 	}
 	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](e.Err); ok {
-		line += fmt.Sprintf(": %s in place of %v", wrong.Value, wrong.Type)
+		line += fmt.Sprintf(": %s in place of %s", wrong.Value, inJSON(wrong.Type))
 	} else if e.Err != nil {
 		line += ": " + graph.OneLine(e.Err.Error())
 	}
@@ -198,6 +199,21 @@ func (e *DecodeError) Error() string {
 		line += " (request-id " + graph.OneLine(e.RequestID) + ")"
 	}
 	return line
+}
+
+// inJSON is what a type is read from.
+func inJSON(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.Bool:
+		return "a boolean"
+	case reflect.Int, reflect.Int64, reflect.Int32:
+		return "an integer"
+	case reflect.Slice:
+		return "a list"
+	case reflect.String:
+		return "a string"
+	}
+	return "an object"
 }
 
 // Unwrap returns the cause.

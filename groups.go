@@ -2,6 +2,7 @@ package licensing
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"strings"
 
@@ -39,7 +40,8 @@ type GroupQuery struct {
 // The groups are read page by page as they are asked for, and ranging again reads
 // again. What [Client.Users] says of lag and of filters holds for groups as well.
 // Of groups that Graph filters by SKUID or Licensed, its index decides; what the
-// client itself has assigned in the last seconds can be missing.
+// client itself has assigned in the last seconds can be missing. A group whose
+// licenses Graph does not tell is returned as well, without AssignedLicenses.
 // [Client.GroupMembersWithErrors] returns for whom a license of a group is in error.
 //
 // Permission: Group.Read.All, delegated or application.
@@ -75,13 +77,14 @@ func (c *Client) Groups(ctx context.Context, query GroupQuery) iter.Seq2[*Group,
 	if query.OnlyErrors && query.Filter != "" {
 		inError.query = selecting([]string{"id"})
 		inError.where(membersInError, "")
+		_ = inError.paged(mostOfPage) // which it is not too large for
 		groups = alsoIn(groups, c.groups(ctx, inError))
 	}
-	if !query.OnlyErrors && (ctx == nil || raw(ctx)) { // Graph has chosen, by what it shows
+	if !query.OnlyErrors && raw(ctx) { // Graph has chosen, by what it shows
 		return groups
 	}
 	return only(groups, func(g *Group) bool {
-		return g.AssignedLicenses == nil || (query.SKUID == uuid.Nil || licenseOf(g.AssignedLicenses, query.SKUID) >= 0) &&
+		return !g.told() || (query.SKUID == uuid.Nil || licenseOf(g.AssignedLicenses, query.SKUID) >= 0) &&
 			(!query.Licensed || len(g.AssignedLicenses) > 0)
 	})
 }
@@ -92,7 +95,7 @@ const membersInError = "hasMembersWithLicenseErrors eq true"
 
 // groups reads groups as the client wrote them.
 func (c *Client) groups(ctx context.Context, l listing) iter.Seq2[*Group, error] {
-	shows := ctx != nil && !raw(ctx)
+	shows := !raw(ctx)
 	return listed(ctx, c, l, func(w *wireGroup) (*Group, error) {
 		group := w.group()
 		if shows && group.ID != "" {
@@ -107,11 +110,12 @@ func alsoIn(some, others iter.Seq2[*Group, error]) iter.Seq2[*Group, error] {
 	return func(yield func(*Group, error) bool) {
 		ids := make(map[string]bool)
 		for group, err := range others {
-			if err != nil {
-				yield(nil, err)
+			switch {
+			case err == nil:
+				ids[strings.ToLower(group.ID)] = true
+			case !yield(nil, err) || !errors.As(err, new(*DecodeError)): // which is about one of them
 				return
 			}
-			ids[strings.ToLower(group.ID)] = true
 		}
 		only(some, func(g *Group) bool { return ids[strings.ToLower(g.ID)] })(yield)
 	}

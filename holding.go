@@ -51,8 +51,8 @@ func (a *groupAnswer) told() bool { return a.group().told() }
 func (u *User) told() bool  { return u.LicenseAssignmentStates != nil }
 func (g *Group) told() bool { return g.AssignedLicenses != nil || g.DisplayName != "" }
 
-// untold returns the error for an object whose licenses were not told.
-func untold(op string, h holder) error {
+// notTold returns the error for an object whose licenses were not told.
+func notTold(op string, h holder) error {
 	if h.told() {
 		return nil
 	}

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"regexp"
 	"strconv"
+	"strings"
 
 	"github.com/graphlicensing/licensing/internal/graph"
 )
@@ -19,10 +20,11 @@ import (
 type listing struct {
 	op      string
 	object  graph.Object
-	action  string // the collection, a segment after the object's path
-	query   string
-	limit   string         // what says which items there are, and how many of them in a page
-	sized   bool           // the caller says how many there are in a page
+	action  string         // the collection, a segment after the object's path
+	query   string         // what of an item
+	filter  string         // which items
+	top     string         // how many in a page
+	sized   bool           // which is an option of the caller's
 	indexed bool           // the query needs the index, which each request has to ask for
 	whole   bool           // it is kept as a whole, and so is limited
 	within  *graph.Request // of the call that the listing is a part of, if it is
@@ -39,7 +41,7 @@ func (l *listing) where(filter, condition string) {
 		filter = condition
 	}
 	if filter != "" {
-		l.limit += "&" + graph.Option("$filter", filter)
+		l.filter = "&" + graph.Option("$filter", filter)
 	}
 	l.indexed = both || advanced(filter)
 }
@@ -61,7 +63,7 @@ func (l *listing) paged(size int) error {
 	case size < 0 || size > mostOfPage:
 		return invalid(l.op, "PageSize is %d, which is not between 0 and %d", size, mostOfPage)
 	case size > 0:
-		l.limit += "&$top=" + strconv.Itoa(size)
+		l.top = "&$top=" + strconv.Itoa(size)
 	}
 	l.sized = true
 	return nil
@@ -70,7 +72,7 @@ func (l *listing) paged(size int) error {
 // request returns the request for a page, the first one unless there is a link.
 func (l *listing) request(ctx context.Context, c *Client, link *url.URL, into graph.Reader) (graph.Request, error) {
 	req, err := c.newRequest(ctx, l.op, l.object, http.MethodGet, l.action, into)
-	req.Query, req.Link, req.Indexed = l.query+l.limit, link, l.indexed
+	req.Query, req.Link, req.Indexed = l.query+l.filter+l.top, link, l.indexed
 	if l.indexed {
 		req.Query += "&$count=true"
 	}
@@ -93,7 +95,7 @@ func listed[W, T any](ctx context.Context, c *Client, l listing, item func(*W) (
 			page, err := nextPage[W](ctx, c, &l, link)
 			if err == nil {
 				seen.add(c.service.URL(&page.req))
-				err = count.add(&page.req, len(page.List))
+				err = count.add(&page.req, page.items())
 			}
 			if err != nil {
 				yield(none, err)
@@ -136,6 +138,32 @@ type page[W any] struct {
 	answer graph.Answer
 }
 
+// items is how many items there are but null.
+func (p *page[W]) items() int {
+	n := len(p.Odd)
+	for _, w := range p.List {
+		if w != nil {
+			n++
+		}
+	}
+	return n
+}
+
+// raw returns the i-th item as it came.
+func (p *page[W]) raw(i int) []byte {
+	for name, list := range graph.Members(p.answer.Body) {
+		if !strings.EqualFold(name, "value") {
+			continue
+		}
+		for raw := range graph.Elements(list) {
+			if i--; i < 0 {
+				return raw
+			}
+		}
+	}
+	return nil
+}
+
 // nextPage reads the page that link leads to, the first one unless there is a link.
 func nextPage[W any](ctx context.Context, c *Client, l *listing, link *url.URL) (*page[W], error) {
 	p := &page[W]{Page: graph.Page[W]{Most: pageItems}}
@@ -149,7 +177,7 @@ func nextPage[W any](ctx context.Context, c *Client, l *listing, link *url.URL) 
 	p.answer = c.service.Send(ctx, &p.req)
 	err = c.got(ctx, &p.req, &p.answer)
 	switch {
-	case errors.Is(err, ErrUnsupportedQuery) && link == nil && l.limit != "" && !l.indexed:
+	case errors.Is(err, ErrUnsupportedQuery) && link == nil && l.filter != "" && !l.indexed:
 		l.indexed = true // since it has to be asked for then
 		return nextPage[W](ctx, c, l, link)
 	case errors.Is(err, ErrTooLarge):
@@ -166,7 +194,7 @@ func (p *page[W]) unread(ctx context.Context, i int, err error) error {
 	name := fmt.Sprintf("value[%d]", i)
 	odd, ok := p.Odd[i]
 	if !ok {
-		return unread(&p.req, &p.answer, name, nil, err)
+		return unread(&p.req, &p.answer, name, p.raw(i), err)
 	}
 	if part := unreadable(ctx, odd.Raw, func(part []byte) bool { return json.Unmarshal(part, new(W)) != nil }); part != "" {
 		name += "." + part

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"net/http"
 	"runtime"
 	"slices"
 	"strings"
@@ -150,7 +151,7 @@ func TestOneOddItem(t *testing.T) {
 	}{
 		"unreadable": {string(odd.Body), "1 3", `list users: 200 answer cannot be read: property "value[1].licenseAssignmentStates[0].skuId": not a GUID (request-id r-1)`},
 		"no user":    {device, "3", `list users: 200 answer cannot be read: property "value[0]": #microsoft.graph.device, which is no user (request-id r-1)`},
-		"a number":   {`{"value":[{"id":"1"},7]}`, "1", `list users: 200 answer cannot be read: property "value[1]": number in place of licensing.wireUser (request-id r-1)`},
+		"a number":   {`{"value":[{"id":"1"},7]}`, "1", `list users: 200 answer cannot be read: property "value[1]": number in place of an object (request-id r-1)`},
 		"a null":     {`{"value":[{"id":"1"},null]}`, "1", ``},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -170,6 +171,69 @@ func TestOneOddItem(t *testing.T) {
 				t.Errorf("got %s and\n%s, want %s and\n%s", got, strings.Join(texts, "; "), test.ids, test.error)
 			}
 		})
+	}
+}
+
+// The error of an item has the item.
+func TestTheBodyOfAnOddItem(t *testing.T) {
+	t.Parallel()
+	for item, body := range map[string]string{
+		`{"@odata.type":"#microsoft.graph.device","id":"2"}`: `{"@odata.type":"#microsoft.graph.device","id":"2"}`,
+		`{"id": 5}`: `{"id": 5}`,
+	} {
+		err := first(newClient(t, newScript(t, reply(200, `{"value":[{"id":"1"}, `+item+`]}`))).Users(t.Context(), licensing.UserQuery{}))
+		if e, ok := errors.AsType[*licensing.DecodeError](err); !ok || string(e.Body) != body {
+			t.Errorf("got %v", err)
+		}
+	}
+}
+
+// Pages of null and no item end as empty ones do.
+func TestPagesOfNull(t *testing.T) {
+	t.Parallel()
+	n := 0
+	err := first(newClient(t, answering(func(req *http.Request) (*http.Response, error) {
+		n++
+		return reply(200, fmt.Sprintf(`{"value":[null],"@odata.nextLink":"%s/users?$skiptoken=%d"}`, graphRoot, n))(req)
+	})).Users(t.Context(), licensing.UserQuery{}))
+	if !errors.Is(err, licensing.ErrTooLarge) || n > 1100 {
+		t.Errorf("%d requests, %v", n, err)
+	}
+}
+
+// Of whom nothing is known it is not known that nothing is wrong.
+func TestUnknownUsersMayBeInError(t *testing.T) {
+	t.Parallel()
+	page := reply(200, `{"value":[{"id":"1","userPrincipalName":null,"licenseAssignmentStates":null},{"id":"2","userPrincipalName":"b@contoso.com"}]}`)
+	for _, query := range []licensing.UserQuery{{OnlyErrors: true}, {OnlyErrors: true, SKUID: skuA}} {
+		ids, err := walked(t, newClient(t, newScript(t, page)).Users(t.Context(), query))
+		if err != nil {
+			t.Error(err)
+		}
+		expectIDs(t, ids, "1")
+	}
+}
+
+// One unreadable group among those in error does not end the listing.
+func TestAnOddGroupInError(t *testing.T) {
+	t.Parallel()
+	s := newScript(t, reply(200, `{"value":[{"id":5},{"id":"g"}]}`), reply(200, `{"value":[{"id":"g","displayName":"x"}]}`))
+	var ids []string
+	failures := 0
+	for group, err := range newClient(t, s).Groups(t.Context(), licensing.GroupQuery{OnlyErrors: true, Filter: "displayName eq 'x'"}) {
+		if err != nil {
+			failures++
+			continue
+		}
+		ids = append(ids, group.ID)
+	}
+	expectIDs(t, ids, "g")
+	if failures != 1 {
+		t.Errorf("%d failures", failures)
+	}
+	s = newScript(t, graphError(403, "Authorization_RequestDenied", "No."))
+	if err := first(newClient(t, s, once).Groups(t.Context(), licensing.GroupQuery{OnlyErrors: true, Filter: "displayName eq 'x'"})); !errors.Is(err, licensing.ErrForbidden) {
+		t.Errorf("got %v", err)
 	}
 }
 
@@ -285,9 +349,10 @@ func TestGroups(t *testing.T) {
 			}
 			var want []sent
 			for _, filter := range test.sent {
-				url, alone := graphRoot+"/groups"+groupSelect, strings.TrimSuffix(filter, "!")
+				url, top, alone := graphRoot+"/groups"+groupSelect, "", strings.TrimSuffix(filter, "!")
 				if alone != filter {
 					url = graphRoot + "/groups?$select=id"
+					top = "&$top=999"
 				}
 				plain := strings.TrimSuffix(alone, "+")
 				if plain != "" {
@@ -296,7 +361,7 @@ func TestGroups(t *testing.T) {
 				if plain != alone {
 					want = append(want, getting(url+"&$count=true", "Consistencylevel", "eventual"))
 				} else {
-					want = append(want, getting(url))
+					want = append(want, getting(url+top))
 				}
 			}
 			expectRequests(t, s, want...)

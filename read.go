@@ -102,17 +102,17 @@ type rawKey struct{}
 
 // ContextWithRawReads returns a context whose reads show what Graph answered.
 //
-// Without it [Client.User], [Client.Me], [Client.Group] and [Client.Users] show
-// what the client wrote in the last five minutes as it was written, since reads of
-// Graph lag behind; see Reading in the package's documentation. [Client.WaitForUser]
+// Without it [Client.User], [Client.Me], [Client.Group] and the reads of many show what
+// the client wrote in the last five minutes as it was written, since reads of Graph lag
+// behind; see Reading in the package's documentation. [Client.WaitForUser]
 // and [Client.WaitForGroup] go by what Graph answers in any case. Edits such as
 // [Client.UpdateUserServicePlans] never go by less than what the client wrote.
 func ContextWithRawReads(ctx context.Context) context.Context {
 	return context.WithValue(ctx, rawKey{}, true)
 }
 
-// raw reports whether reads of ctx show what Graph answered.
-func raw(ctx context.Context) bool { return ctx.Value(rawKey{}) != nil }
+// raw reports whether reads of ctx, which may be nil, show what Graph answered.
+func raw(ctx context.Context) bool { return ctx != nil && ctx.Value(rawKey{}) != nil }
 
 // rereading returns the request that reads the object of another one, as a part
 // of the same call.

@@ -37,21 +37,23 @@ type UserRead struct {
 // result for each name, in the order of Graph's answers. For everybody in a tenant
 // [Client.Users] takes fewer requests.
 //
-// The names are taken as they are needed. Reads have a pace of their own, beside that
-// of writes: what Graph refuses for its frequency is read again, however often, and an
-// outage is waited out for a quarter of an hour. Nothing else is taken when ctx ends.
-// What was taken has its result, with the context's error.
+// Reads have a pace of their own, beside that of writes: what Graph refuses for its
+// frequency is read again, however often, and an outage is waited out for a quarter of
+// an hour. When ctx ends, or nothing can be read any more, the names that are left have
+// the reason as their result. The names are taken on a goroutine of their own, a few
+// hundred ahead, and must not block forever: also a break waits for the next.
 //
 // Permission: User.Read.All, delegated or application.
 //
 // Errors, in the results: those of [Client.User], [ErrInvalidArgument] (Index is -1 if
-// it is the options'), [ErrStopped] (an outage went on), [ErrThrottled] (for longer
-// than RetryPolicy.MaxWait).
+// it is the options'), [ErrStopped] beside [ErrUnavailable] or [ErrUnauthorized] (an
+// outage, or a sign-in that fails, went on), [ErrThrottled] (for longer than
+// RetryPolicy.MaxWait), and the context's error.
 //
 // Graph: https://learn.microsoft.com/graph/json-batching
 func (c *Client) ReadUsers(ctx context.Context, users iter.Seq[string], opts ReadUsersOptions) iter.Seq[UserRead] {
 	return func(yield func(UserRead) bool) {
-		r := reading{client: c, opts: opts, fed: make(chan struct{})}
+		r := reading{client: c, opts: opts, fed: make(chan struct{}), broken: make(chan struct{})}
 		if err := r.check(ctx, users); err != nil {
 			yield(UserRead{Index: -1, Err: err})
 			return
@@ -69,14 +71,15 @@ func (c *Client) ReadUsers(ctx context.Context, users iter.Seq[string], opts Rea
 // goroutine; the requests meet in the batcher.
 type reading struct {
 	crew
-	client   *Client
-	opts     ReadUsersOptions
-	query    string
-	room     chan struct{} // has one for each user who is being read
-	reads    chan UserRead // has room for all of them
-	fed      chan struct{} // closed when no more are taken
-	taken    int           // of the goroutine that feeds
-	panicked any           // what the input panicked with
+	client *Client
+	opts   ReadUsersOptions
+	query  string
+	room   chan struct{} // has one for each user who is being read
+	reads  chan UserRead // has room for all of them
+	broken chan struct{} // closed when no more are wanted
+	fed    chan struct{} // closed when no more are taken
+	input  input         // this and what follows is of the goroutine that feeds
+	taken  int
 }
 
 const opReadUsers = "read users"
@@ -95,20 +98,21 @@ func (r *reading) check(ctx context.Context, users iter.Seq[string]) (err error)
 	return checkCrew(opReadUsers, &r.opts.Concurrency, &r.opts.BatchSize)
 }
 
-// feed takes the names, as long as there is room and anything is sent.
+// feed takes the names for as long as they are wanted.
 func (r *reading) feed(users iter.Seq[string]) {
 	defer close(r.fed)
 	defer r.batcher.Full()
-	defer func() { r.panicked = recover() }()
-	if !r.makeRoom() {
-		return
-	}
-	for name := range users {
-		r.take(UserRead{Index: r.taken, Target: name})
-		if r.taken++; !r.makeRoom() {
+	r.input.run(func() {
+		if !r.makeRoom() {
 			return
 		}
-	}
+		for name := range users {
+			r.take(UserRead{Index: r.taken, Target: name})
+			if r.taken++; !r.makeRoom() {
+				return
+			}
+		}
+	})
 }
 
 // makeRoom waits until another name can be taken, and reports whether one is to be.
@@ -119,11 +123,17 @@ func (r *reading) makeRoom() bool {
 		for range r.opts.BatchSize {
 			select {
 			case r.room <- struct{}{}:
-			case <-r.queue.Done():
+			case <-r.broken:
+				return false
 			}
 		}
 	}
-	return r.queue.Err() == nil && r.batcher.Halted() == nil
+	select {
+	case <-r.broken:
+		return false
+	default:
+		return true
+	}
 }
 
 // take has a user be read.
@@ -173,11 +183,10 @@ func (r *reading) deliver(yield func(UserRead) bool) {
 
 // close ends the reading.
 func (r *reading) close() {
+	close(r.broken)
 	r.drop()
 	<-r.fed
 	r.dismiss()
 	r.repanic()
-	if r.panicked != nil {
-		panic(r.panicked)
-	}
+	r.input.passOn()
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"net/http"
+	"runtime"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -166,8 +167,7 @@ func TestReadUsersUnderAQuota(t *testing.T) {
 	})
 }
 
-// A context that ends leaves nobody without a result who was taken, and an end of the
-// range leaves nothing behind.
+// A context that ends leaves nobody without a result, and a break takes no more.
 func TestReadUsersEnds(t *testing.T) {
 	for name, cancels := range map[string]bool{"cancel": true, "break": false} {
 		t.Run(name, func(t *testing.T) {
@@ -200,11 +200,74 @@ func TestReadUsersEnds(t *testing.T) {
 				}
 				cancel()
 				synctest.Wait()
-				if cancels && (results != taken || ended == 0) || taken == len(list) {
+				if cancels != (results == len(list) && ended > 0) || cancels != (taken == len(list)) {
 					t.Errorf("%d results, %d of them ended, for %d names", results, ended, taken)
 				}
 			})
 		})
+	}
+}
+
+// Also where nothing can be read any more, and where nothing ever could, each name has
+// a result.
+func TestReadUsersThatNobodyAnswers(t *testing.T) {
+	for name, test := range map[string]struct {
+		answer step
+		kinds  string
+	}{
+		"out of service":    {reply(503, `{"error":{"code":"ServiceUnavailable"}}`), "Unavailable Stopped"},
+		"a year":            {reply(429, `{"error":{"code":"TooManyRequests"}}`, "Retry-After", "31536000"), "Throttled"},
+		"no more signed in": {graphError(401, "InvalidAuthenticationToken", "Expired."), "Unavailable Stopped"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				_, list := staff(500)
+				client := newClient(t, test.answer)
+				seen := make(map[int]bool)
+				some := ""
+				for read := range client.ReadUsers(t.Context(), slices.Values(list), licensing.ReadUsersOptions{}) {
+					if read.Err == nil || seen[read.Index] {
+						t.Fatalf("got %+v", read)
+					}
+					seen[read.Index] = true
+					some = kinds(read.Err)
+				}
+				if len(seen) != len(list) || some != test.kinds {
+					t.Errorf("%d results, the last %s", len(seen), some)
+				}
+			})
+		})
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	got := slices.Collect(newClient(t, newScript(t)).ReadUsers(ctx, names("a", "b"), licensing.ReadUsersOptions{}))
+	if len(got) != 2 || !errors.Is(got[1].Err, context.Canceled) {
+		t.Errorf("got %+v", got)
+	}
+}
+
+// An input that ends its goroutine ends the caller's.
+func TestReadUsersGoexit(t *testing.T) {
+	t.Parallel()
+	for name, run := range map[string]func(*licensing.Client){
+		"ReadUsers": func(c *licensing.Client) {
+			for range c.ReadUsers(t.Context(), func(func(string) bool) { runtime.Goexit() }, licensing.ReadUsersOptions{}) {
+			}
+		},
+		"Bulk": func(c *licensing.Client) {
+			for range c.Bulk(t.Context(), func(func(licensing.Operation) bool) { runtime.Goexit() }, licensing.BulkOptions{}) {
+			}
+		},
+	} {
+		client, went, done := newClient(t, newScript(t)), true, make(chan struct{})
+		go func() {
+			defer close(done)
+			run(client)
+			went = false
+		}()
+		if <-done; !went {
+			t.Errorf("%s came back", name)
+		}
 	}
 }
 

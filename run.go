@@ -125,35 +125,34 @@ func newRun(ctx context.Context, c *Client, opts BulkOptions) *run {
 
 // A source has the input of a run, on a goroutine of its own.
 type source struct {
+	input      input
 	operations chan Operation
 	wanted     chan struct{} // an operation is, which is then taken in; closed at the end
-	panicked   any           // what the input panicked with
 }
 
-// read reads the input, one operation each time that one is wanted.
-func (s *source) read(operations iter.Seq[Operation]) {
+// feed reads the input, one operation each time that one is wanted.
+func (s *source) feed(operations iter.Seq[Operation]) {
 	defer close(s.operations)
-	defer func() { s.panicked = recover() }()
-	if _, ok := <-s.wanted; !ok {
-		return
-	}
-	for op := range operations {
-		op.Request = op.Request.clone() // the input goes on, and may use its slices again
-		s.operations <- op
+	s.input.run(func() {
 		if _, ok := <-s.wanted; !ok {
 			return
 		}
-	}
+		for op := range operations {
+			op.Request = op.Request.clone() // the input goes on, and may use its slices again
+			s.operations <- op
+			if _, ok := <-s.wanted; !ok {
+				return
+			}
+		}
+	})
 }
 
-// end ends the input, and panics with what the input panicked with.
+// end ends the input.
 func (s *source) end() {
 	close(s.wanted)
 	for range s.operations { // until it has ended
 	}
-	if s.panicked != nil {
-		panic(s.panicked)
-	}
+	s.input.passOn()
 }
 
 // deliver runs until everything that was taken in is delivered.

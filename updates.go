@@ -150,7 +150,7 @@ func (e *editor) read(ctx context.Context, t *turn.Turn) error {
 		read := rereading(&w.request, w.into)
 		err := w.client.look(ctx, &read, nil)
 		if err == nil {
-			err = untold(w.request.Op, w.into)
+			err = notTold(w.request.Op, w.into)
 		}
 		if err != nil {
 			return err

@@ -23,7 +23,8 @@ type UserQuery struct {
 	SKUID uuid.UUID
 	// OnlyErrors limits the users to those with a license in error, that of
 	// SKUID if it is given, whether they have it or not. Graph cannot filter
-	// by that, so all users that Filter allows are read.
+	// by that, so all users that Filter allows are read. Users whose licenses it
+	// does not tell are among them, with nil LicenseAssignmentStates.
 	OnlyErrors bool
 	// Select names further properties of User to be read, such as "department",
 	// "mail" and "onPremisesSyncEnabled", in any case.
@@ -66,7 +67,7 @@ func (c *Client) Users(ctx context.Context, query UserQuery) iter.Seq2[*User, er
 	if err := l.paged(query.PageSize); err != nil {
 		return failed[*User](err)
 	}
-	shows := ctx != nil && !raw(ctx) // what the client wrote
+	shows := !raw(ctx) // what the client wrote
 	users := listed(ctx, c, l, func(w *wireUser) (*User, error) {
 		user, err := selectedUser(w)
 		if err == nil && user.ID != "" {
@@ -83,7 +84,7 @@ func (c *Client) Users(ctx context.Context, query UserQuery) iter.Seq2[*User, er
 	case query.OnlyErrors:
 		return only(users, func(u *User) bool { return u.inError(query.SKUID) })
 	case query.SKUID != uuid.Nil && shows: // from whom the client has just taken it, reads may show it
-		return only(users, func(u *User) bool { return u.LicenseAssignmentStates == nil || u.merged(query.SKUID).there })
+		return only(users, func(u *User) bool { return !u.told() || u.merged(query.SKUID).there })
 	}
 	return users
 }
@@ -132,10 +133,10 @@ func (u *User) selected() {
 }
 
 // inError reports whether the user's assignment of a SKU is in error, or any
-// where none is named. Who does not have the SKU for that reason does not show
+// where none is named, or whether nothing is known of them. Who does not have the SKU for that reason does not show
 // in assignedLicenses, by which Graph filters.
 func (u *User) inError(sku uuid.UUID) bool {
-	return slices.ContainsFunc(u.LicenseAssignmentStates, func(s LicenseAssignmentState) bool {
+	return !u.told() || slices.ContainsFunc(u.LicenseAssignmentStates, func(s LicenseAssignmentState) bool {
 		return (sku == uuid.Nil || s.SKUID == sku) && s.Err() != nil
 	})
 }

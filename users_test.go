@@ -162,7 +162,7 @@ func TestUsersInError(t *testing.T) {
 		state("late", `{"state":"ActiveWithError","error":"DependencyViolation"}`),
 		state("unknown", `{"state":"ActiveWithError","error":"SomethingNew"}`),
 		state("bare", `{"state":"Error"}`),
-		`{"id":"without"}`,
+		`{"id":"without","userPrincipalName":"without@contoso.com"}`,
 	}
 	denied := graphError(403, "Authorization_RequestDenied", "No.")
 	s := newScript(t, reply(200, `{"value":[`+strings.Join(users, ",")+`],"@odata.nextLink":"?$skiptoken=2"}`), denied)
@@ -197,7 +197,7 @@ func TestUsersWithAnErrorOfNoCause(t *testing.T) {
 		t.Fatal(len(fixture.States), err)
 	}
 	for _, state := range fixture.States {
-		s := newScript(t, reply(200, `{"value":[{"id":"a","licenseAssignmentStates":[`+string(state)+`]},{"id":"b"}]}`))
+		s := newScript(t, reply(200, `{"value":[{"id":"a","licenseAssignmentStates":[`+string(state)+`]},{"id":"b","userPrincipalName":"b@contoso.com"}]}`))
 		users := 0
 		for user, err := range newClient(t, s).Users(t.Context(), licensing.UserQuery{OnlyErrors: true}) {
 			if err != nil || user.ID != "a" || user.LicenseAssignmentStates[0].Err() == nil {

@@ -17,6 +17,7 @@ import (
 const (
 	firstPoll   = 2 * time.Second
 	longestPoll = 30 * time.Second
+	mostUntold  = 5                // reads that do not tell the licenses
 	staleness   = 30 * time.Second // how long what was so before may pass for what is
 )
 
@@ -153,6 +154,7 @@ func wait[T holder](ctx context.Context, w *waiting, read func() (T, error), mis
 	var none T
 	var since time.Time // when it was first seen there, running
 	var lacks []string  // when it was last read
+	untold := 0         // reads that did not tell the licenses
 	for interval := firstPoll; ; interval = min(interval+interval/2, longestPoll) {
 		object, err := read()
 		pause := interval
@@ -168,9 +170,12 @@ func wait[T holder](ctx context.Context, w *waiting, read func() (T, error), mis
 		case err != nil:
 			return none, err
 		default:
-			lacks = []string{errUntold.Error()}
 			if w.exists || object.told() {
 				lacks, err = missing(object)
+			} else if untold++; untold == mostUntold { // which is no accident
+				err = notTold(w.op, object)
+			} else {
+				lacks = []string{errUntold.Error()}
 			}
 			switch {
 			case err != nil:

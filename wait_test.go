@@ -142,6 +142,7 @@ func TestWaitForUser(t *testing.T) {
 		"a removal":                {remove(skuA), []step{userHas(direct), userHas(), userHas()}, nil},
 		"a removal, inherited too": {remove(skuA), []step{userHas(direct, inherited), userHas(inherited), userHas(inherited)}, nil},
 		"nothing told":             {remove(skuA), []step{reply(200, `{"@odata.context":"x"}`), reply(202, `{"@odata.context":"x"}`), userHas(), userHas()}, nil},
+		"nothing told, ever":       {remove(skuA), []step{okUser, okUser, okUser, okUser, okUser}, licensing.ErrForbidden},
 		"null states are none":     {remove(skuA), []step{userHas(direct), named, named}, nil},
 		"an error midway":          {wantA(), []step{userHas(direct), graphError(403, "Authorization_RequestDenied", "No.")}, licensing.ErrForbidden},
 		"no such user":             {wantA(), []step{graphError(404, "Request_ResourceNotFound", "Gone.")}, licensing.ErrNotFound},

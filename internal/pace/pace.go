@@ -81,7 +81,7 @@ func (e *GateError) Error() string {
 	if e.Broken {
 		return "nothing got through for others, and the wait is too long"
 	}
-	return "an earlier write was refused for its frequency, and the wait is too long"
+	return "an earlier request was refused for its frequency, and the wait is too long"
 }
 
 const (
