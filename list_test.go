@@ -322,17 +322,18 @@ func TestGroups(t *testing.T) {
 		sent  []string // filters, with a + where they are advanced
 		ids   string
 	}{
-		"all":                          {licensing.GroupQuery{}, []step{all}, []string{""}, "G1 g2 g3"},
-		"a filter":                     {licensing.GroupQuery{Filter: "mailEnabled eq true"}, []step{all}, []string{"mailEnabled eq true"}, "G1 g2 g3"},
-		"a SKU":                        {licensing.GroupQuery{SKUID: skuA}, []step{all}, []string{withSKU}, "G1"},
-		"licensed":                     {licensing.GroupQuery{Licensed: true}, []step{all}, []string{licensed + "+"}, "G1 g3"},
-		"a filter and a SKU":           {licensing.GroupQuery{Filter: "mailEnabled eq true", SKUID: skuA}, []step{all}, []string{"(mailEnabled eq true) and " + withSKU + "+"}, "G1"},
-		"a filter and licensed":        {licensing.GroupQuery{Filter: "mailEnabled eq true", Licensed: true}, []step{all}, []string{"(mailEnabled eq true) and " + licensed + "+"}, "G1 g3"},
-		"in error":                     {licensing.GroupQuery{OnlyErrors: true}, []step{all}, []string{inError}, "G1 g2 g3"},
-		"in error, a SKU":              {licensing.GroupQuery{OnlyErrors: true, SKUID: skuB}, []step{all}, []string{inError}, "g3"},
-		"in error, licensed":           {licensing.GroupQuery{OnlyErrors: true, Licensed: true}, []step{all}, []string{inError}, "G1 g3"},
-		"in error, a filter":           {licensing.GroupQuery{OnlyErrors: true, Filter: "mailEnabled eq true"}, []step{reply(200, `{"value":[{"id":"g1"},{"id":"g2"}]}`), all}, []string{inError + "!", "mailEnabled eq true"}, "G1 g2"},
-		"in error, a filter and a SKU": {licensing.GroupQuery{OnlyErrors: true, Filter: "mailEnabled eq true", SKUID: skuA}, []step{reply(200, `{"value":[{"id":"g1"},{"id":"g2"}]}`), all}, []string{inError + "!", "mailEnabled eq true"}, "G1"},
+		"all":                           {licensing.GroupQuery{}, []step{all}, []string{""}, "G1 g2 g3"},
+		"a filter":                      {licensing.GroupQuery{Filter: "mailEnabled eq true"}, []step{all}, []string{"mailEnabled eq true"}, "G1 g2 g3"},
+		"a SKU":                         {licensing.GroupQuery{SKUID: skuA}, []step{all}, []string{withSKU}, "G1"},
+		"a SKU, of one that is unknown": {licensing.GroupQuery{SKUID: skuA}, []step{reply(200, `{"value":[{"id":"g1","displayName":null,"assignedLicenses":null},{"id":"g2","displayName":"b","assignedLicenses":null}]}`)}, []string{withSKU}, "g1"},
+		"licensed":                      {licensing.GroupQuery{Licensed: true}, []step{all}, []string{licensed + "+"}, "G1 g3"},
+		"a filter and a SKU":            {licensing.GroupQuery{Filter: "mailEnabled eq true", SKUID: skuA}, []step{all}, []string{"(mailEnabled eq true) and " + withSKU + "+"}, "G1"},
+		"a filter and licensed":         {licensing.GroupQuery{Filter: "mailEnabled eq true", Licensed: true}, []step{all}, []string{"(mailEnabled eq true) and " + licensed + "+"}, "G1 g3"},
+		"in error":                      {licensing.GroupQuery{OnlyErrors: true}, []step{all}, []string{inError}, "G1 g2 g3"},
+		"in error, a SKU":               {licensing.GroupQuery{OnlyErrors: true, SKUID: skuB}, []step{all}, []string{inError}, "g3"},
+		"in error, licensed":            {licensing.GroupQuery{OnlyErrors: true, Licensed: true}, []step{all}, []string{inError}, "G1 g3"},
+		"in error, a filter":            {licensing.GroupQuery{OnlyErrors: true, Filter: "mailEnabled eq true"}, []step{reply(200, `{"value":[{"id":"g1"},{"id":"g2"}]}`), all}, []string{inError + "!", "mailEnabled eq true"}, "G1 g2"},
+		"in error, a filter and a SKU":  {licensing.GroupQuery{OnlyErrors: true, Filter: "mailEnabled eq true", SKUID: skuA}, []step{reply(200, `{"value":[{"id":"g1"},{"id":"g2"}]}`), all}, []string{inError + "!", "mailEnabled eq true"}, "G1"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
