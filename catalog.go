@@ -26,14 +26,15 @@ type Catalog struct {
 // A nameIndex has the positions of SKUs by their folded names.
 type nameIndex map[string][]int
 
+// add leaves empty names out, for what has no name is found by none.
 func (x nameIndex) add(name string, i int) {
-	if key := folded(name); !slices.Contains(x[key], i) {
+	if key := folded(name); key != "" && !slices.Contains(x[key], i) {
 		x[key] = append(x[key], i)
 	}
 }
 
 // folded returns the form in which names are compared: without regard to
-// letter case, blanks around them, and kinds of blanks within.
+// letter case, blanks around them, kinds of blanks within, and what has no width.
 func folded(name string) string { return strings.ToLower(plain(name)) }
 
 // NewCatalog returns a catalog of copies of skus. SKUs without an id are not
@@ -84,13 +85,14 @@ func (s SubscribedSKU) clone() SubscribedSKU {
 // be a product name, where the catalog has them; see [Catalog.WithNames].
 // Letter case and blanks around the name do not matter.
 //
-// A GUID may be in braces or brackets, or without hyphens. GUIDs and part
-// numbers may follow the account of a tenant and a colon, as in
-// "contoso:ENTERPRISEPACK"; which account it is does not matter.
+// A GUID may be in {}, () or [], or without hyphens. GUIDs and part numbers may
+// follow the account of a tenant and a colon, as in "contoso:ENTERPRISEPACK";
+// which account it is does not matter.
 //
 // Errors: [ErrUnknownSKU] (none of that name, the text has the nearest names,
 // or where none is near some of those that there are), [ErrInvalidArgument]
-// (the name is empty, or that of several SKUs, the text has their GUIDs).
+// (the name is empty, be it after an account, or that of several SKUs, the
+// text has their GUIDs).
 func (c *Catalog) SKU(name string) (SubscribedSKU, error) {
 	const op = "find SKU"
 	c = c.orEmpty()
@@ -101,6 +103,9 @@ func (c *Catalog) SKU(name string) (SubscribedSKU, error) {
 	found := c.find(key)
 	switch len(found) {
 	case 0:
+		if withoutAccount(key) == "" {
+			return SubscribedSKU{}, invalid(op, "the name after %s is empty", shortened(name))
+		}
 		return SubscribedSKU{}, c.unknownSKU(op, name)
 	case 1:
 		return c.skus[found[0]].clone(), nil
@@ -151,8 +156,8 @@ func (c *Catalog) unknownSKU(op, name string) error {
 // ServicePlan returns the service plan of a SKU that a name is for: a GUID or
 // a plan name such as "EXCHANGE_S_ENTERPRISE". Failing these, it can be the
 // name by which the plan is sold, where the catalog has such names. Letter
-// case and blanks around the name do not matter, and a GUID may be in braces or
-// brackets, or without hyphens.
+// case and blanks around the name do not matter, and a GUID may be in {}, ()
+// or [], or without hyphens.
 //
 // Errors: [ErrUnknownSKU] (not one of the catalog's), [ErrInvalidArgument]
 // (no plan of that name, the text has the nearest ones, or where none is near

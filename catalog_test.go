@@ -74,7 +74,11 @@ func TestCatalogSKU(t *testing.T) {
 		{"an id", testTenant + "_c7df2760-2c81-4ef7-b578-5b5392b571df", officeE5},
 		{"an id in capitals", strings.ToUpper(testTenant + "_c7df2760-2c81-4ef7-b578-5b5392b571df"), officeE5},
 		{"a GUID in braces", "{6fd2c87f-b296-42f0-b197-1e91e994b900}", officeE3},
-		{"a GUID in brackets", " ( 6FD2C87F-B296-42F0-B197-1E91E994B900 )", officeE3},
+		{"a GUID in parentheses", " ( 6FD2C87F-B296-42F0-B197-1E91E994B900 )", officeE3},
+		{"a GUID in brackets", "[6fd2c87f-b296-42f0-b197-1e91e994b900]", officeE3},
+		{"a GUID in braces, without hyphens", "{6fd2c87fb29642f0b1971e91e994b900}", officeE3},
+		{"letters without width", "\uFEFFENTERPRISE\u200BPACK\u200E", officeE3},
+		{"letters without width in a GUID", "\u200B{\u200E6fd2c87f-b296-42f0-b197-1e91e994b900}\u2060", officeE3},
 		{"a GUID without hyphens", "6fd2c87fb29642f0b1971e91e994b900", officeE3},
 		{"an account before a part number", "contoso:ENTERPRISEPACK", officeE3},
 		{"an account before a part number, with blanks", " reseller-account : AAD_premium_P2 ", entraP2},
@@ -90,6 +94,50 @@ func TestCatalogSKU(t *testing.T) {
 				t.Errorf("SKU(%q) = %v, %v, want %v", test.give, got.SKUID, err, test.want)
 			}
 		})
+	}
+}
+
+// TestCatalogKnowsNothingByAnEmptyName looks up what may stand for one.
+func TestCatalogKnowsNothingByAnEmptyName(t *testing.T) {
+	t.Parallel()
+	for _, skus := range [][]licensing.SubscribedSKU{
+		{{SKUID: skuA, SKUPartNumber: "A"}},
+		{{SKUID: skuA, SKUPartNumber: "A"}, {SKUID: skuB, ID: "x"}},
+		{{SKUID: skuA, SKUPartNumber: " "}, {SKUID: skuB, SKUPartNumber: "\u200B"}},
+	} {
+		catalog := licensing.NewCatalog(skus).WithNames(nil)
+		for _, name := range []string{"contoso:", " contoso : \u00A0"} {
+			_, err := catalog.SKU(name)
+			checkFailure(t, err, licensing.ErrInvalidArgument,
+				"find SKU: invalid argument: the name after "+strings.Join(strings.Fields(name), " ")+" is empty")
+		}
+		_, err := catalog.SKU("\uFEFF \u200B")
+		checkFailure(t, err, licensing.ErrInvalidArgument, "find SKU: invalid argument: the name is empty")
+		for _, name := range []string{":", "{}", "contoso:()"} {
+			if sku, err := catalog.SKU(name); !errors.Is(err, licensing.ErrUnknownSKU) {
+				t.Errorf("SKU(%q) = %v, %v, want ErrUnknownSKU", name, sku.SKUID, err)
+			}
+		}
+	}
+	named := licensing.NewCatalog([]licensing.SubscribedSKU{{SKUID: skuA, SKUPartNumber: "contoso:"}})
+	if sku, err := named.SKU("contoso:"); err != nil || sku.SKUID != skuA {
+		t.Errorf("SKU = %v, %v, want the SKU of that name", sku.SKUID, err)
+	}
+}
+
+// TestCatalogTakesBracketsInPairs gives GUIDs in brackets that do not match.
+func TestCatalogTakesBracketsInPairs(t *testing.T) {
+	t.Parallel()
+	catalog := licensing.NewCatalog(tenantSKUs())
+	for _, form := range []string{"{%s", "%s}", "(%s}", "[%s)", "{{%s}}", "({%s})", ")%s(", "<%s>"} {
+		name := fmt.Sprintf(form, officeE3)
+		if sku, err := catalog.SKU(name); !errors.Is(err, licensing.ErrUnknownSKU) {
+			t.Errorf("SKU(%q) = %v, %v, want ErrUnknownSKU", name, sku.SKUID, err)
+		}
+		name = fmt.Sprintf(form, teams)
+		if plan, err := catalog.ServicePlan(officeE3, name); !errors.Is(err, licensing.ErrInvalidArgument) {
+			t.Errorf("ServicePlan(%q) = %v, %v, want ErrInvalidArgument", name, plan.ServicePlanID, err)
+		}
 	}
 }
 
@@ -267,6 +315,7 @@ func TestCatalogServicePlan(t *testing.T) {
 		{"a GUID", "57ff2da0-773e-42df-b2af-ffb7a2317929", teams},
 		{"a GUID in capitals", "57FF2DA0-773E-42DF-B2AF-FFB7A2317929", teams},
 		{"a GUID in braces", "{57FF2DA0-773E-42df-b2af-ffb7a2317929}", teams},
+		{"a GUID in brackets", "[57FF2DA0-773E-42df-b2af-ffb7a2317929]", teams},
 		{"a plan name", "EXCHANGE_S_ENTERPRISE", exchange},
 		{"a plan name in small letters, with blanks", " teams1\n", teams},
 		{"a plan for the company", "exchange_s_foundation", exchangeF},
@@ -409,6 +458,8 @@ func FuzzCatalogName(f *testing.F) {
 	f.Add("SPE_E3", "SPE_E5", "contoso :{6FD2C87F-B296-42F0-B197-1E91E994B900}")
 	f.Add("a:b", "b", "x:a:b")
 	f.Add("x", "y", "(a0000000000040008000 000000000001)")
+	f.Add("x", "", "contoso:")
+	f.Add("x", "\u200By", "[6FD2C87F-B296-42F0-B197-1E91E994B900]")
 	f.Fuzz(func(t *testing.T, first, second, name string) {
 		skus := []licensing.SubscribedSKU{
 			{ID: testTenant + "_" + officeE3.String(), SKUID: officeE3, SKUPartNumber: first},
@@ -420,8 +471,9 @@ func FuzzCatalogName(f *testing.F) {
 				{ServicePlanID: planB, ServicePlanName: second},
 			}
 		}
+		noWidth := strings.NewReplacer("\uFEFF", "", "\u200B", "", "\u2060", "", "\u200E", "", "\u200F", "", "\u00AD", "")
 		fold := func(s string) string {
-			return strings.ToLower(strings.Join(strings.Fields(strings.ToValidUTF8(s, "\uFFFD")), " "))
+			return strings.ToLower(strings.Join(strings.Fields(noWidth.Replace(strings.ToValidUTF8(s, "\uFFFD"))), " "))
 		}
 		same := func(a string) bool { return fold(a) == fold(name) }
 		catalog := licensing.NewCatalog(skus)
@@ -437,9 +489,9 @@ func FuzzCatalogName(f *testing.F) {
 			if form := regexp.MustCompile(`^[^ :]+ ?:(.*)$`).FindStringSubmatch(bare); form != nil {
 				bare = fold(form[1])
 			}
-			hex := strings.NewReplacer("{", "", "}", "", "(", "", ")", "", "-", "", " ", "").Replace(bare)
+			hex := strings.NewReplacer("{", "", "}", "", "(", "", ")", "", "[", "", "]", "", "-", "", " ", "").Replace(bare)
 			for _, sku := range skus {
-				if fold(sku.SKUPartNumber) == bare || sku.ID == bare || sku.SKUID.String() == bare {
+				if bare != "" && fold(sku.SKUPartNumber) == bare || sku.ID == bare || sku.SKUID.String() == bare {
 					want = append(want, sku.SKUID)
 				}
 			}
@@ -453,7 +505,7 @@ func FuzzCatalogName(f *testing.F) {
 			}
 		}
 		got, err := catalog.SKU(name)
-		checkFound(t, fmt.Sprintf("SKU(%q)", name), got.SKUID, err, want, strings.TrimSpace(name) == "")
+		checkFound(t, fmt.Sprintf("SKU(%q)", name), got.SKUID, err, want, fold(name) == "")
 
 		want = nil
 		for _, plan := range skus[0].ServicePlans {
@@ -466,7 +518,7 @@ func FuzzCatalogName(f *testing.F) {
 		if id := plan.ServicePlanID.String(); err == nil && len(want) == 0 && strings.Contains(compact, strings.ReplaceAll(id, "-", "")) {
 			want = append(want, plan.ServicePlanID) // in brackets, or without hyphens
 		}
-		checkFound(t, fmt.Sprintf("ServicePlan(%q)", name), plan.ServicePlanID, err, want, strings.TrimSpace(name) == "")
+		checkFound(t, fmt.Sprintf("ServicePlan(%q)", name), plan.ServicePlanID, err, want, fold(name) == "")
 	})
 }
 
@@ -532,6 +584,23 @@ func TestReadProductNames(t *testing.T) {
 			" \"Office 365 E3\",ENTERPRISEPACK,6fd2c87f-b296-42f0-b197-1e91e994b900,TEAMS1,57ff2da0-773e-42df-b2af-ffb7a2317929, \"Microsoft Teams\"\r\n"},
 		{"other names for the same ids later", productHeader + row + strings.NewReplacer("Office 365 E3", "Office 365 E4", "Microsoft Teams", "TEAMS").Replace(row)},
 		{"no names for the ids first", productHeader + strings.NewReplacer("Office 365 E3", " ", "Microsoft Teams", "").Replace(row) + row},
+		{"a file that was joined to another", productHeader + "Other,OTHER,6fd2,OTHER,none,Other\r\n\uFEFF" + productHeader + row},
+		{"a mark before a quote in the middle", productHeader + "\uFEFF\"Office 365 E3\"" + strings.TrimPrefix(row, "Office 365 E3")},
+		{"a mark that was read as Latin-1, before quoted titles", "ï»¿\"Product_Display_Name\"" + strings.TrimPrefix(productHeader, "Product_Display_Name") + row},
+		{"a mark that was read as ASCII, before quoted titles", "???\"Product_Display_Name\"" + strings.TrimPrefix(productHeader, "Product_Display_Name") + row},
+		{"marks within the quotes", "\"\uFEFFProduct_Display_Name\"" + strings.TrimPrefix(productHeader, "Product_Display_Name") + row},
+		{"letters without width before ids and names", productHeader +
+			"\uFEFFOffice 365 E3\u200B,ENTERPRISEPACK,\u200B6fd2c87f-b296-42f0-b197-1e91e994b900,TEAMS1,\uFEFF57ff2da0-773e-42df-b2af-ffb7a2317929\u200E,Micro\u00ADsoft \u2060Teams\r\n"},
+		{"lines that end in a carriage return", strings.ReplaceAll(productHeader+row+row, "\r\n", "\r")},
+		{"titles that end in a carriage return", strings.ReplaceAll(productHeader, "\r\n", "\r") + row},
+		{"rows that end in a carriage return", productHeader + strings.ReplaceAll(row+row, "\r\n", "\r")},
+		{"a line for Excel", "sep=,\r\n" + productHeader + row},
+		{"a line for Excel, with another separator", "sep=;\r\n" + strings.ReplaceAll(productHeader+row, ",", ";")},
+		{"a line for Excel, with a mark and quotes", "\uFEFF\"SEP=\t\"\n" + strings.ReplaceAll(productHeader+row, ",", "\t")},
+		{"a line for Excel, with a separator of nobody else", "sep=|\r" + strings.ReplaceAll(productHeader+row, ",", "|")},
+		{"a line for Excel that is wrong", "sep=;\n" + productHeader + row},
+		{"brackets of all kinds around ids", productHeader +
+			"Office 365 E3,ENTERPRISEPACK,[6fd2c87f-b296-42f0-b197-1e91e994b900],TEAMS1,57ff2da0-773e-42df-b2af-ffb7a2317929],Microsoft Teams\r\n"},
 		{"ids that cannot be read", productHeader + "Other,OTHER,6fd2c87f,OTHER,none,Other\r\n" + row},
 	}
 	for _, test := range tests {
@@ -568,7 +637,14 @@ func TestReadProductNamesErrors(t *testing.T) {
 	}{
 		{"nothing", "", "read product names: line 1: the file is empty"},
 		{"a mark and nothing else", "\uFEFF", "read product names: line 1: the file is empty"},
-		{"another file", "\r\n<!DOCTYPE html>\r\n<html>", "read product names: line 2: no column GUID"},
+		{"another file", "\r\n<!DOCTYPE html>\r\n<html>", "read product names: line 2: no column GUID (columns are separated by commas, semicolons or tabs)"},
+		{"pipes", strings.ReplaceAll(productList, ",", "|"), "read product names: line 1: no column GUID (columns are separated by commas, semicolons or tabs)"},
+		{"a line for Excel, and an error", "sep=;\r\nGUID;Service_Plan_Id\r\n", "read product names: line 2: no column Product_Display_Name"},
+		{"a line for Excel, and an error in a row", "sep=;\nGUID;Product_Display_Name\n\n6fd2\n", "read product names: line 4: 1 columns, want 2 or more"},
+		{"a line for Excel alone", "sep=;", "read product names: line 1: the file is empty"},
+		{"a line for Excel without a separator", "sep=\nGUID,Product_Display_Name\n", "read product names: line 1: no column GUID (columns are separated by commas, semicolons or tabs)"},
+		{"a line for Excel with two separators", "sep=||\nGUID|Product_Display_Name\n", "read product names: line 1: no column GUID (columns are separated by commas, semicolons or tabs)"},
+		{"carriage returns, and an error in a row", "GUID,Product_Display_Name\r\"a\rb\",\r6fd2\r", "read product names: line 4: 1 columns, want 2 or more"},
 		{"no product names", "GUID,Service_Plan_Id\n", "read product names: line 1: no column Product_Display_Name"},
 		{"no plan ids", "GUID,Product_Display_Name,Service_Plans_Included_Friendly_Names\n", "read product names: line 1: no column Service_Plan_Id"},
 		{"no plan names", "GUID,Product_Display_Name,Service_Plan_Id,Service_Plan_Name\n", "read product names: line 1: no column Service_Plans_Included_Friendly_Names"},

@@ -8,6 +8,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -34,14 +35,20 @@ type productList struct {
 	at     [len(listColumns)]int // where each column is, or -1
 }
 
-// openList reads the first row, by whichever separator makes sense of it.
+// openList reads the first row, by whichever separator makes sense of it. A
+// line such as sep=; before it, which Excel writes, has the separator.
 func openList(text string) (*productList, error) {
+	separators := []rune{',', ';', '\t'}
+	first, rest, _ := strings.Cut(text, "\n")
+	if separator, ok := separatorOf(first); ok {
+		separators, text = append([]rune{separator}, separators...), "\n"+rest
+	}
 	var failed error
-	for _, separator := range []rune{',', ';', '\t'} {
+	for _, separator := range separators {
 		list := &productList{rows: csv.NewReader(strings.NewReader(text))}
 		list.rows.Comma = separator
-		list.rows.FieldsPerRecord = -1                 // checked in next, by what is needed
-		list.rows.TrimLeadingSpace = separator != '\t' // it would take empty fields for blanks
+		list.rows.FieldsPerRecord = -1                           // checked in next, by what is needed
+		list.rows.TrimLeadingSpace = !unicode.IsSpace(separator) // it would take empty fields for blanks
 		list.rows.ReuseRecord = true
 		err := list.readTitles()
 		if err == nil {
@@ -52,11 +59,21 @@ func openList(text string) (*productList, error) {
 		}
 		// Where the titles are there, what is wrong with them is the better answer.
 		if list.titles != nil && slices.ContainsFunc(list.at[:], func(i int) bool { return i >= 0 }) {
-			failed = err
-			break
+			return nil, err
 		}
 	}
 	return nil, failed
+}
+
+// separatorOf returns the separator that a line such as sep=; is about.
+func separatorOf(line string) (rune, bool) {
+	const start = "sep="
+	line = strings.Trim(line, `"`)
+	if len(line) < len(start) || !strings.EqualFold(line[:len(start)], start) {
+		return 0, false
+	}
+	separator, size := utf8.DecodeRuneInString(line[len(start):])
+	return separator, len(start)+size == len(line) && separator != utf8.RuneError
 }
 
 func (l *productList) readTitles() error {
@@ -67,11 +84,14 @@ func (l *productList) readTitles() error {
 		return err
 	}
 	for _, title := range row {
-		// Older copies start with marks that were read as text.
-		l.titles = append(l.titles, strings.ToLower(strings.Trim(plain(title), "\uFEFFï»¿? ")))
+		l.titles = append(l.titles, strings.ToLower(strings.Trim(plain(title), lostMark+" ")))
 	}
 	for i, name := range listColumns {
 		l.at[i] = slices.Index(l.titles, strings.ToLower(name))
+	}
+	line, _ := l.rows.FieldPos(0)
+	if slices.Max(l.at[:]) < 0 {
+		return fmt.Errorf("line %d: no column %s (columns are separated by commas, semicolons or tabs)", line, listColumns[skuID])
 	}
 	missing := -1
 	for _, pair := range [][2]int{{planID, planName}, {skuID, skuName}} {
@@ -83,11 +103,7 @@ func (l *productList) readTitles() error {
 			missing = pair[0]
 		}
 	}
-	if missing < 0 && l.at[skuID] < 0 && l.at[planID] < 0 {
-		missing = skuID
-	}
 	if missing >= 0 {
-		line, _ := l.rows.FieldPos(0)
 		return fmt.Errorf("line %d: no column %s", line, listColumns[missing])
 	}
 	return nil
@@ -129,7 +145,7 @@ func (l *productList) fits(row []string) bool {
 			return false
 		}
 	}
-	isID := func(i int) bool { _, ok := readID(row[i]); return ok }
+	isID := func(i int) bool { _, ok := listedID(row[i]); return ok }
 	all := (l.at[skuID] < 0 || isID(l.at[skuID])) && (l.at[planID] < 0 || isID(l.at[planID]))
 	if all {
 		return true
@@ -187,7 +203,7 @@ func (l *productList) joinedAll(row []string) []string {
 		}
 		for at := from; at <= to; at++ {
 			if len(ids) > 0 {
-				if _, ok := readID(row[at]); !ok {
+				if _, ok := listedID(row[at]); !ok {
 					continue
 				}
 			}
@@ -252,17 +268,43 @@ func (l *productList) text(row []string, first, last int) string {
 	return text.String()
 }
 
-// decoded returns text as UTF-8: from UTF-16 where it starts with the mark of
-// it, or with half a letter, and else with what is no UTF-8 as Windows-1252.
-func decoded(text []byte) string {
-	if len(text) >= 2 {
-		switch a, b := text[0], text[1]; {
+// lostMark is what a byte order mark becomes, once or more, where text is
+// written as ASCII.
+const lostMark = "?"
+
+// decoded returns text as UTF-8, with \n at the ends of lines and without the
+// marks of encodings, which are also in the middle where files were joined.
+func decoded(data []byte) (string, error) {
+	order := utf16Order(data)
+	text := ""
+	if order != nil {
+		text = fromUTF16(data, order)
+	} else {
+		text = fromWindows1252(data)
+	}
+	text = strings.NewReplacer("\r\n", "\n", "\r", "\n", "\uFEFF", "", "ï»¿", "").Replace(text)
+	if order != nil && len(data)%2 != 0 {
+		return "", fmt.Errorf("line %d: the file is UTF-16 and ends within a letter: is it cut off?", strings.Count(text, "\n")+1)
+	}
+	return strings.TrimLeft(text, lostMark), nil
+}
+
+// utf16Order returns the order of the bytes of text that starts with the mark
+// of UTF-16, or with half a letter, and else nil.
+func utf16Order(data []byte) binary.ByteOrder {
+	if len(data) >= 2 {
+		switch a, b := data[0], data[1]; {
 		case a == 0xFF && b == 0xFE, a != 0 && b == 0:
-			return fromUTF16(text, binary.LittleEndian)
+			return binary.LittleEndian
 		case a == 0xFE && b == 0xFF, a == 0 && b != 0:
-			return fromUTF16(text, binary.BigEndian)
+			return binary.BigEndian
 		}
 	}
+	return nil
+}
+
+// fromWindows1252 returns text in which what is no UTF-8 is Windows-1252.
+func fromWindows1252(text []byte) string {
 	if utf8.Valid(text) {
 		return string(text)
 	}
@@ -288,6 +330,7 @@ var windows1252 = [32]rune{
 	utf8.RuneError, '‘', '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', utf8.RuneError, 'ž', 'Ÿ',
 }
 
+// fromUTF16 leaves a byte at the end that is half a letter out.
 func fromUTF16(text []byte, order binary.ByteOrder) string {
 	var s strings.Builder
 	s.Grow(len(text) / 2)
@@ -304,9 +347,6 @@ func fromUTF16(text []byte, order binary.ByteOrder) string {
 			}
 		}
 		s.WriteRune(r)
-	}
-	if len(text) > 0 {
-		s.WriteRune(utf8.RuneError)
 	}
 	return s.String()
 }

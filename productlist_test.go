@@ -122,7 +122,6 @@ func TestReadProductNamesDecodes(t *testing.T) {
 		{"a pair in UTF-16", encodings(start + "E3 😀")[" in UTF-16, little endian"], "E3 😀"},
 		{"half a pair in UTF-16", encodings(start)[" in UTF-16, big endian"] + "\xD8\x3D\x00E\x003", "\uFFFDE3"},
 		{"half a pair at the end", encodings(start)[" in UTF-16, big endian"] + "\x00E\xD8\x3D", "E\uFFFD"},
-		{"half a letter at the end", encodings(start)[" in UTF-16, big endian"] + "\x00E\x00", "E\uFFFD"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -132,6 +131,17 @@ func TestReadProductNamesDecodes(t *testing.T) {
 				t.Errorf("name %q, error %v, want %q", names.SKU(officeE3), err, test.want)
 			}
 		})
+	}
+}
+
+// UTF-16 that ends within a letter was cut off, so that more may be lacking.
+func TestReadProductNamesTellsThatTextIsCutOff(t *testing.T) {
+	t.Parallel()
+	for name, list := range encodings(productList) {
+		const want = "read product names: line 5: the file is UTF-16 and ends within a letter: is it cut off?"
+		if names, err := licensing.ReadProductNames(strings.NewReader(list + "\n")); err == nil || err.Error() != want || names != nil {
+			t.Errorf("names%s: %v, error:\n got %v\nwant %s", name, names, err, want)
+		}
 	}
 }
 
@@ -154,6 +164,7 @@ func TestReadProductNamesPutsNamesTogether(t *testing.T) {
 		{"a comma, and no name of the plan", productHeader + other + "A, B,X," + e3 + ",Y," + plan + ",\n", "A, B", "", ""},
 		{"a semicolon", semicolons.Replace(productHeader+other) + "A; B;X;" + e3 + ";Y;" + plan + ";C, D\n", "A; B", "C, D", ""},
 		{"one column after the other", "Product_Display_Name,GUID\nOther,aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa\nA, B," + e3 + "\n", "A, B", "", ""},
+		{"ids in brackets, one of which is cut", productHeader + other + "A,B,X,[" + e3 + "],Y," + plan + "),C\n", "A,B", "C", ""},
 		{"plans alone", "Service_Plan_Id,Service_Plans_Included_Friendly_Names\n" + plan + ",A, B\n", "", "A, B", ""},
 		{"an id that cannot be read, and a good one", productHeader + other + "A,X,6fd2,Y," + plan + ",B\n", "", "B", ""},
 

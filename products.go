@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/google/uuid"
@@ -26,14 +27,15 @@ type ProductNames struct {
 // The module has no copy of it.
 //
 // The columns are found by their names in the first line, in any order, and
-// are separated by commas, semicolons or tabs. A list may have those of the
-// SKUs alone (GUID and Product_Display_Name) or those of the service plans
-// alone (Service_Plan_Id and Service_Plans_Included_Friendly_Names); others
-// are passed over. The text is UTF-8 or UTF-16, with a byte order mark or
-// without, and what is no UTF-8 is Windows-1252.
+// are separated by commas, semicolons or tabs, or by what a line such as sep=|
+// before that says. A list may have those of the SKUs alone (GUID and
+// Product_Display_Name) or those of the service plans alone (Service_Plan_Id
+// and Service_Plans_Included_Friendly_Names); others are passed over. The text
+// is UTF-8 or UTF-16, with byte order marks or without, and what is no UTF-8
+// is Windows-1252. Lines end as on any system.
 //
-// What lists are known to have wrong does no harm: blanks and brackets around
-// ids, no-break spaces, rows and marks of the encoding that are there twice. A
+// What lists are known to have wrong does no harm: blanks, brackets and letters
+// without width around ids, no-break spaces, rows that are there twice. A
 // separator in a name that is not quoted is part of the name where the ids in
 // the row leave no doubt of it. Of several names for one id the most frequent
 // counts, and of equally frequent ones the first. An id that still cannot be
@@ -41,8 +43,8 @@ type ProductNames struct {
 //
 // Anything else is an error that names the line, and there are no names then:
 // a file without the columns, a row that breaks off or has more fields than
-// there are columns, wrong quoting. So is more than 16 MiB, of which no more
-// is read.
+// there are columns, wrong quoting, UTF-16 that ends within a letter. So is
+// more than 16 MiB, of which no more is read.
 func ReadProductNames(r io.Reader) (*ProductNames, error) {
 	const most = 16 << 20
 	text, err := io.ReadAll(io.LimitReader(r, most+1))
@@ -51,7 +53,7 @@ func ReadProductNames(r io.Reader) (*ProductNames, error) {
 	}
 	var names *ProductNames
 	if err == nil {
-		names, err = readProductNames(decoded(text))
+		names, err = readProductNames(text)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read product names: %w", err)
@@ -59,8 +61,12 @@ func ReadProductNames(r io.Reader) (*ProductNames, error) {
 	return names, nil
 }
 
-func readProductNames(text string) (*ProductNames, error) {
-	list, err := openList(strings.TrimLeft(text, "\uFEFF"))
+func readProductNames(data []byte) (*ProductNames, error) {
+	text, err := decoded(data)
+	if err != nil {
+		return nil, err
+	}
+	list, err := openList(text)
 	if err != nil {
 		return nil, err
 	}
@@ -88,7 +94,7 @@ type titled struct {
 type count struct{ times, first int } // first is the row with the first
 
 func (t tally) add(id, name string, row int) {
-	key, ok := readID(id)
+	key, ok := listedID(id)
 	if name = plain(name); !ok || name == "" {
 		return
 	}
@@ -114,10 +120,13 @@ func (t tally) names() map[uuid.UUID]string {
 	return names
 }
 
-// readID reads a GUID in the forms that people write: with braces or brackets
-// around it, without hyphens, and with stray blanks.
+// readID reads a GUID in the forms that people write: in a pair of brackets,
+// without hyphens, and with stray blanks.
 func readID(text string) (uuid.UUID, bool) {
-	text = strings.Trim(strings.Join(strings.Fields(text), ""), "(){}")
+	text = strings.ReplaceAll(plain(text), " ", "")
+	if n := len(text); n > 2 && slices.Contains([]string{"{}", "()", "[]"}, text[:1]+text[n-1:]) {
+		text = text[1 : n-1]
+	}
 	if len(text) != 36 && len(text) != 32 { // the others that uuid.Parse takes are no GUIDs in lists
 		return uuid.Nil, false
 	}
@@ -125,10 +134,22 @@ func readID(text string) (uuid.UUID, bool) {
 	return id, err == nil
 }
 
-// plain returns text with single spaces for blanks of any kind, and none
-// around it.
+// listedID reads a GUID from a list, where brackets may have lost their other
+// half.
+func listedID(text string) (uuid.UUID, bool) { return readID(strings.Trim(plain(text), "{}()[] ")) }
+
+// plain returns text with single spaces for blanks of any kind, none around
+// it, and without letters that have no width, which come along when files are
+// joined, or text is copied from a page.
 func plain(s string) string {
-	return strings.Join(strings.Fields(strings.ToValidUTF8(s, "\uFFFD")), " ")
+	s = strings.Map(func(r rune) rune {
+		switch r {
+		case '\uFEFF', '\u200B', '\u2060', '\u200E', '\u200F', '\u00AD':
+			return -1
+		}
+		return r
+	}, strings.ToValidUTF8(s, "\uFFFD"))
+	return strings.Join(strings.Fields(s), " ")
 }
 
 // SKU returns the name of a product, such as "Office 365 E3", or "" for one
