@@ -163,67 +163,46 @@ func (l *productList) fits(row []string) bool {
 func plainTitle(title string) bool { return title == "string_id" || title == "service_plan_name" }
 
 // joined returns a row that has more fields than there are titles with those
-// joined again that a separator in a name took apart, or nil where that can
-// be done in no way, or in several.
+// joined again that a separator in a name took apart, or nil where the ids do
+// not tell which. Between two ids, what is too much belongs to the one name
+// there.
 func (l *productList) joined(row []string) []string {
-	const most = 16 // no name has more separators, and the work grows with them
-	full := len(row)
-	for full > 0 && plain(row[full-1]) == "" {
-		full--
-	}
-	// Empty fields at the end are none of the row's, where it can do without.
-	for n := max(full, len(l.titles)+1); n <= min(len(row), len(l.titles)+most); n++ {
-		if done := l.joinedAll(row[:n]); done != nil {
-			return done
-		}
-	}
-	return nil
-}
-
-// joinedAll is joined for a row whose fields all count.
-func (l *productList) joinedAll(row []string) []string {
-	extra := len(row) - len(l.titles)
-	var ids []int // columns of ids, in their order
+	var columns, fields []int // of the ids, in their order
 	for _, at := range []int{l.at[skuID], l.at[planID]} {
 		if at >= 0 {
-			ids = append(ids, at)
+			columns = append(columns, at)
 		}
 	}
-	slices.Sort(ids)
-
-	// Each id has fields between it and the one before. What is too much among
-	// these belongs to the one name there.
-	var ways [][]string
-	var try func(ids []int, column, field int, done []string)
-	try = func(ids []int, column, field int, done []string) {
-		end, from, to := len(l.titles), len(row), len(row)
-		if len(ids) > 0 {
-			end = ids[0]
-			from, to = field+end-column, end+extra
+	slices.Sort(columns)
+	full := 0 // fields up to the last that is not empty
+	for i, field := range row {
+		if _, ok := listedID(field); ok {
+			fields = append(fields, i)
 		}
-		for at := from; at <= to; at++ {
-			if len(ids) > 0 {
-				if _, ok := listedID(row[at]); !ok {
-					continue
-				}
-			}
-			part := l.fitted(row, column, end, field, at)
-			if part == nil {
-				continue
-			}
-			so := slices.Concat(done, part)
-			if len(ids) == 0 {
-				ways = append(ways, so)
-				continue
-			}
-			try(ids[1:], end+1, at+1, append(so, row[at]))
+		if plain(field) != "" {
+			full = i + 1
 		}
 	}
-	try(ids, 0, 0, nil)
-	if len(ways) != 1 {
+	if len(fields) != len(columns) {
 		return nil
 	}
-	return ways[0]
+	last := len(columns) - 1
+	end := max(full, fields[last]+len(l.titles)-columns[last])
+	if end > len(row) {
+		return nil
+	}
+	var done []string
+	field := 0
+	columns = append(columns, len(l.titles))
+	for i, at := range append(fields, end) {
+		part := l.fitted(row, len(done), columns[i], field, at)
+		if part == nil {
+			return nil
+		}
+		done = slices.Concat(done, part, row[at:min(at+1, end)]) // with the id, but at the end
+		field = at + 1
+	}
+	return done
 }
 
 // fitted returns row[field:at] as the fields of the columns from column to
@@ -235,14 +214,11 @@ func (l *productList) fitted(row []string, column, end, field, at int) []string 
 	}
 	name := -1
 	for i := column; i < end; i++ {
-		switch {
-		case i == l.at[skuName] || i == l.at[planName]:
-			if name >= 0 {
-				return nil // which of the two has it?
-			}
+		switch isName := i == l.at[skuName] || i == l.at[planName]; {
+		case isName && name < 0:
 			name = i
-		case !plainTitle(l.titles[i]):
-			return nil // it may be in there as well
+		case isName || !plainTitle(l.titles[i]):
+			return nil // which of the two has it?
 		}
 	}
 	if name < 0 || extra < 0 {
