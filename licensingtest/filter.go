@@ -1,6 +1,7 @@
 package licensingtest
 
 import (
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -17,7 +18,12 @@ type filter struct {
 	property string // what it is about, or the first one that makes it so
 	operator string // that makes it advanced, and not the property
 	several  bool   // what makes it advanced is several conditions on one member
+	clauses  int    // joined by or, 0 without one; of the whole, the most in one place
 }
+
+// maxClauses is how many clauses joined by or a plain query may have. The values
+// of in are such clauses.
+const maxClauses = 15
 
 // A query is what a filter is part of.
 type query struct {
@@ -38,8 +44,14 @@ func (f filter) allowed(q query) *graphError {
 		return errAdvancedOperator(f.operator, q.counted)
 	case f.never || lacking:
 		return errUnsupportedFilter(f.property, strings.ToUpper(q.kind[:1])+q.kind[1:])
+	case f.clauses > maxClauses && !(q.counted && q.eventual):
+		return errTooManyClauses(f.clauses)
 	}
 	return nil
+}
+
+func errTooManyClauses(clauses int) *graphError {
+	return unsupportedQuery(fmt.Sprintf("Too many child clauses specified in search filter expression containing 'OR' operators: %d. Max allowed: %d.", clauses, maxClauses))
 }
 
 // parseFilter reads a filter about these fields of a type.
@@ -53,6 +65,7 @@ func parseFilter(text string, about fields, kind string) (filter, *graphError) {
 	if p.err == nil && len(p.tokens) > 0 {
 		p.err = errFilter
 	}
+	f.clauses = p.clauses
 	return f, p.err
 }
 
@@ -98,10 +111,11 @@ func cutString(text string) (value, rest string, closed bool) {
 
 // A filterParser reads tokens until it meets an error.
 type filterParser struct {
-	tokens []string
-	about  fields
-	kind   string
-	err    *graphError
+	tokens  []string
+	about   fields
+	kind    string
+	clauses int // the most that were joined by or
+	err     *graphError
 }
 
 // next takes a token, "" when there is none.
@@ -145,8 +159,14 @@ func (p *filterParser) or() filter {
 		a, b := f, p.and()
 		f = join(a, b, func(it item) bool { return a.match(it) || b.match(it) })
 		f.either = true
+		p.alternatives(&f, max(a.clauses, 1)+max(b.clauses, 1))
 	}
 	return f
+}
+
+// alternatives notes how many clauses f joins by or.
+func (p *filterParser) alternatives(f *filter, clauses int) {
+	f.clauses, p.clauses = clauses, max(p.clauses, clauses)
 }
 
 func (p *filterParser) and() filter {
@@ -154,6 +174,7 @@ func (p *filterParser) and() filter {
 	for p.take("and") {
 		a, b := f, p.term()
 		f = join(a, b, func(it item) bool { return a.match(it) && b.match(it) })
+		f.clauses = 0
 	}
 	return f
 }
@@ -305,12 +326,13 @@ func (p *filterParser) equal(about field, literal string) filter {
 // in reads what comes after in: literals, of which the field is one.
 func (p *filterParser) in(about field) filter {
 	p.expect("(")
-	f := p.equal(about, p.next())
-	for p.take(",") {
+	f, values := p.equal(about, p.next()), 1
+	for ; p.take(","); values++ {
 		first, other := f.match, p.equal(about, p.next())
 		f.match = func(it item) bool { return first(it) || other.match(it) }
 	}
 	p.expect(")")
+	p.alternatives(&f, values)
 	return f
 }
 
@@ -323,117 +345,11 @@ var filterPath = regexp.MustCompile(`^[A-Za-z_]\w*([./][$\w]+)*$`)
 // property of the type, it has none in Graph either.
 func (p *filterParser) unserved(name string) *graphError {
 	property, part, _ := strings.Cut(strings.ToLower(name), "/")
+	if about := p.about[property]; about.kind > flagField && part == "all" {
+		return notServed("filters with " + about.name + "/all")
+	}
 	if p.about[property].kind != 0 && part != "$count" || !filterPath.MatchString(name) || !v1Types[p.kind].has(property) {
 		return errFilter
 	}
 	return notServed("filters with " + name)
-}
-
-// lambda reads the beginning of a lambda, and returns its variable.
-func (p *filterParser) lambda() string {
-	p.expect("(")
-	variable := p.next()
-	p.expect(":")
-	return variable
-}
-
-// anyLicense reads what comes after assignedLicenses/any.
-func (p *filterParser) anyLicense(about field) filter {
-	variable := p.lambda()
-	p.expect(variable+"/skuId", "eq")
-	sku, err := parseGUID(p.next())
-	switch {
-	case err != nil:
-		return p.fail(errFilter)
-	case p.take("and"):
-		return p.fail(errComplexFilter(about.name))
-	}
-	p.expect(")")
-	return filter{lambda: true, property: about.name, match: func(it item) bool {
-		_, ok := findLicense(it(about.name).([]License), sku)
-		return ok
-	}}
-}
-
-// licenseCount reads what comes after assignedLicenses/$count.
-func (p *filterParser) licenseCount(about field) filter {
-	none := p.take("eq")
-	if !none {
-		p.expect("ne")
-	}
-	p.expect("0")
-	return filter{advanced: true, property: about.name, match: func(it item) bool { return len(it(about.name).([]License)) == 0 == none }}
-}
-
-// anyPlan reads what comes after assignedPlans/any: conditions that one plan has
-// to meet.
-func (p *filterParser) anyPlan(about field) filter {
-	variable := p.lambda()
-	conditions := []func(planRecord) bool{p.plan(variable)}
-	for p.take("and") {
-		conditions = append(conditions, p.plan(variable))
-	}
-	if p.take("or") {
-		return p.fail(notServed("filters with or in " + about.name + "/any"))
-	}
-	p.expect(")")
-	f := filter{several: len(conditions) > 1}.as(about.equal, about.name)
-	f.match = func(it item) bool {
-		return slices.ContainsFunc(it(about.name).([]planRecord), func(r planRecord) bool {
-			return !slices.ContainsFunc(conditions, func(met func(planRecord) bool) bool { return !met(r) })
-		})
-	}
-	return f
-}
-
-// plan reads a condition on a plan.
-func (p *filterParser) plan(variable string) func(planRecord) bool {
-	property := strings.ToLower(p.next())
-	p.expect("eq")
-	literal := p.next()
-	id, err := parseGUID(literal)
-	value, quoted := strings.CutPrefix(literal, "'")
-	switch strings.TrimPrefix(property, strings.ToLower(variable)+"/") {
-	case "serviceplanid":
-		quoted = err == nil
-	case "service", "capabilitystatus":
-	default:
-		quoted = false
-	}
-	if !quoted {
-		p.fail(errFilter)
-	}
-	return func(r planRecord) bool {
-		switch {
-		case err == nil:
-			return r.id == id
-		case strings.HasSuffix(property, "/service"):
-			return strings.EqualFold(r.service, value)
-		}
-		return strings.EqualFold(r.status(), value)
-	}
-}
-
-// anyText reads what comes after any of a collection of texts.
-func (p *filterParser) anyText(about field) filter {
-	variable := p.lambda()
-	var f filter
-	var matches func(string) bool
-	if called := p.next(); strings.EqualFold(called, variable) {
-		p.expect("eq")
-		value, quoted := strings.CutPrefix(p.next(), "'")
-		if !quoted {
-			return p.fail(errFilter)
-		}
-		f = filter{}.as(about.equal, about.name)
-		matches = func(s string) bool { return strings.EqualFold(s, value) }
-	} else if _, known := affixes[strings.ToLower(called)]; known {
-		p.expect("(", variable)
-		matches, f = p.affix(called, about)
-	} else {
-		return p.fail(errFilter)
-	}
-	p.expect(")")
-	f.match = func(it item) bool { return slices.ContainsFunc(it(about.name).([]string), matches) }
-	return f
 }
