@@ -596,6 +596,7 @@ func TestReadProductNames(t *testing.T) {
 		{"rows that end in a carriage return", productHeader + strings.ReplaceAll(row+row, "\r\n", "\r")},
 		{"a line for Excel", "sep=,\r\n" + productHeader + row},
 		{"a line for Excel, with another separator", "sep=;\r\n" + strings.ReplaceAll(productHeader+row, ",", ";")},
+		{"titles in quotes, with semicolons", `"` + strings.NewReplacer(",", `";"`, "\r\n", "\"\r\n").Replace(productHeader) + strings.ReplaceAll(row, ",", ";")},
 		{"a line for Excel, with a mark and quotes", "\uFEFF\"SEP=\t\"\n" + strings.ReplaceAll(productHeader+row, ",", "\t")},
 		{"a line for Excel, with a separator of nobody else", "sep=|\r" + strings.ReplaceAll(productHeader+row, ",", "|")},
 		{"a line for Excel that is wrong", "sep=;\n" + productHeader + row},
