@@ -589,6 +589,7 @@ func TestReadProductNames(t *testing.T) {
 		{"a mark that was read as Latin-1, before quoted titles", "ï»¿\"Product_Display_Name\"" + strings.TrimPrefix(productHeader, "Product_Display_Name") + row},
 		{"a mark that was read as ASCII, before quoted titles", "???\"Product_Display_Name\"" + strings.TrimPrefix(productHeader, "Product_Display_Name") + row},
 		{"marks within the quotes", "\"\uFEFFProduct_Display_Name\"" + strings.TrimPrefix(productHeader, "Product_Display_Name") + row},
+		{"lost marks within the quotes", "\"???Product_Display_Name\"" + strings.TrimPrefix(productHeader, "Product_Display_Name") + row},
 		{"letters without width before ids and names", productHeader +
 			"\uFEFFOffice 365 E3\u200B,ENTERPRISEPACK,\u200B6fd2c87f-b296-42f0-b197-1e91e994b900,TEAMS1,\uFEFF57ff2da0-773e-42df-b2af-ffb7a2317929\u200E,Micro\u00ADsoft \u2060Teams\r\n"},
 		{"lines that end in a carriage return", strings.ReplaceAll(productHeader+row+row, "\r\n", "\r")},

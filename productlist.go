@@ -217,8 +217,8 @@ func (l *productList) fitted(row []string, column, end, field, at int) []string 
 		switch isName := i == l.at[skuName] || i == l.at[planName]; {
 		case isName && name < 0:
 			name = i
-		case isName || !plainTitle(l.titles[i]):
-			return nil // which of the two has it?
+		case !plainTitle(l.titles[i]):
+			return nil // it may be in there as well
 		}
 	}
 	if name < 0 || extra < 0 {

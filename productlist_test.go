@@ -166,6 +166,7 @@ func TestReadProductNamesPutsNamesTogether(t *testing.T) {
 		{"one column after the other", "Product_Display_Name,GUID\nOther,aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa\nA, B," + e3 + "\n", "A, B", "", ""},
 		{"a great many fields", productHeader + other + strings.Repeat("A,", 100) + "X," + e3 + ",Y," + plan + ",C\n", strings.Repeat("A,", 99) + "A", "C", ""},
 		{"ids in brackets, one of which is cut", productHeader + other + "A,B,X,[" + e3 + "],Y," + plan + "),C\n", "A,B", "C", ""},
+		{"plans before SKUs", "Service_Plan_Id,Service_Plans_Included_Friendly_Names,GUID,Product_Display_Name\n,,,\n" + plan + ",C,D," + e3 + ",A,B\n", "A,B", "C,D", ""},
 		{"plans alone", "Service_Plan_Id,Service_Plans_Included_Friendly_Names\n" + plan + ",A, B\n", "", "A, B", ""},
 		{"an id that cannot be read, and a good one", productHeader + other + "A,X,6fd2,Y," + plan + ",B\n", "", "B", ""},
 
@@ -175,6 +176,8 @@ func TestReadProductNamesPutsNamesTogether(t *testing.T) {
 		{"two names side by side", "GUID,Product_Display_Name,Service_Plans_Included_Friendly_Names,Service_Plan_Id\n,,,\n" + e3 + ",A,B,C," + plan + "\n", "", "", unfit(',')},
 		{"a column of whatever beside the name", "GUID,Product_Display_Name,Note\n,,\n" + e3 + ",A,B,C\n", "", "", unfit(',')},
 		{"an id too many", productHeader + other + "A,B,X," + e3 + ",Y," + plan + "," + plan + "\n", "", "", unfit(',')},
+		{"an id after the last column", productHeader + other + "A,B,X," + e3 + ",Y," + plan + ",C," + plan + "\n", "", "", unfit(',')},
+		{"a field too few, and a comma", productHeader + other + "X," + e3 + ",Y," + plan + ",C,D\n", "", "", unfit(',')},
 		{"an id twice", "Product_Display_Name,GUID,Service_Plans_Included_Friendly_Names,Service_Plan_Id\n,,,\nA," + e3 + "," + e3 + ",B," + plan + "\n", "", "", unfit(',')},
 		{"a semicolon where it can be anybody's", "GUID;Product_Display_Name;Note\n;;\n" + e3 + ";A;B;C\n", "", "", unfit(';')},
 	}
