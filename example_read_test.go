@@ -271,6 +271,19 @@ func ExampleClient_Groups_inError() {
 	// Output: Sales
 }
 
+// A listing of everybody: how long will it be?
+func ExampleClient_CountUsers() {
+	tenant, _, _ := contoso()
+	client := tenant.Client()
+
+	n, err := client.CountUsers(context.Background(), "")
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(n, "users")
+	// Output: 2 users
+}
+
 // A list from HR: what do these people have?
 func ExampleClient_ReadUsers() {
 	tenant, _, _ := contoso()
