@@ -27,8 +27,9 @@ var rooms = []room{
 	{"internal/turn", nil, nil},
 	{"internal/testdata", []string{"."}, []string{"licensingtest"}},
 	{"licensingtest", []string{"."}, []string{"licensingtest"}},
-	{"examples", []string{".", "licensingtest", "examples"}, nil},
-	{"benchmarks", []string{".", "licensingtest", "benchmarks"}, nil},
+	{"reconcile", []string{"."}, []string{"licensingtest", "reconcile"}},
+	{"examples", []string{".", "licensingtest", "reconcile", "examples"}, nil},
+	{"benchmarks", []string{".", "licensingtest", "reconcile", "benchmarks"}, nil},
 }
 
 // roomOf returns the index of the room that a folder is in, the root only itself.

@@ -27,7 +27,7 @@ var update = flag.Bool("update", false, "write the golden files of the exported 
 // TestAPI compares the exported API with the golden files, so that every change
 // of it is seen in review. -update writes them.
 func TestAPI(t *testing.T) {
-	for _, dir := range []string{".", "licensingtest"} {
+	for _, dir := range []string{".", "licensingtest", "reconcile"} {
 		golden := filepath.Join("testdata", "api", filepath.Base(dir)+".txt")
 		if dir == "." {
 			golden = filepath.Join("testdata", "api", "licensing.txt")

@@ -1,0 +1,46 @@
+package reconcile
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/graphlicensing/licensing"
+)
+
+// The reasons of this package for which [Apply] leaves something undone, for use
+// with [errors.Is]. All others are those of package licensing.
+var (
+	// ErrTooManyRemovals says that more people would lose something than
+	// ApplyOptions.MaxRemovals allows. Nothing was sent.
+	ErrTooManyRemovals = errors.New("more removals than are allowed")
+	// ErrDrifted says that somebody changed the licenses since they were planned, so
+	// that they are neither as they were nor as they are to be. Plan again.
+	ErrDrifted = errors.New("changed by somebody else since the plan")
+)
+
+// reasons are the words for the sentinels in JSON.
+var reasons = map[string]error{"tooManyRemovals": ErrTooManyRemovals, "drifted": ErrDrifted}
+
+// reasonFor returns the word for the sentinel that err is, if it is one.
+func reasonFor(err error) string {
+	for word, reason := range reasons {
+		if errors.Is(err, reason) {
+			return word
+		}
+	}
+	return ""
+}
+
+// A reasoned is an error that was read from JSON, with its sentinel.
+type reasoned struct {
+	error
+	reason error
+}
+
+func (r *reasoned) Is(target error) bool { return target == r.reason }
+func (r *reasoned) Unwrap() error        { return r.error }
+
+// invalid returns an ErrInvalidArgument that says what of the arguments is wrong.
+func invalid(op, format string, args ...any) error {
+	return fmt.Errorf("%s: %w: %s", op, licensing.ErrInvalidArgument, fmt.Sprintf(format, args...))
+}

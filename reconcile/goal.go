@@ -1,0 +1,169 @@
+package reconcile
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/google/uuid"
+
+	"github.com/graphlicensing/licensing"
+)
+
+// A Kind is what sort of object a [Goal] is for.
+type Kind string
+
+// The kinds of object.
+const (
+	KindUser  Kind = "user"
+	KindGroup Kind = "group"
+)
+
+// A Mode says what becomes of what a [Goal] does not name.
+type Mode string
+
+// The modes.
+const (
+	AtLeast Mode = "atLeast" // it stays, and what is on stays on
+	Exactly Mode = "exactly" // what is managed of it is taken away
+)
+
+// A Goal says what one user or group is to have directly. It is plain data and
+// travels as JSON, which is read strictly: a member that is none is an error.
+type Goal struct {
+	Kind     Kind        `json:"kind,omitzero"` // "" is KindUser
+	Target   string      `json:"target"`        // a user's id or user principal name, a group's id
+	Licenses []License   `json:"licenses,omitempty"`
+	Remove   []uuid.UUID `json:"remove,omitempty"` // SKUs that it is not to have directly, whatever the mode
+	Mode     Mode        `json:"mode,omitzero"`    // "" is AtLeast
+	// Ref is the caller's own, such as a ticket or a line of a file. It goes into
+	// Operation.Ref and Problem.Ref.
+	Ref string `json:"ref,omitzero"`
+}
+
+// A License is one SKU of a [Goal]. DisabledPlans or Plans may be given, or neither.
+type License struct {
+	SKUID uuid.UUID
+	// DisabledPlans are the plans that are off. Nil leaves a license as it is and
+	// has all plans of a new one on; an empty list has all on.
+	DisabledPlans []uuid.UUID
+	// Plans is a change of what is there. A new license starts with all plans on.
+	Plans *licensing.ServicePlanChange
+}
+
+// A licenseRecord is a License in JSON.
+type licenseRecord struct {
+	SKUID         uuid.UUID   `json:"skuId"`
+	DisabledPlans []uuid.UUID `json:"disabledPlans,omitzero"` // [] is not the same as none
+	Plans         *planRecord `json:"plans,omitzero"`
+}
+
+type planRecord struct {
+	Enable     []uuid.UUID `json:"enable,omitempty"`
+	Disable    []uuid.UUID `json:"disable,omitempty"`
+	EnableOnly []uuid.UUID `json:"enableOnly,omitempty"`
+}
+
+// MarshalJSON writes the license as an object: skuId, and where they are given
+// disabledPlans, and plans with enable, disable and enableOnly.
+func (l License) MarshalJSON() ([]byte, error) {
+	return json.Marshal(licenseRecord{l.SKUID, l.DisabledPlans, (*planRecord)(l.Plans)})
+}
+
+// UnmarshalJSON reads what [License.MarshalJSON] writes, strictly.
+func (l *License) UnmarshalJSON(data []byte) error {
+	var record licenseRecord
+	if err := readStrictly(data, &record); err != nil {
+		return fmt.Errorf("license: %w", err)
+	}
+	*l = License{record.SKUID, record.DisabledPlans, (*licensing.ServicePlanChange)(record.Plans)}
+	return nil
+}
+
+// UnmarshalJSON reads a goal strictly, as it may have been written by hand. An
+// unknown member is an error that names it, and so is anything in the goal that
+// [Plan] would refuse whatever the state of the tenant.
+func (g *Goal) UnmarshalJSON(data []byte) error {
+	type plain Goal
+	var read plain
+	if err := readStrictly(data, &read); err != nil {
+		return fmt.Errorf("goal: %w", err)
+	}
+	if err := (*Goal)(&read).check(); err != nil {
+		return fmt.Errorf("goal: %w", err)
+	}
+	*g = Goal(read)
+	return nil
+}
+
+// readStrictly reads JSON into a value that has all of its members.
+func readStrictly(data []byte, into any) error {
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.DisallowUnknownFields()
+	if err := d.Decode(into); err != nil {
+		return err
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return errors.New("there is more after the end")
+	}
+	return nil
+}
+
+// kind returns the kind, which has a default.
+func (g *Goal) kind() Kind {
+	if g.Kind == "" {
+		return KindUser
+	}
+	return g.Kind
+}
+
+// exact reports whether what the goal does not name is to go.
+func (g *Goal) exact() bool { return g.Mode == Exactly }
+
+// check says what is wrong with a goal, whatever the state of the tenant.
+func (g *Goal) check() error {
+	switch {
+	case g.Target == "":
+		return errors.New("Target is empty")
+	case g.kind() != KindUser && g.kind() != KindGroup:
+		return fmt.Errorf("Kind is %q", g.Kind)
+	case g.Mode != "" && g.Mode != AtLeast && !g.exact():
+		return fmt.Errorf("Mode is %q", g.Mode)
+	}
+	for i, license := range g.Licenses {
+		if err := license.check(); err != nil {
+			return fmt.Errorf("Licenses[%d]%w", i, err)
+		}
+		switch {
+		case indexOf(g.Licenses[:i], license.SKUID) >= 0:
+			return fmt.Errorf("Licenses[%d].SKUID %s is there twice", i, license.SKUID)
+		case slices.Contains(g.Remove, license.SKUID):
+			return fmt.Errorf("Licenses[%d].SKUID %s is in Remove, too", i, license.SKUID)
+		}
+	}
+	if i := slices.Index(g.Remove, uuid.Nil); i >= 0 {
+		return fmt.Errorf("Remove[%d] is the nil UUID", i)
+	}
+	return nil
+}
+
+// check says what is wrong with a license of a goal; the text follows its name.
+func (l *License) check() error {
+	switch i := slices.Index(l.DisabledPlans, uuid.Nil); {
+	case l.SKUID == uuid.Nil:
+		return errors.New(".SKUID is the nil UUID")
+	case i >= 0:
+		return fmt.Errorf(".DisabledPlans[%d] is the nil UUID", i)
+	case l.DisabledPlans != nil && l.Plans != nil:
+		return errors.New(" has both DisabledPlans and Plans")
+	}
+	return nil
+}
+
+// indexOf returns the position of the license for a SKU, or -1.
+func indexOf(licenses []License, sku uuid.UUID) int {
+	return slices.IndexFunc(licenses, func(l License) bool { return l.SKUID == sku })
+}
