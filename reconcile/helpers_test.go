@@ -62,15 +62,20 @@ func direct(t testing.TB, tenant *licensingtest.Tenant, key string) string {
 func licensesText(licenses []licensingtest.License) string {
 	var texts []string
 	for _, l := range licenses {
-		off := []string{}
-		for _, p := range l.DisabledPlans {
-			off = append(off, fmt.Sprint(p[15]))
-		}
-		slices.Sort(off)
-		texts = append(texts, fmt.Sprint(l.SKUID[15], off))
+		texts = append(texts, licenseText(l.SKUID, l.DisabledPlans))
 	}
 	slices.Sort(texts)
 	return fmt.Sprint(texts)
+}
+
+// licenseText is a SKU and its plans that are off, by their numbers: 1 [11 12].
+func licenseText(sku uuid.UUID, disabled []uuid.UUID) string {
+	off := []string{}
+	for _, p := range disabled {
+		off = append(off, fmt.Sprint(p[15]))
+	}
+	slices.Sort(off)
+	return fmt.Sprint(sku[15], " ", off)
 }
 
 func plan(t testing.TB, c *licensing.Client, opts reconcile.PlanOptions, goals ...reconcile.Goal) *reconcile.ChangeSet {

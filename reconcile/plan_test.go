@@ -1,0 +1,437 @@
+package reconcile_test
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/google/uuid"
+
+	"github.com/graphlicensing/licensing"
+	"github.com/graphlicensing/licensing/licensingtest"
+	"github.com/graphlicensing/licensing/reconcile"
+)
+
+// small is a tenant with two SKUs that have a plan in common, and a user of each kind.
+//
+//	SKU 1  plans 11, 12, 13 (EXCHANGE_S_STANDARD), 50 for the company
+//	SKU 2  plans 13, 21
+//	101    SKU 1 without 12
+//	102    nothing
+//	103    nothing directly, SKU 1 without 12 by group 201
+//	104    SKU 1 without 11, and SKU 1 without 12 by group 201
+//	105    no usage location, SKU 2
+func small() *licensingtest.Tenant {
+	tenant := licensingtest.NewTenant()
+	one, two := product(1, 10, 11, 12, 13, 50), product(2, 10, 13, 21)
+	one.Plans[2].Name, two.Plans[0].Name, one.Plans[3].AppliesTo = "EXCHANGE_S_STANDARD", "EXCHANGE_S_STANDARD", "Company"
+	tenant.AddSKU(one)
+	tenant.AddSKU(two)
+	tenant.AddSKU(licensingtest.SKU{ID: id(3), PartNumber: "SKU3", AppliesTo: "Company", Seats: 1})
+	tenant.AddUser(user(101, held(1, 12)))
+	tenant.AddUser(user(102))
+	tenant.AddUser(user(103))
+	tenant.AddUser(user(104, held(1, 11)))
+	nowhere := user(105, held(2))
+	nowhere.UsageLocation = ""
+	tenant.AddUser(nowhere)
+	tenant.AddGroup(licensingtest.Group{ID: id(201).String(), DisplayName: "Group", Licenses: []licensingtest.License{held(1, 12)}}, id(103).String(), id(104).String())
+	return tenant
+}
+
+func name(n byte) string { return fmt.Sprintf("user%d@contoso.example", n) }
+
+// goal returns a goal for a user.
+func goal(n byte, mode reconcile.Mode, licenses ...reconcile.License) reconcile.Goal {
+	return reconcile.Goal{Target: name(n), Mode: mode, Licenses: licenses}
+}
+
+func want(sku byte) reconcile.License { return reconcile.License{SKUID: id(sku)} }
+
+func without(sku byte, off ...byte) reconcile.License {
+	return reconcile.License{SKUID: id(sku), DisabledPlans: ids(off...)}
+}
+
+func with(sku byte, change licensing.ServicePlanChange) reconcile.License {
+	return reconcile.License{SKUID: id(sku), Plans: &change}
+}
+
+func removing(g reconcile.Goal, skus ...byte) reconcile.Goal {
+	g.Remove = ids(skus...)
+	return g
+}
+
+// said returns a set in short: what each change adds, removes, gains, loses and
+// warns of, or the problems.
+func said(set *reconcile.ChangeSet) string {
+	var parts []string
+	for _, c := range set.Changes {
+		for _, l := range c.Operation.Request.AddLicenses {
+			parts = append(parts, "add "+licenseText(l.SKUID, l.DisabledPlans))
+		}
+		for _, sku := range c.Operation.Request.RemoveLicenses {
+			parts = append(parts, fmt.Sprint("remove ", sku[15]))
+		}
+		for text, refs := range map[string][]reconcile.ServicePlanRef{"gain": c.Enabled, "lose": c.Disabled} {
+			for _, r := range refs {
+				parts = append(parts, fmt.Sprint(text, " ", r.ServicePlanID[15]))
+			}
+		}
+		for text, skus := range map[string][]uuid.UUID{"take": c.Takes, "free": c.Frees} {
+			for _, sku := range skus {
+				parts = append(parts, fmt.Sprint(text, " ", sku[15]))
+			}
+		}
+		for _, w := range c.Warnings {
+			parts = append(parts, "warn "+string(w))
+		}
+	}
+	for _, p := range set.Problems {
+		parts = append(parts, "problem "+string(p.Kind))
+	}
+	slices.Sort(parts)
+	return strings.Join(parts, ", ")
+}
+
+func TestPlan(t *testing.T) {
+	t.Parallel()
+	const all = "ManageAll"
+	for _, tt := range []struct {
+		name, opts string
+		goal       reconcile.Goal
+		want       string
+	}{
+		{"a new license", "", goal(102, "", want(1)), "add 1 [], gain 11, gain 12, gain 13, gain 50, take 1"},
+		{"a new license without a plan", "", goal(102, "", without(1, 12)), "add 1 [12], gain 11, gain 13, gain 50, take 1"},
+		{"a new license by a change", "", goal(102, "", with(1, licensing.ServicePlanChange{EnableOnly: ids(11)})), "add 1 [12 13], gain 11, gain 50, take 1"},
+		{"what is there stays as it is", "", goal(101, "", want(1)), ""},
+		{"plans are switched on", "", goal(101, "", without(1)), "add 1 [], gain 12"},
+		{"AtLeast switches nothing off", "", goal(101, "", without(1, 11, 12)), ""},
+		{"AtLeast switches nothing off by a change", "", goal(101, "", with(1, licensing.ServicePlanChange{Enable: ids(12), Disable: ids(13)})), "add 1 [], gain 12"},
+		{"Exactly switches off", all, goal(101, reconcile.Exactly, without(1, 11, 12)), "add 1 [11 12], lose 11"},
+		{"Exactly by a change", all, goal(101, reconcile.Exactly, with(1, licensing.ServicePlanChange{Enable: ids(12), Disable: ids(13)})), "add 1 [13], gain 12, lose 13, warn mailbox"},
+		{"Exactly takes away", all, goal(101, reconcile.Exactly, want(2)), "add 2 [], free 1, gain 21, lose 11, lose 50, remove 1, take 2"},
+		{"Exactly leaves what is not managed", "2", goal(101, reconcile.Exactly, want(2)), "add 2 [], gain 21, take 2"},
+		{"Exactly changes nothing that is not managed", "2", goal(101, reconcile.Exactly, without(1)), "problem notManaged"},
+		{"Exactly adds nothing that is not managed", "2", goal(102, reconcile.Exactly, want(1)), "problem notManaged"},
+		{"not managed, and right", "2", goal(101, reconcile.Exactly, without(1, 12)), ""},
+		{"remove", "", removing(goal(101, ""), 1), "free 1, lose 11, lose 13, lose 50, remove 1, warn mailbox"},
+		{"remove what is not there", "", removing(goal(102, ""), 1), ""},
+		{"remove what is not managed", "2", removing(goal(101, reconcile.Exactly), 1), "free 1, lose 11, lose 13, lose 50, remove 1, warn mailbox"},
+		{"swap, and keep the mailbox", "", removing(goal(101, "", want(2)), 1), "add 2 [], free 1, gain 21, lose 11, lose 50, remove 1, take 2"},
+		{"covered by a group", "", goal(103, "", without(1, 12)), ""},
+		{"covered in part", "", goal(103, "", without(1)), "add 1 [], gain 12"},
+		{"inherited does not count", "IgnoreInherited", goal(103, "", without(1, 12)), "add 1 [12]"},
+		{"inherited with more plans", all, goal(103, reconcile.Exactly, without(1, 11, 12)), "problem inheritedWithOtherPlans"},
+		{"inherited only has nothing to remove", "", removing(goal(103, ""), 1), ""},
+		{"a group goes on giving it", "", removing(goal(104, ""), 1), "lose 12, remove 1, warn keptByGroup"},
+		{"a group keeps a plan on", all, goal(104, reconcile.Exactly, without(1, 11, 13)), "add 1 [11 13], warn keptByGroup"},
+		{"no usage location", "", goal(105, "", want(1)), "problem noUsageLocation"},
+		{"no usage location, and only plans", all, goal(105, reconcile.Exactly, without(2, 21)), "add 2 [21], lose 21, warn noUsageLocation"},
+		{"no usage location, and a removal", "", removing(goal(105, ""), 2), "free 2, lose 13, lose 21, remove 2, warn mailbox"},
+		{"an unknown SKU", "", goal(102, "", want(9)), "problem unknownSku"},
+		{"a SKU for the company", "", goal(102, "", want(3)), "problem notAssignable"},
+		{"nobody", "", goal(150, "", want(1)), "problem notFound"},
+		{"a plan that cannot be switched", "", goal(102, "", with(1, licensing.ServicePlanChange{Disable: ids(50)})), "problem invalidPlans"},
+		{"plans that are not the SKU's", "", goal(102, "", without(1, 11, 21, 50)), "add 1 [11], gain 12, gain 13, gain 50, take 1, warn unknownPlan"},
+		{"no change at all", "", goal(102, "", with(1, licensing.ServicePlanChange{})), "problem invalidPlans"},
+		{"several problems", "", goal(105, "", want(1), want(3), want(9)), "problem noUsageLocation, problem notAssignable, problem unknownSku"},
+		{"a group", "", reconcile.Goal{Kind: reconcile.KindGroup, Target: id(201).String(), Licenses: []reconcile.License{without(1), want(2)}}, "add 1 [], add 2 [], gain 12, gain 21"},
+		{"a group loses", all, reconcile.Goal{Kind: reconcile.KindGroup, Target: id(201).String(), Mode: reconcile.Exactly}, "lose 11, lose 13, lose 50, remove 1, warn mailbox"},
+		{"no group", "", reconcile.Goal{Kind: reconcile.KindGroup, Target: id(101).String()}, "problem notFound"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			opts := reconcile.PlanOptions{ManageAll: tt.opts == all, IgnoreInherited: tt.opts == "IgnoreInherited"}
+			if tt.opts == "2" {
+				opts.Managed = ids(2)
+			}
+			tenant := small()
+			set := plan(t, tenant.Client(), opts, tt.goal)
+			if got := said(set); got != tt.want {
+				t.Errorf("got  %s\nwant %s", got, tt.want)
+			}
+			if set.Unchanged+len(set.Changes) != 1 && set.Problems == nil || set.Unchanged == 1 && tt.want != "" {
+				t.Errorf("%d unchanged", set.Unchanged)
+			}
+			if n := len(tenant.Writes()); n > 0 {
+				t.Errorf("%d writes", n)
+			}
+			if len(set.Changes) > 0 && tt.goal.Target != name(105) { // the fake refuses those
+				applied(t, tenant.Client(), set)
+			}
+		})
+	}
+}
+
+// Assignments in error are not to be relied on.
+func TestAnUnhealthyGroup(t *testing.T) {
+	t.Parallel()
+	tenant := licensingtest.NewTenant()
+	tenant.AddSKU(product(1, 1, 11))
+	tenant.AddUser(user(101))
+	tenant.AddUser(user(102, held(1)))
+	tenant.AddGroup(licensingtest.Group{ID: id(201).String(), Licenses: []licensingtest.License{held(1)}}, name(101)) // no seat is left
+	if got := said(plan(t, tenant.Client(), reconcile.PlanOptions{}, goal(101, "", want(1)))); got != "add 1 [], gain 11, take 1, warn seats" {
+		t.Error(got)
+	}
+}
+
+func TestTwoGoalsForOneObject(t *testing.T) {
+	t.Parallel()
+	for _, targets := range [][]string{
+		{name(102), id(102).String()},
+		{id(102).String(), strings.ToUpper(name(102))},
+		{name(102), "USER102@contoso.example"},
+		{name(102), name(102), strings.ToUpper(id(102).String())},
+	} {
+		var goals []reconcile.Goal
+		for i, target := range targets {
+			goals = append(goals, reconcile.Goal{Target: target, Licenses: []reconcile.License{want(1)}, Ref: fmt.Sprint(i)})
+		}
+		goals = append(goals, goal(104, ""))
+		set := plan(t, small().Client(), reconcile.PlanOptions{}, goals...)
+		if len(set.Problems) != len(targets) || len(set.Changes) > 0 || set.Unchanged != 1 {
+			t.Errorf("%q: %s", targets, marshal(t, set))
+		}
+		for i, p := range set.Problems {
+			if p.Kind != reconcile.ProblemTwoGoals || p.Ref != fmt.Sprint(i) || p.Target != targets[i] {
+				t.Errorf("got %+v", p)
+			}
+		}
+	}
+}
+
+func TestGoalsThatMakeNoSense(t *testing.T) {
+	t.Parallel()
+	for text, g := range map[string]reconcile.Goal{
+		"goals[1]: Target is empty":                                                          {},
+		`goals[1]: Kind is "team"`:                                                           {Kind: "team", Target: "x"},
+		`goals[1]: Mode is "atMost"`:                                                         {Target: "x", Mode: "atMost"},
+		"goals[1]: Licenses[0].SKUID is the nil UUID":                                        goal(1, "", reconcile.License{}),
+		"goals[1]: Licenses[0].DisabledPlans[0] is the nil UUID":                             goal(1, "", without(1, 0)),
+		"goals[1]: Remove[0] is the nil UUID":                                                {Target: "x", Remove: []uuid.UUID{{}}},
+		"goals[1]: Licenses[1].SKUID 00000000-0000-4000-8000-000000000001 is there twice":    goal(1, "", want(1), want(1)),
+		"goals[1]: Licenses[0].SKUID 00000000-0000-4000-8000-000000000001 is in Remove, too": removing(goal(1, "", want(1)), 1),
+		"goals[1]: Mode is Exactly, and neither Managed nor ManageAll is given":              goal(1, reconcile.Exactly),
+		"goals[1]: Licenses[0] has both DisabledPlans and Plans":                             goal(1, "", reconcile.License{SKUID: id(1), DisabledPlans: ids(), Plans: &licensing.ServicePlanChange{}}),
+	} {
+		if strings.HasPrefix(text, "goals[1]: Licenses[0].Disabled") {
+			g.Licenses[0].DisabledPlans[0] = uuid.Nil
+		}
+		tenant := small()
+		_, err := reconcile.Plan(t.Context(), tenant.Client(), slices.Values([]reconcile.Goal{goal(102, ""), g}), reconcile.PlanOptions{})
+		if !errors.Is(err, licensing.ErrInvalidArgument) || err.Error() != "plan: invalid argument: "+text || len(tenant.Requests()) > 0 {
+			t.Errorf("got %v, want %s", err, text)
+		}
+	}
+	if _, err := reconcile.Plan(t.Context(), small().Client(), nil, reconcile.PlanOptions{}); !errors.Is(err, licensing.ErrInvalidArgument) {
+		t.Error(err)
+	}
+}
+
+// There is no plan of a state of which a part could not be read.
+func TestPlanThatCannotRead(t *testing.T) {
+	t.Parallel()
+	for path, want := range map[string]error{"/subscribedSkus": licensing.ErrForbidden, "/users/": licensing.ErrUnavailable, "/groups/": licensing.ErrUnavailable} {
+		synctest.Test(t, func(t *testing.T) {
+			tenant := small()
+			fault := licensingtest.Fault{Times: -1, Status: 503, Match: func(r *http.Request) bool { return strings.Contains(r.URL.Path, path) }}
+			if path == "/subscribedSkus" {
+				fault.Status, fault.Code = 403, "Authorization_RequestDenied"
+			}
+			tenant.Fail(fault)
+			goals := []reconcile.Goal{goal(102, ""), {Kind: reconcile.KindGroup, Target: id(201).String()}}
+			set, err := reconcile.Plan(t.Context(), tenant.Client(), slices.Values(goals), reconcile.PlanOptions{})
+			if set != nil || !errors.Is(err, want) {
+				t.Errorf("%s: got %v, %v", path, set, err)
+			}
+		})
+	}
+}
+
+// Whom the token may not read is the problem of one goal.
+func TestUnreadable(t *testing.T) {
+	t.Parallel()
+	tenant := small()
+	tenant.Fail(licensingtest.Fault{Status: 200, Body: `{"@odata.context":"x","id":"` + id(102).String() + `"}`, Match: func(r *http.Request) bool {
+		return strings.Contains(r.URL.Path, "/users/")
+	}})
+	set := plan(t, tenant.Client(), reconcile.PlanOptions{}, goal(102, "", want(1)))
+	if got := said(set); got != "problem unreadable" {
+		t.Error(got)
+	}
+}
+
+func TestSeats(t *testing.T) {
+	t.Parallel()
+	tenant := licensingtest.NewTenant()
+	tenant.AddSKU(product(1, 2, 11))
+	tenant.AddSKU(product(2, 1, 21))
+	tenant.AddUser(user(101, held(1)))
+	tenant.AddUser(user(102, held(1)))
+	tenant.AddUser(user(103))
+	tenant.AddUser(user(104))
+	set := plan(t, tenant.Client(), reconcile.PlanOptions{},
+		goal(103, "", want(1)), goal(104, "", want(1), want(2)), removing(goal(101, ""), 1))
+	want := `[{"skuId":"00000000-0000-4000-8000-000000000001","skuPartNumber":"SKU1","needed":2,"freed":1,"free":0,"short":1},` +
+		`{"skuId":"00000000-0000-4000-8000-000000000002","skuPartNumber":"SKU2","needed":1,"freed":0,"free":1,"short":0}]`
+	if got := marshal(t, set.Seats); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	if got := fmt.Sprint(set.Changes[0].Warnings, set.Changes[1].Warnings, set.Changes[2].Warnings); got != "[seats] [seats] []" {
+		t.Error(got)
+	}
+}
+
+// Many users are read by one listing where that is fewer requests.
+func TestWhatPlanReads(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		users, goals, missing int
+		want                  string // requests
+	}{
+		{100, 2, 0, "subscribedSkus $batch"},
+		{100, 40, 0, "subscribedSkus $batch $batch"},
+		{100, 41, 0, "subscribedSkus users users"},
+		{100, 42, 2, "subscribedSkus users users $batch"},
+		{3000, 60, 0, "subscribedSkus users $batch $batch $batch"},
+		{2997, 80, 0, "subscribedSkus users users users users"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			tenant := licensingtest.NewTenant()
+			tenant.AddSKU(product(1, tt.users, 11))
+			for i := range tt.users {
+				tenant.AddUser(licensingtest.User{UserPrincipalName: fmt.Sprintf("u%d@contoso.example", i), UsageLocation: "DE"})
+			}
+			var goals []reconcile.Goal
+			for i := range tt.goals - tt.missing {
+				goals = append(goals, reconcile.Goal{Target: fmt.Sprintf("U%d@contoso.example", tt.users-1-i), Licenses: []reconcile.License{want(1)}})
+			}
+			for i := range tt.missing {
+				goals = append(goals, reconcile.Goal{Target: fmt.Sprintf("missing%d@contoso.example", i)})
+			}
+			done := -1
+			set := plan(t, tenant.Client(), reconcile.PlanOptions{Progress: func(n int) {
+				if n < done {
+					t.Errorf("%d done after %d", n, done)
+				}
+				done = n
+			}}, goals...)
+			if len(set.Changes) != tt.goals-tt.missing || len(set.Problems) != tt.missing || done != tt.goals {
+				t.Errorf("%d changes, %d problems, %d done", len(set.Changes), len(set.Problems), done)
+			}
+			for i, c := range set.Changes {
+				if c.Operation.Target != goals[i].Target {
+					t.Fatalf("change %d is for %s", i, c.Operation.Target)
+				}
+			}
+			var got []string
+			for _, r := range tenant.Requests() {
+				got = append(got, strings.TrimPrefix(r.Path, "/v1.0/"))
+			}
+			if text := strings.Join(got, " "); text != tt.want {
+				t.Errorf("%d goals of %d users: got %s, want %s", tt.goals, tt.users, text, tt.want)
+			}
+		})
+	}
+}
+
+// The requests of a small plan, whole.
+func TestRequestsOfAPlan(t *testing.T) {
+	t.Parallel()
+	tenant := small()
+	plan(t, tenant.Client(), reconcile.PlanOptions{}, goal(101, ""), reconcile.Goal{Kind: reconcile.KindGroup, Target: id(201).String()})
+	var got []string
+	for _, r := range tenant.Requests() {
+		got = append(got, r.Method+" "+r.Path+"?"+r.Query+" "+string(r.Body))
+	}
+	want := []string{
+		"GET /v1.0/subscribedSkus? ",
+		"GET /v1.0/users/user101@contoso.example?$select=accountEnabled,assignedLicenses,assignedPlans,displayName,id,licenseAssignmentStates,provisionedPlans,usageLocation,userPrincipalName,userType ",
+		"GET /v1.0/groups/00000000-0000-4000-8000-0000000000c9?$select=assignedLicenses,createdDateTime,displayName,groupTypes,id,licenseProcessingState,mailEnabled,securityEnabled ",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+// A set as a whole, in JSON that people and other programs read.
+func TestChangeSetJSON(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		swap := removing(goal(101, "", without(2, 21)), 1)
+		swap.Ref = "TICKET-7"
+		set := plan(t, small().Client(), reconcile.PlanOptions{}, goal(103, "", want(9)), swap, goal(104, ""))
+		text := marshal(t, set)
+		expectGolden(t, "changeset.json", text)
+		var back reconcile.ChangeSet
+		if err := back.UnmarshalJSON([]byte(text)); err != nil || marshal(t, back) != text {
+			t.Errorf("got %s, %v", marshal(t, back), err)
+		}
+		for _, tt := range []struct{ old, new, want string }{
+			{`"unchanged"`, `"unchangd"`, `unknown field "unchangd"`},
+			{`"takes"`, `"take"`, `unknown field "take"`},
+			{`"kind":"assignUser"`, `"kind":"reprocessUser"`, "operation: reprocessUser has no request"},
+			{`"addLicenses":[{"disabledPlans":["00000000-0000-4000-8000-000000000015"]`, `"addLicenses":[{"disabledPlans":[]`, "Changes[0]: After is not what Operation.Request makes"},
+			{`"id":"00000000-0000-4000-8000-000000000065"`, `"id":""`, "Changes[0]: ID is empty"},
+			{`"removeLicenses":["00000000-0000-4000-8000-000000000001"]`, `"removeLicenses":[]`, "Changes[0]: Before has SKU 00000000-0000-4000-8000-000000000001, which Operation.Request does not"},
+		} {
+			err := back.UnmarshalJSON([]byte(strings.Replace(text, tt.old, tt.new, 1)))
+			if err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("got %v, want %s", err, tt.want)
+			}
+		}
+	})
+}
+
+// expectGolden compares a text with a file of testdata, whose blanks are for people.
+func expectGolden(t *testing.T, file, got string) {
+	t.Helper()
+	text, err := os.ReadFile("testdata/" + file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var lines []string
+	for line := range strings.Lines(string(text)) {
+		lines = append(lines, strings.TrimSpace(line))
+	}
+	if want := strings.Join(lines, ""); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+func TestGoalJSON(t *testing.T) {
+	t.Parallel()
+	const text = `{"kind":"user","target":"adele@contoso.example","licenses":[` +
+		`{"skuId":"00000000-0000-4000-8000-000000000001"},` +
+		`{"skuId":"00000000-0000-4000-8000-000000000002","disabledPlans":[]},` +
+		`{"skuId":"00000000-0000-4000-8000-000000000003","plans":{"enable":["00000000-0000-4000-8000-00000000000b"],"disable":["00000000-0000-4000-8000-00000000000c"]}}],` +
+		`"remove":["00000000-0000-4000-8000-000000000004"],"mode":"exactly","ref":"line 7"}`
+	g := reconcile.Goal{
+		Kind: reconcile.KindUser, Target: "adele@contoso.example", Remove: ids(4), Mode: reconcile.Exactly, Ref: "line 7",
+		Licenses: []reconcile.License{want(1), without(2), with(3, licensing.ServicePlanChange{Enable: ids(11), Disable: ids(12)})},
+	}
+	if got := marshal(t, g); got != text {
+		t.Errorf("got\n%s\nwant\n%s", got, text)
+	}
+	var back reconcile.Goal
+	if err := back.UnmarshalJSON([]byte(text)); err != nil || marshal(t, back) != text || back.Licenses[0].DisabledPlans != nil {
+		t.Errorf("got %+v, %v", back, err)
+	}
+	for bad, want := range map[string]string{
+		`{"target":"x","license":[]}`:                                `goal: json: unknown field "license"`,
+		`{"target":"x","licenses":[{"skuid":"","disablePlans":[]}]}`: "goal: license: invalid UUID length: 0",
+		`{"target":"x","mode":"exact"}`:                              `goal: Mode is "exact"`,
+		`{"target":""}`:                                              "goal: Target is empty",
+		`{"target":"x","licenses":[{"plans":{"enabled":[]}}]}`:       `goal: license: json: unknown field "enabled"`,
+	} {
+		if err := back.UnmarshalJSON([]byte(bad)); err == nil || err.Error() != want {
+			t.Errorf("%s: got %v, want %s", bad, err, want)
+		}
+	}
+}
