@@ -29,6 +29,7 @@ type ChangeSet struct {
 type Change struct {
 	Operation licensing.Operation `json:"operation,omitzero"` // what will be sent; its target is the goal's
 	ID        string              `json:"id,omitzero"`        // the object's id, by which it is looked at and changed
+	Name      string              `json:"name,omitzero"`      // for people: a user's user principal name, a group's display name
 	// Before and After are what is assigned directly of the SKUs that the operation
 	// is about.
 	Before []licensing.AssignedLicense `json:"before"`

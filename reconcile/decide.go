@@ -20,7 +20,7 @@ type rules struct {
 
 // A subject is the user or group that a goal is for, as it was read.
 type subject struct {
-	id       string
+	id, name string
 	group    bool
 	nowhere  bool // a user without a usage location
 	direct   []licensing.AssignedLicense
@@ -38,7 +38,7 @@ type source struct {
 
 // subjectOf returns what a user has.
 func subjectOf(u *licensing.User) subject {
-	s := subject{id: u.ID, nowhere: u.UsageLocation == "", unlisted: u.LicenseAssignmentStates == nil}
+	s := subject{id: u.ID, name: u.UserPrincipalName, nowhere: u.UsageLocation == "", unlisted: u.LicenseAssignmentStates == nil}
 	for _, row := range u.LicenseAssignmentStates {
 		if row.State == licensing.AssignmentStateError || row.SKUID == uuid.Nil {
 			continue
@@ -64,7 +64,7 @@ func isHealthy(row licensing.LicenseAssignmentState) bool {
 
 // subjectOfGroup returns what a group has.
 func subjectOfGroup(g *licensing.Group) subject {
-	s := subject{id: g.ID, group: true, direct: g.AssignedLicenses, unlisted: g.AssignedLicenses == nil && g.DisplayName == ""}
+	s := subject{id: g.ID, name: g.DisplayName, group: true, direct: g.AssignedLicenses, unlisted: g.AssignedLicenses == nil && g.DisplayName == ""}
 	for _, license := range g.AssignedLicenses {
 		s.sources = append(s.sources, source{AssignedLicense: license, direct: true, gives: true})
 	}
@@ -241,6 +241,7 @@ func (r *rules) removed(goal *Goal, s *subject) []uuid.UUID {
 func (r *rules) change(d *decision) *Change {
 	c := &Change{
 		ID:     d.subject.id,
+		Name:   d.subject.name,
 		Before: []licensing.AssignedLicense{},
 		After:  slices.Clone(d.request.AddLicenses),
 		Takes:  d.takes,

@@ -180,8 +180,16 @@ func (p *planner) missed(i int, err error) bool {
 
 // changeSet puts together what was found.
 func (p *planner) changeSet(created time.Time) *ChangeSet {
-	s := &ChangeSet{Created: created, Changes: []Change{}}
+	changes := 0
 	for _, d := range p.drafts {
+		if d.change != nil {
+			changes++
+		}
+	}
+	s := &ChangeSet{Created: created, Changes: make([]Change, 0, changes)}
+	for i := range p.drafts {
+		d := p.drafts[i]
+		p.drafts[i] = draft{} // so that not all is there twice
 		switch {
 		case len(d.problems) > 0:
 			s.Problems = append(s.Problems, d.problems...)

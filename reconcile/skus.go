@@ -56,7 +56,7 @@ func (p *product) canSwitch(plan uuid.UUID) bool {
 // only returns those of some plans for which keep holds, in the order of the SKU. Of
 // plans that the SKU does not have it returns none.
 func (p *product) only(keep func(plan uuid.UUID) bool) []uuid.UUID {
-	some := make([]uuid.UUID, 0, len(p.plans))
+	some := []uuid.UUID{} // without room: it is kept, and mostly short
 	for _, plan := range p.plans {
 		if keep(plan) && !slices.Contains(some, plan) {
 			some = append(some, plan)
