@@ -126,7 +126,11 @@ func (w *world) on(key string) map[uuid.UUID]bool {
 }
 
 func TestProperties(t *testing.T) {
-	for seed := range uint64(300) {
+	seeds := uint64(300)
+	if testing.Short() {
+		seeds = 30
+	}
+	for seed := range seeds {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(seed)
 			goals := w.goals()

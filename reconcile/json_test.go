@@ -1,0 +1,112 @@
+package reconcile_test
+
+import (
+	"errors"
+	"os"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/graphlicensing/licensing"
+	"github.com/graphlicensing/licensing/reconcile"
+)
+
+// A set as a whole, in JSON that people and other programs read.
+func TestChangeSetJSON(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		swap := removing(goal(101, "", without(2, 21)), 1)
+		swap.Ref = "TICKET-7"
+		set := plan(t, small().Client(), reconcile.PlanOptions{}, goal(103, "", want(9)), swap, goal(104, ""))
+		text := marshal(t, set)
+		expectGolden(t, "changeset.json", text)
+		var back reconcile.ChangeSet
+		if err := back.UnmarshalJSON([]byte(text)); err != nil || marshal(t, back) != text {
+			t.Errorf("got %s, %v", marshal(t, back), err)
+		}
+		for _, tt := range []struct{ old, new, want string }{
+			{`"unchanged"`, `"unchangd"`, `unknown field "unchangd"`},
+			{`"takes"`, `"take"`, `unknown field "take"`},
+			{`"kind":"assignUser"`, `"kind":"reprocessUser"`, "operation: reprocessUser has no request"},
+			{`"addLicenses":[{"disabledPlans":["00000000-0000-4000-8000-000000000015"]`, `"addLicenses":[{"disabledPlans":[]`, "Changes[0]: After is not what Operation.Request makes"},
+			{`"id":"00000000-0000-4000-8000-000000000065"`, `"id":""`, "Changes[0]: ID is empty"},
+			{`"removeLicenses":["00000000-0000-4000-8000-000000000001"]`, `"removeLicenses":[]`, "Changes[0]: Before has SKU 00000000-0000-4000-8000-000000000001, which Operation.Request does not"},
+		} {
+			err := back.UnmarshalJSON([]byte(strings.Replace(text, tt.old, tt.new, 1)))
+			if err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("got %v, want %s", err, tt.want)
+			}
+		}
+	})
+}
+
+// expectGolden compares a text with a file of testdata, whose blanks are for people.
+func expectGolden(t *testing.T, file, got string) {
+	t.Helper()
+	text, err := os.ReadFile("testdata/" + file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var lines []string
+	for line := range strings.Lines(string(text)) {
+		lines = append(lines, strings.TrimSpace(line))
+	}
+	if want := strings.Join(lines, ""); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+func TestGoalJSON(t *testing.T) {
+	t.Parallel()
+	const text = `{"kind":"user","target":"adele@contoso.example","licenses":[` +
+		`{"skuId":"00000000-0000-4000-8000-000000000001"},` +
+		`{"skuId":"00000000-0000-4000-8000-000000000002","disabledPlans":[]},` +
+		`{"skuId":"00000000-0000-4000-8000-000000000003","plans":{"enable":["00000000-0000-4000-8000-00000000000b"],"disable":["00000000-0000-4000-8000-00000000000c"]}}],` +
+		`"remove":["00000000-0000-4000-8000-000000000004"],"mode":"exactly","ref":"line 7"}`
+	g := reconcile.Goal{
+		Kind: reconcile.KindUser, Target: "adele@contoso.example", Remove: ids(4), Mode: reconcile.Exactly, Ref: "line 7",
+		Licenses: []reconcile.License{want(1), without(2), with(3, licensing.ServicePlanChange{Enable: ids(11), Disable: ids(12)})},
+	}
+	if got := marshal(t, g); got != text {
+		t.Errorf("got\n%s\nwant\n%s", got, text)
+	}
+	var back reconcile.Goal
+	if err := back.UnmarshalJSON([]byte(text)); err != nil || marshal(t, back) != text || back.Licenses[0].DisabledPlans != nil {
+		t.Errorf("got %+v, %v", back, err)
+	}
+	for bad, want := range map[string]string{
+		`{"target":"x","license":[]}`:                                `goal: json: unknown field "license"`,
+		`{"target":"x","licenses":[{"skuid":"","disablePlans":[]}]}`: "goal: license: invalid UUID length: 0",
+		`{"target":"x","mode":"exact"}`:                              `goal: Mode is "exact"`,
+		`{"target":""}`:                                              "goal: Target is empty",
+		`{"target":"x","licenses":[{"plans":{"enabled":[]}}]}`:       `goal: license: json: unknown field "enabled"`,
+	} {
+		if err := back.UnmarshalJSON([]byte(bad)); err == nil || err.Error() != want {
+			t.Errorf("%s: got %v, want %s", bad, err, want)
+		}
+	}
+}
+
+func TestResultJSON(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tenant := small()
+		g := goal(101, "", without(1))
+		g.Ref = "line 7"
+		set := plan(t, tenant.Client(), reconcile.PlanOptions{}, g, goal(102, "", without(2, 21)))
+		tenant.SetUserLicenses(name(102), held(2, 13))
+		results := apply(tenant.Client(), set, reconcile.ApplyOptions{})
+		for i, file := range []string{"result-done.json", "result-drifted.json"} {
+			text := marshal(t, results[i])
+			expectGolden(t, file, text)
+			var back reconcile.Result
+			if err := back.UnmarshalJSON([]byte(strings.Replace(text, `{"index"`, `{"later":1,"index"`, 1))); err != nil {
+				t.Fatal(err)
+			}
+			if got := marshal(t, back); got != text || back.Outcome() != results[i].Outcome() || errors.Is(back.Err, reconcile.ErrDrifted) != (i == 1) {
+				t.Errorf("got %s, %v", got, back.Err)
+			}
+			if back.Index != i || back.Change.Operation.Ref != set.Changes[i].Operation.Ref {
+				t.Errorf("got %+v", back)
+			}
+		}
+	})
+}
