@@ -307,6 +307,22 @@ func TestApplyIsDrained(t *testing.T) {
 	})
 }
 
+// A drain ends the wait for what may have drifted.
+func TestApplyIsDrainedInDoubt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tenant := small()
+		set := plan(t, tenant.Client(), reconcile.PlanOptions{}, goal(102, "", want(1)))
+		tenant.SetUserLicenses(name(102), held(1, 11))
+		drain := make(chan struct{})
+		time.AfterFunc(10*time.Second, func() { close(drain) })
+		start := time.Now()
+		results := apply(tenant.Client(), set, reconcile.ApplyOptions{Bulk: licensing.BulkOptions{Drain: drain}})
+		if got := outcomes(results); got != "notSent" || !errors.Is(results[0].Err, licensing.ErrStopped) || time.Since(start) > 11*time.Second {
+			t.Errorf("%s after %v: %v", got, time.Since(start), results[0].Err)
+		}
+	})
+}
+
 // Whoever breaks off, or panics, gets away, and nothing more is looked at.
 func TestApplyIsBrokenOff(t *testing.T) {
 	for _, panics := range []bool{false, true} {

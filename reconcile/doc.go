@@ -43,8 +43,8 @@
 //
 // A plan that a group has on is on, whatever the direct license says. An Exactly goal
 // with that plan off is the problem [ProblemInherited] where there is no direct
-// license, and a [WarnKeptByGroup] where the direct license changes. So is the
-// removal of a SKU that a group gives, too.
+// license, and a [WarnKeptByGroup] where the direct license changes. The removal of a
+// SKU that a group gives as well has this warning, too.
 //
 // A goal can be for a group itself. What its change does to each member is not worked
 // out, and no seats are counted for it. Such a change is of the same form, and its
@@ -71,6 +71,10 @@
 // apply a set of removals twice within five minutes takes these five minutes.
 //
 // Every write is sent as Operation.Resumed, for an earlier run may have made it. A
-// removal that finds nothing to remove counts as made. What somebody else changes in
-// the last minutes and no read shows yet is written over, for the SKUs of the change.
+// removal that finds nothing to remove counts as made. What somebody else changed in
+// the last minutes, and no read shows yet, is written over for the SKUs of the change.
+//
+// A change that is left alone, since it drifted, is [licensing.OutcomeNotSent]; so is
+// what the end of the run kept back. The first is for [Plan], the second for the same
+// set again.
 package reconcile

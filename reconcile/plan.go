@@ -171,7 +171,7 @@ func (p *planner) missed(i int, err error) bool {
 		return false
 	}
 	if d := &p.drafts[i]; d.problems == nil {
-		d.problems = []Problem{newProblem(&p.goals[i], kind, uuid.Nil, err.Error())}
+		d.problems = []Problem{newProblem(&p.goals[i], kind, uuid.Nil, detailOf(err))}
 	}
 	p.end(i)
 	p.report()

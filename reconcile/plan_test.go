@@ -285,6 +285,31 @@ func TestPlanThatCannotRead(t *testing.T) {
 	}
 }
 
+// Two plans of one state are equal, with all that goes wrong in it.
+func TestPlansOfOneStateAreEqual(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tenant := small()
+		var texts []string
+		for range 2 {
+			tenant.Fail(licensingtest.Fault{Items: true, Status: 403, Code: "Authorization_RequestDenied", Message: "Insufficient privileges.", Match: func(r *http.Request) bool {
+				return strings.Contains(r.URL.Path, name(104))
+			}})
+			tenant.Fail(licensingtest.Fault{Items: true, Status: 200, Body: `{"id":"x","licenseAssignmentStates":7}`, Match: func(r *http.Request) bool {
+				return strings.Contains(r.URL.Path, name(105))
+			}})
+			set := plan(t, tenant.Client(), reconcile.PlanOptions{}, goal(150, ""), goal(104, ""), goal(105, ""), goal(102, "", want(1)), goal(103, "", want(9)),
+				reconcile.Goal{Kind: reconcile.KindGroup, Target: id(202).String()}, reconcile.Goal{Target: "a/b"})
+			texts = append(texts, marshal(t, set))
+			if got := said(set); got != "add 1 [], gain 11, gain 12, gain 13, gain 50, problem notFound, problem notFound, problem notFound, problem unknownSku, problem unreadable, problem unreadable, take 1" {
+				t.Error(got)
+			}
+		}
+		if texts[0] != texts[1] {
+			t.Errorf("got\n%s\nand\n%s", texts[0], texts[1])
+		}
+	})
+}
+
 // Whom the token may not read is the problem of one goal.
 func TestUnreadable(t *testing.T) {
 	t.Parallel()

@@ -134,6 +134,23 @@ func readGroups(ctx context.Context, c *licensing.Client, n int, id func(i int) 
 	return groups, errs
 }
 
+// detailOf returns what an error says, without what is another each time, as the id
+// of the request.
+func detailOf(err error) string {
+	if e, ok := errors.AsType[*licensing.Error](err); ok && e.Message != "" {
+		return e.Message
+	}
+	if e, ok := errors.AsType[*licensing.DecodeError](err); ok {
+		return "the answer cannot be read: " + e.Property
+	}
+	for _, kind := range []error{licensing.ErrForbidden, licensing.ErrNotFound} {
+		if errors.Is(err, kind) {
+			return kind.Error()
+		}
+	}
+	return err.Error()
+}
+
 // problemOf returns which problem an error is of the goal that was read for, and ""
 // if it is none of the goal's.
 func problemOf(err error) ProblemKind {
