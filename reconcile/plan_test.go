@@ -16,10 +16,11 @@ import (
 	"github.com/graphlicensing/licensing/reconcile"
 )
 
-// small is a tenant with two SKUs that have a plan in common, and a user of each kind.
+// small is a tenant with SKUs that have a plan in common, and a user of each kind.
 //
 //	SKU 1  plans 11, 12, 13 (EXCHANGE_S_STANDARD), 50 for the company
 //	SKU 2  plans 13, 21
+//	SKU 4  plans 41 (EXCHANGE_S_ENTERPRISE), 42 (EXCHANGE_S_FOUNDATION, without a mailbox)
 //	101    SKU 1 without 12
 //	102    nothing
 //	103    nothing directly, SKU 1 without 12 by group 201
@@ -32,6 +33,9 @@ func small() *licensingtest.Tenant {
 	tenant.AddSKU(one)
 	tenant.AddSKU(two)
 	tenant.AddSKU(licensingtest.SKU{ID: id(3), PartNumber: "SKU3", AppliesTo: "Company", Seats: 1})
+	four := product(4, 10, 41, 42)
+	four.Plans[0].Name, four.Plans[1].Name = "EXCHANGE_S_ENTERPRISE", "EXCHANGE_S_FOUNDATION"
+	tenant.AddSKU(four)
 	tenant.AddUser(user(101, held(1, 12)))
 	tenant.AddUser(user(102))
 	tenant.AddUser(user(103))
@@ -123,6 +127,8 @@ func TestPlan(t *testing.T) {
 		{"remove what is not there", "", removing(goal(102, ""), 1), ""},
 		{"remove what is not managed", "2", removing(goal(101, reconcile.Exactly), 1), "free 1, lose 11, lose 13, lose 50, remove 1, warn mailbox"},
 		{"swap, and keep the mailbox", "", removing(goal(101, "", want(2)), 1), "add 2 [], free 1, gain 21, lose 11, lose 50, remove 1, take 2"},
+		{"another plan with a mailbox", "", removing(goal(101, "", want(4)), 1), "add 4 [], free 1, gain 41, gain 42, lose 11, lose 13, lose 50, remove 1, take 4"},
+		{"a plan without a mailbox", "", removing(goal(101, "", without(4, 41)), 1), "add 4 [41], free 1, gain 42, lose 11, lose 13, lose 50, remove 1, take 4, warn mailbox"},
 		{"covered by a group", "", goal(103, "", without(1, 12)), ""},
 		{"covered in part", "", goal(103, "", without(1)), "add 1 [], gain 12"},
 		{"inherited does not count", "IgnoreInherited", goal(103, "", without(1, 12)), "add 1 [12]"},
