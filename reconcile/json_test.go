@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/graphlicensing/licensing"
 	"github.com/graphlicensing/licensing/reconcile"
@@ -14,6 +15,7 @@ import (
 // A set as a whole, in JSON that people and other programs read.
 func TestChangeSetJSON(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		time.Sleep(1500 * time.Millisecond)
 		swap := removing(goal(101, "", without(2, 21)), 1)
 		swap.Ref = "TICKET-7"
 		set := plan(t, small().Client(), reconcile.PlanOptions{}, goal(103, "", want(9)), swap, goal(104, ""))

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
 
 	"github.com/google/uuid"
 
@@ -271,64 +270,6 @@ func TestGoalsThatMakeNoSense(t *testing.T) {
 	}
 }
 
-// There is no plan of a state of which a part could not be read.
-func TestPlanThatCannotRead(t *testing.T) {
-	t.Parallel()
-	for path, want := range map[string]error{"/subscribedSkus": licensing.ErrForbidden, "/users/": licensing.ErrUnavailable, "/groups/": licensing.ErrUnavailable} {
-		synctest.Test(t, func(t *testing.T) {
-			tenant := small()
-			fault := licensingtest.Fault{Times: -1, Status: 503, Match: func(r *http.Request) bool { return strings.Contains(r.URL.Path, path) }}
-			if path == "/subscribedSkus" {
-				fault.Status, fault.Code = 403, "Authorization_RequestDenied"
-			}
-			tenant.Fail(fault)
-			goals := []reconcile.Goal{goal(102, ""), {Kind: reconcile.KindGroup, Target: id(201).String()}}
-			set, err := reconcile.Plan(t.Context(), tenant.Client(), slices.Values(goals), reconcile.PlanOptions{})
-			if set != nil || !errors.Is(err, want) {
-				t.Errorf("%s: got %v, %v", path, set, err)
-			}
-		})
-	}
-}
-
-// Two plans of one state are equal, with all that goes wrong in it.
-func TestPlansOfOneStateAreEqual(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		tenant := small()
-		var texts []string
-		for range 2 {
-			tenant.Fail(licensingtest.Fault{Items: true, Status: 403, Code: "Authorization_RequestDenied", Message: "Insufficient privileges.", Match: func(r *http.Request) bool {
-				return strings.Contains(r.URL.Path, name(104))
-			}})
-			tenant.Fail(licensingtest.Fault{Items: true, Status: 200, Body: `{"id":"x","licenseAssignmentStates":7}`, Match: func(r *http.Request) bool {
-				return strings.Contains(r.URL.Path, name(105))
-			}})
-			set := plan(t, tenant.Client(), reconcile.PlanOptions{}, goal(150, ""), goal(104, ""), goal(105, ""), goal(102, "", want(1)), goal(103, "", want(9)),
-				reconcile.Goal{Kind: reconcile.KindGroup, Target: id(202).String()}, reconcile.Goal{Target: "a/b"})
-			texts = append(texts, marshal(t, set))
-			if got := said(set); got != "add 1 [], gain 11, gain 12, gain 13, gain 50, problem notFound, problem notFound, problem notFound, problem unknownSku, problem unreadable, problem unreadable, take 1" {
-				t.Error(got)
-			}
-		}
-		if texts[0] != texts[1] {
-			t.Errorf("got\n%s\nand\n%s", texts[0], texts[1])
-		}
-	})
-}
-
-// Whom the token may not read is the problem of one goal.
-func TestUnreadable(t *testing.T) {
-	t.Parallel()
-	tenant := small()
-	tenant.Fail(licensingtest.Fault{Status: 200, Body: `{"@odata.context":"x","id":"` + id(102).String() + `"}`, Match: func(r *http.Request) bool {
-		return strings.Contains(r.URL.Path, "/users/")
-	}})
-	set := plan(t, tenant.Client(), reconcile.PlanOptions{}, goal(102, "", want(1)))
-	if got := said(set); got != "problem unreadable" {
-		t.Error(got)
-	}
-}
-
 func TestSeats(t *testing.T) {
 	t.Parallel()
 	tenant := licensingtest.NewTenant()
@@ -352,77 +293,5 @@ func TestSeats(t *testing.T) {
 	}
 	if got := fmt.Sprint(set.Changes[0].Warnings, set.Changes[1].Warnings, set.Changes[2].Warnings); got != "[seats] [seats] []" {
 		t.Error(got)
-	}
-}
-
-// Many users are read by one listing where that is fewer requests.
-func TestWhatPlanReads(t *testing.T) {
-	t.Parallel()
-	for _, tt := range []struct {
-		users, goals, missing int
-		want                  string // requests
-	}{
-		{100, 2, 0, "subscribedSkus $batch"},
-		{100, 40, 0, "subscribedSkus $batch $batch"},
-		{100, 41, 0, "subscribedSkus users users"},
-		{100, 42, 2, "subscribedSkus users users $batch"},
-		{3000, 60, 0, "subscribedSkus users $batch $batch $batch"},
-		{2997, 80, 0, "subscribedSkus users users users users"},
-	} {
-		synctest.Test(t, func(t *testing.T) {
-			tenant := licensingtest.NewTenant()
-			tenant.AddSKU(product(1, tt.users, 11))
-			for i := range tt.users {
-				tenant.AddUser(licensingtest.User{UserPrincipalName: fmt.Sprintf("u%d@contoso.example", i), UsageLocation: "DE"})
-			}
-			var goals []reconcile.Goal
-			for i := range tt.goals - tt.missing {
-				goals = append(goals, reconcile.Goal{Target: fmt.Sprintf("U%d@contoso.example", tt.users-1-i), Licenses: []reconcile.License{want(1)}})
-			}
-			for i := range tt.missing {
-				goals = append(goals, reconcile.Goal{Target: fmt.Sprintf("missing%d@contoso.example", i)})
-			}
-			done := -1
-			set := plan(t, tenant.Client(), reconcile.PlanOptions{Progress: func(n int) {
-				if n < done {
-					t.Errorf("%d done after %d", n, done)
-				}
-				done = n
-			}}, goals...)
-			if len(set.Changes) != tt.goals-tt.missing || len(set.Problems) != tt.missing || done != tt.goals {
-				t.Errorf("%d changes, %d problems, %d done", len(set.Changes), len(set.Problems), done)
-			}
-			for i, c := range set.Changes {
-				if c.Operation.Target != goals[i].Target {
-					t.Fatalf("change %d is for %s", i, c.Operation.Target)
-				}
-			}
-			var got []string
-			for _, r := range tenant.Requests() {
-				got = append(got, strings.TrimPrefix(r.Path, "/v1.0/"))
-			}
-			if text := strings.Join(got, " "); text != tt.want {
-				t.Errorf("%d goals of %d users: got %s, want %s", tt.goals, tt.users, text, tt.want)
-			}
-		})
-	}
-}
-
-// The requests of a small plan, whole.
-func TestRequestsOfAPlan(t *testing.T) {
-	t.Parallel()
-	tenant := small()
-	plan(t, tenant.Client(), reconcile.PlanOptions{}, goal(101, ""), reconcile.Goal{Kind: reconcile.KindGroup, Target: id(201).String()})
-	var got []string
-	for _, r := range tenant.Requests() {
-		got = append(got, r.Method+" "+r.Path+"?"+r.Query+" "+string(r.Body))
-	}
-	want := []string{
-		"GET /v1.0/subscribedSkus? ",
-		"GET /v1.0/users/user101@contoso.example?$select=accountEnabled,assignedLicenses,assignedPlans,displayName,id,licenseAssignmentStates,provisionedPlans,usageLocation,userPrincipalName,userType ",
-		"GET /v1.0/groups/00000000-0000-4000-8000-0000000000c9?$select=assignedLicenses,createdDateTime,displayName,groupTypes,id,licenseProcessingState,mailEnabled,securityEnabled ",
-	}
-	if !slices.Equal(got, want) {
-		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 }
