@@ -350,7 +350,9 @@ func TestProgressOfApply(t *testing.T) {
 		time.Sleep(time.Hour)
 		var last licensing.BulkProgress
 		n := 0
-		opts := reconcile.ApplyOptions{MaxRemovals: -1, Bulk: licensing.BulkOptions{Progress: func(p licensing.BulkProgress) { last = p }}}
+		opts := reconcile.ApplyOptions{MaxRemovals: -1, Bulk: licensing.BulkOptions{
+			Drain: make(chan struct{}), Progress: func(p licensing.BulkProgress) { last = p },
+		}}
 		for range reconcile.Apply(t.Context(), tenant.Client(), set, opts) {
 			n++
 		}

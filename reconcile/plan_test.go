@@ -175,6 +175,18 @@ func TestPlan(t *testing.T) {
 	}
 }
 
+// Plans are in the order of the SKU, whatever that of an answer or a goal is.
+func TestOrderOfPlans(t *testing.T) {
+	t.Parallel()
+	tenant := small()
+	tenant.AddUser(user(110, held(1, 13, 11)))
+	set := plan(t, tenant.Client(), reconcile.PlanOptions{ManageAll: true}, goal(110, reconcile.Exactly, without(1, 13, 12, 11)))
+	c := set.Changes[0]
+	if got := marshal(t, [][]uuid.UUID{c.Before[0].DisabledPlans, c.After[0].DisabledPlans}); got != marshal(t, [][]uuid.UUID{ids(11, 13), ids(11, 12, 13)}) {
+		t.Error(got)
+	}
+}
+
 // Assignments in error are not to be relied on.
 func TestAnUnhealthyGroup(t *testing.T) {
 	t.Parallel()
