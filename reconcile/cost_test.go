@@ -43,8 +43,9 @@ func TestCostOfAPlan(t *testing.T) {
 			if err != nil || len(set.Changes) != tt.goals {
 				t.Fatalf("%v", err)
 			}
-			// With few requests the one for the number of users is more than a tenth.
-			if n := len(tenant.Requests()); float64(n) > max(1.1*float64(tt.fewest), float64(tt.fewest+1)) {
+			// With few requests the one for the number of users is more than a tenth, and
+			// the last batch may go in two parts.
+			if n := len(tenant.Requests()); float64(n) > max(1.1*float64(tt.fewest), float64(tt.fewest+2)) {
 				t.Errorf("%d users, %d goals: %d requests, at least %d are needed", tt.users, tt.goals, n, tt.fewest)
 			}
 			t.Logf("%d requests, %v", len(tenant.Requests()), time.Since(start))
