@@ -15,6 +15,7 @@ import (
 	"github.com/graphlicensing/licensing"
 	"github.com/graphlicensing/licensing/examples/internal/cli"
 	"github.com/graphlicensing/licensing/examples/internal/contoso"
+	"github.com/graphlicensing/licensing/examples/internal/tally"
 	"github.com/graphlicensing/licensing/licensingtest"
 )
 
@@ -109,7 +110,7 @@ func (d *demo) do(ctx, draining context.Context, j *job) error {
 	}
 	j.input, j.meanwhile = d.input(), func() { d.meanwhile(j.notes) }
 	err := j.do(ctx, draining)
-	if errors.Is(err, errNotDone) && draining.Err() == nil {
+	if errors.Is(err, tally.ErrNotDone) && draining.Err() == nil {
 		fmt.Fprintf(j.notes, "outside the demo this would end with status 1: %v\n", err)
 		return nil
 	}

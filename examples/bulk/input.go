@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/graphlicensing/licensing"
+	"github.com/graphlicensing/licensing/examples/internal/mistakes"
 )
 
 // A wish is what the input wants for one user.
@@ -30,21 +31,21 @@ type wish struct {
 
 // parseInput reads CSV or JSON lines. It finds all mistakes, not only the
 // first, for a file is mended at one go.
-func parseInput(data []byte, names *resolver) ([]wish, mistakes) {
-	var m mistakes
+func parseInput(data []byte, names *resolver) ([]wish, mistakes.List) {
+	var m mistakes.List
 	if line, err := notUTF8(data); err != nil {
-		m.add(line, err)
+		m.Add(line, err)
 		return nil, m
 	}
 	data = bytes.TrimPrefix(data, []byte("\ufeff"))
 	var wishes []wish
 	switch text := bytes.TrimSpace(data); {
 	case len(text) == 0:
-		m.add(1, errors.New("the input is empty"))
+		m.Add(1, errors.New("the input is empty"))
 	case text[0] == '{':
 		wishes = parseLines(data, names, &m)
 	case text[0] == '[':
-		m.add(1, errors.New("this is a JSON array; put one operation on each line instead"))
+		m.Add(1, errors.New("this is a JSON array; put one operation on each line instead"))
 	default:
 		wishes = parseCSV(data, names, &m)
 	}
@@ -52,7 +53,7 @@ func parseInput(data []byte, names *resolver) ([]wish, mistakes) {
 }
 
 // parseLines reads an operation as JSON from each line.
-func parseLines(data []byte, names *resolver, m *mistakes) []wish {
+func parseLines(data []byte, names *resolver, m *mistakes.List) []wish {
 	var wishes []wish
 	line := 0
 	for text := range bytes.Lines(data) {
@@ -66,7 +67,7 @@ func parseLines(data []byte, names *resolver, m *mistakes) []wish {
 			err = names.check(op)
 		}
 		if err != nil {
-			m.add(line, err)
+			m.Add(line, err)
 			continue
 		}
 		wishes = append(wishes, wish{line: line, user: op.Target, operation: &op})
@@ -84,7 +85,7 @@ const (
 
 // parseCSV reads rows, and puts those of one user together: what two
 // operations would do depends on which is first.
-func parseCSV(data []byte, names *resolver, m *mistakes) []wish {
+func parseCSV(data []byte, names *resolver, m *mistakes.List) []wish {
 	var wishes []wish
 	index := map[string]int{} // of a user's wish
 	rows := csv.NewReader(bytes.NewReader(data))
@@ -97,11 +98,11 @@ func parseCSV(data []byte, names *resolver, m *mistakes) []wish {
 		}
 		if bad, ok := errors.AsType[*csv.ParseError](err); ok {
 			// What follows a quote that is not closed cannot be told apart.
-			m.add(bad.Line, bad.Err)
+			m.Add(bad.Line, bad.Err)
 			return nil
 		}
 		if err != nil {
-			m.add(1, err)
+			m.Add(1, err)
 			return nil
 		}
 		line, _ := rows.FieldPos(0)
@@ -113,7 +114,7 @@ func parseCSV(data []byte, names *resolver, m *mistakes) []wish {
 		}
 		if columns == nil {
 			if columns, err = header(row); err != nil {
-				m.add(line, err)
+				m.Add(line, err)
 				return nil
 			}
 			continue
@@ -123,12 +124,12 @@ func parseCSV(data []byte, names *resolver, m *mistakes) []wish {
 			if i < len(columns) && columns[i] != "" {
 				cells[columns[i]] = cell
 			} else if cell != "" {
-				m.add(line, errors.New("a cell is in a column without a name"))
+				m.Add(line, errors.New("a cell is in a column without a name"))
 			}
 		}
 		user := cells[userColumn]
 		if user == "" {
-			m.add(line, errors.New("no user is named"))
+			m.Add(line, errors.New("no user is named"))
 			continue
 		}
 		i, known := index[strings.ToLower(user)]
@@ -140,7 +141,7 @@ func parseCSV(data []byte, names *resolver, m *mistakes) []wish {
 		wishes[i].want(line, cells, names, m)
 	}
 	if columns == nil {
-		m.add(1, errors.New("there is no header"))
+		m.Add(1, errors.New("there is no header"))
 	}
 	return wishes
 }
@@ -188,19 +189,19 @@ func header(row []string) ([]string, error) {
 }
 
 // want adds to a wish what a row asks for.
-func (w *wish) want(line int, cells map[string]string, names *resolver, m *mistakes) {
+func (w *wish) want(line int, cells map[string]string, names *resolver, m *mistakes.List) {
 	if location := strings.ToUpper(cells[locationColumn]); location != "" {
 		switch {
 		case len(location) != 2:
-			m.add(line, fmt.Errorf("the usage location %q is not a country code of two letters", location))
+			m.Add(line, fmt.Errorf("the usage location %q is not a country code of two letters", location))
 		case w.location != "" && w.location != location:
-			m.add(line, fmt.Errorf("the user is to be in %s and in %s", w.location, location))
+			m.Add(line, fmt.Errorf("the user is to be in %s and in %s", w.location, location))
 		}
 		w.location = location
 	}
 	for _, name := range list(cells[addColumn]) {
 		if license, err := names.license(name); err != nil {
-			m.add(line, err)
+			m.Add(line, err)
 		} else {
 			w.add = joined(w.add, license)
 		}
@@ -209,7 +210,7 @@ func (w *wish) want(line int, cells map[string]string, names *resolver, m *mista
 		license, err := names.license(name)
 		switch {
 		case err != nil:
-			m.add(line, err)
+			m.Add(line, err)
 		case len(license.DisabledPlans) > 0:
 			w.off = joined(w.off, license)
 		case !slices.Contains(w.remove, license.SKUID):
@@ -218,7 +219,7 @@ func (w *wish) want(line int, cells map[string]string, names *resolver, m *mista
 	}
 	for _, license := range slices.Concat(w.add, w.off) {
 		if slices.Contains(w.remove, license.SKUID) {
-			m.add(line, fmt.Errorf("%s is to be removed, and to be there", names.DisplayName(license.SKUID)))
+			m.Add(line, fmt.Errorf("%s is to be removed, and to be there", names.DisplayName(license.SKUID)))
 			return
 		}
 	}

@@ -36,7 +36,7 @@ func parseText(text string) (string, string) {
 		fmt.Fprintf(&got, "%d %s%s\n", w.line, w.user, w.text())
 	}
 	var notes bytes.Buffer
-	bad.print(&notes, "in", nil)
+	bad.Print(&notes, "in", nil)
 	return got.String(), notes.String()
 }
 
@@ -140,7 +140,7 @@ func TestQuotedLines(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			_, bad := parseInput([]byte(test.text), newResolver(licensing.NewCatalog(skus)))
 			var notes bytes.Buffer
-			bad.print(&notes, "in", []byte(test.text))
+			bad.Print(&notes, "in", []byte(test.text))
 			if got := notes.String(); !strings.HasPrefix(got, test.want) || len(got) > 500 {
 				t.Errorf("got\n%.1000s\nwant\n%s", got, test.want)
 			}
@@ -207,7 +207,7 @@ func FuzzInput(f *testing.F) {
 				t.Fatalf("%+v", w)
 			}
 			users[strings.ToLower(w.user)] = true
-			if len(bad.texts) > 0 || w.operation != nil {
+			if !bad.None() || w.operation != nil {
 				continue
 			}
 			request, err := w.request(nil, names)
@@ -229,7 +229,7 @@ func FuzzInput(f *testing.F) {
 			}
 		}
 		text := strings.ToLower(strings.Join(strings.Fields(string(data)), ""))
-		if len(wishes) == 0 && len(bad.texts) == 0 && strings.Count(strings.TrimSpace(string(data)), "\n") == 0 && !strings.Contains(text, "principal") {
+		if len(wishes) == 0 && bad.None() && strings.Count(strings.TrimSpace(string(data)), "\n") == 0 && !strings.Contains(text, "principal") {
 			t.Fatalf("%q is nothing at all", data)
 		}
 	})

@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/graphlicensing/licensing"
+	"github.com/graphlicensing/licensing/examples/internal/mistakes"
 )
 
 // fewUsers are read one by one. More come faster by a listing of everybody,
@@ -72,8 +73,8 @@ func (p present) object(name string) string {
 
 // namedTwice finds rows of one user under different names. What each asks for
 // would be worked out without the other, and undo it.
-func (p present) namedTwice(wishes []wish) mistakes {
-	var m mistakes
+func (p present) namedTwice(wishes []wish) mistakes.List {
+	var m mistakes.List
 	lines := map[string]int{}
 	for _, w := range wishes {
 		user := p.user(w.user)
@@ -81,7 +82,7 @@ func (p present) namedTwice(wishes []wish) mistakes {
 			continue
 		}
 		if line, named := lines[user.ID]; named {
-			m.add(w.line, fmt.Errorf("the user is that of line %d, under another name", line))
+			m.Add(w.line, fmt.Errorf("the user is that of line %d, under another name", line))
 		}
 		lines[user.ID] = w.line
 	}

@@ -6,15 +6,12 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -24,16 +21,13 @@ import (
 
 	"github.com/graphlicensing/licensing"
 	"github.com/graphlicensing/licensing/examples/internal/cli"
-	"github.com/graphlicensing/licensing/examples/internal/connect"
+	"github.com/graphlicensing/licensing/examples/internal/clitest"
 	"github.com/graphlicensing/licensing/examples/internal/contoso"
 	"github.com/graphlicensing/licensing/licensingtest"
 )
 
-// served is where the tenant is that the tool works on in a process of its own.
-const served = "BULK_TEST_TENANT"
-
 func TestMain(m *testing.M) {
-	if url := os.Getenv(served); url != "" {
+	if url := os.Getenv(clitest.Served); url != "" {
 		cli.MainDraining("bulk", func(ctx, draining context.Context, args []string, out, notes io.Writer) error {
 			cmd, err := parse(args, notes)
 			if err != nil {
@@ -119,91 +113,9 @@ func (s *scene) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.Tenant.ServeHTTP(w, r)
 }
 
-// A process is the tool, run on a scene.
-type process struct {
-	*exec.Cmd
-	notes          said
-	started, ended chan struct{}
-}
-
 // start runs the tool with some further arguments.
-func (s *scene) start(t *testing.T, args ...string) *process {
-	t.Helper()
-	p := &process{Cmd: exec.Command(os.Args[0], append([]string{"-in", s.plan}, args...)...), started: make(chan struct{}), ended: make(chan struct{})}
-	p.notes.more = make(chan struct{}, 1)
-	for _, name := range connect.Variables {
-		p.Env = append(p.Env, name+"=")
-	}
-	p.Env = append(append(os.Environ(), p.Env...), served+"="+s.url)
-	p.Stderr = &p.notes
-	return p
-}
-
-// begin starts the tool.
-func (p *process) begin(t *testing.T) {
-	t.Helper()
-	if err := p.Start(); err != nil {
-		t.Fatal(err)
-	}
-	close(p.started)
-}
-
-// process returns the process, once there is one.
-func (p *process) process() *os.Process {
-	<-p.started
-	return p.Process
-}
-
-// run waits until the tool has ended, and returns its status, -1 if it was killed.
-func (p *process) run(t *testing.T) int {
-	t.Helper()
-	p.begin(t)
-	return p.wait(t)
-}
-
-func (p *process) wait(t *testing.T) int {
-	t.Helper()
-	defer close(p.ended)
-	if err := p.Wait(); err != nil {
-		if _, ok := errors.AsType[*exec.ExitError](err); !ok {
-			t.Fatal(err)
-		}
-	}
-	return p.ProcessState.ExitCode()
-}
-
-// said is what a process notes.
-type said struct {
-	more chan struct{} // there is
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (s *said) Write(text []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	select {
-	case s.more <- struct{}{}:
-	default:
-	}
-	return s.text.Write(text)
-}
-
-func (s *said) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.text.String()
-}
-
-// waitFor waits until a process has said something, or has ended.
-func (p *process) waitFor(text string) {
-	for !strings.Contains(p.notes.String(), text) {
-		select {
-		case <-p.ended:
-			return
-		case <-p.notes.more:
-		}
-	}
+func (s *scene) start(args ...string) *clitest.Process {
+	return clitest.NewProcess(s.url, append([]string{"-in", s.plan}, args...)...)
 }
 
 // outcomes returns how many results of each outcome lines have, and the operations
@@ -266,25 +178,25 @@ func TestKillAndResume(t *testing.T) {
 				t.Parallel()
 				s := newScene(t, 120)
 				s.SetReadLag(time.Hour)
-				killed := s.start(t, "-out", s.results)
+				killed := s.start("-out", s.results)
 				s.meet = func(carryOut func(w http.ResponseWriter)) bool {
 					if how == 0 {
 						carryOut(httptest.NewRecorder())
 					}
-					killed.process().Kill()
-					<-killed.ended
+					killed.Started().Kill()
+					<-killed.Ended
 					if how == 1 {
 						carryOut(httptest.NewRecorder())
 					}
 					return false
 				}
 				s.at.Store(at + 1)
-				if status := killed.run(t); status != -1 {
-					t.Fatalf("got status %d and\n%s", status, &killed.notes)
+				if status := killed.Run(t); status != -1 {
+					t.Fatalf("got status %d and\n%s", status, &killed.Notes)
 				}
-				resumed := s.start(t, "-out", s.results, "-resume")
-				if status := resumed.run(t); status != 0 {
-					t.Errorf("resumed: got status %d and\n%s", status, &resumed.notes)
+				resumed := s.start("-out", s.results, "-resume")
+				if status := resumed.Run(t); status != 0 {
+					t.Errorf("resumed: got status %d and\n%s", status, &resumed.Notes)
 				}
 				s.isOver(t)
 			})
@@ -308,20 +220,20 @@ func TestSignals(t *testing.T) {
 			t.Parallel()
 			s := newScene(t, 1000)
 			s.SetReadLag(time.Hour)
-			p := s.start(t, "-out", s.results)
+			p := s.start("-out", s.results)
 			s.meet = func(carryOut func(w http.ResponseWriter)) bool {
-				p.process().Signal(test.first)
-				p.waitFor("draining: requests under way are being settled; press again to stop\n")
+				p.Started().Signal(test.first)
+				p.WaitFor("draining: requests under way are being settled; press again to stop\n")
 				if test.again {
 					carryOut(httptest.NewRecorder())
-					p.process().Signal(test.first)
-					<-p.ended
+					p.Started().Signal(test.first)
+					<-p.Ended
 				}
 				return !test.again
 			}
 			s.at.Store(5)
-			if status := p.run(t); status != 1 || !strings.Contains(p.notes.String(), "bulk: interrupted: ") {
-				t.Errorf("got status %d and\n%s", status, &p.notes)
+			if status := p.Run(t); status != 1 || !strings.Contains(p.Notes.String(), "bulk: interrupted: ") {
+				t.Errorf("got status %d and\n%s", status, &p.Notes)
 			}
 			counts, made := outcomes(t, read(t, s.results))
 			if got := counts["done"] + counts["notSent"] + counts["unknown"]; got != len(s.operations) || counts["done"] != len(made) || (counts["unknown"] > 0) != test.again || counts["notSent"] == 0 {
@@ -330,9 +242,9 @@ func TestSignals(t *testing.T) {
 			if got := s.effects(); !test.again && got != counts["done"] {
 				t.Errorf("got %v, and %d were made", counts, got)
 			}
-			resumed := s.start(t, "-out", s.results, "-resume")
-			if status := resumed.run(t); status != 0 {
-				t.Errorf("resumed: got status %d and\n%s", status, &resumed.notes)
+			resumed := s.start("-out", s.results, "-resume")
+			if status := resumed.Run(t); status != 0 {
+				t.Errorf("resumed: got status %d and\n%s", status, &resumed.Notes)
 			}
 			s.isOver(t)
 		})
@@ -344,16 +256,16 @@ func TestSeveralResumes(t *testing.T) {
 	s := newScene(t, 100)
 	s.meet = func(func(w http.ResponseWriter)) bool {
 		for range 2 {
-			p := s.start(t, "-out", s.results, "-resume")
-			if status, want := p.run(t), "bulk: another run is writing to "+s.results+"; wait until it has ended\n"; status != 2 || !strings.HasPrefix(p.notes.String(), want) {
-				t.Errorf("got status %d and\n%s", status, &p.notes)
+			p := s.start("-out", s.results, "-resume")
+			if status, want := p.Run(t), "bulk: another run is writing to "+s.results+"; wait until it has ended\n"; status != 2 || !strings.HasPrefix(p.Notes.String(), want) {
+				t.Errorf("got status %d and\n%s", status, &p.Notes)
 			}
 		}
 		return true
 	}
 	s.at.Store(2)
-	if p := s.start(t, "-out", s.results, "-resume"); p.run(t) != 0 {
-		t.Errorf("got\n%s", &p.notes)
+	if p := s.start("-out", s.results, "-resume"); p.Run(t) != 0 {
+		t.Errorf("got\n%s", &p.Notes)
 	}
 	s.isOver(t)
 }
@@ -361,7 +273,7 @@ func TestSeveralResumes(t *testing.T) {
 // TestNobodyReadsTheResults has the reader of a pipe go away in the middle.
 func TestNobodyReadsTheResults(t *testing.T) {
 	s := newScene(t, 1000)
-	p := s.start(t, "-out", "-")
+	p := s.start("-out", "-")
 	out, err := p.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -372,12 +284,12 @@ func TestNobodyReadsTheResults(t *testing.T) {
 		return true
 	}
 	s.at.Store(5)
-	p.begin(t)
+	p.Begin(t)
 	io.Copy(&before, out) // until it is closed
-	if status := p.wait(t); status != 1 || !strings.Contains(p.notes.String(), "bulk: the results cannot be written: write ") {
-		t.Errorf("got status %d and\n%s", status, &p.notes)
+	if status := p.End(t); status != 1 || !strings.Contains(p.Notes.String(), "bulk: the results cannot be written: write ") {
+		t.Errorf("got status %d and\n%s", status, &p.Notes)
 	}
-	_, noted, _ := strings.Cut(p.notes.String(), " results could not be written to the standard output:\n")
+	_, noted, _ := strings.Cut(p.Notes.String(), " results could not be written to the standard output:\n")
 	counts, made := outcomes(t, noted)
 	if counts["done"] == 0 || counts["unknown"] > 0 || counts["failed"] > 0 || len(made) > s.effects() || s.effects() == len(s.operations) {
 		t.Errorf("got %v, and %d were made", counts, s.effects())

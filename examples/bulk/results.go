@@ -1,32 +1,26 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 
-	"github.com/gofrs/flock"
 	"github.com/google/uuid"
 
 	"github.com/graphlicensing/licensing"
+	"github.com/graphlicensing/licensing/examples/internal/journal"
 )
 
 // Results are the file in which they are written down, and what it shows of
-// earlier runs. A nil one has neither.
+// earlier runs.
 type results struct {
-	name string
-	to   io.Writer
-	file *os.File     // nil for the standard output
-	lock *flock.Flock // nil where there is no file to be read again
-	end  int64        // of what is written in whole lines
-	runs int          // that the file shows
+	*journal.File
+	runs int // that the file shows
 	past map[string]*past
 }
 
@@ -47,38 +41,29 @@ const (
 	mayBeMade
 )
 
-// read notes what became of operations. An empty line begins the part of a run.
-// It returns where the last result ends, and whether its line does.
-func (r *results) read(file io.Reader) (end int64, whole bool, err error) {
-	in := bufio.NewReader(file)
-	for line := 1; ; line++ {
-		text, err := in.ReadBytes('\n')
-		if err != nil && err != io.EOF {
-			return 0, false, err
-		}
-		last := err == io.EOF
-		switch trimmed := bytes.TrimSpace(text); {
-		case len(trimmed) > 0:
-			var result licensing.OperationResult
-			bad := json.Unmarshal(trimmed, &result)
-			switch {
-			case bad != nil && last && trimmed[0] == '{' && !json.Valid(trimmed):
-				return end, true, nil // torn
-			case bad == nil && result.Operation.Kind == "":
-				bad = errors.New("it has no operation")
-			}
-			if bad != nil {
-				return 0, false, fmt.Errorf("%s:%d: this is not a result: %w", r.name, line, bad)
-			}
-			r.note(result)
-		case !last:
-			r.runs++
-		}
-		end += int64(len(text))
-		if last {
-			return end, len(text) == 0, nil
-		}
+// openResults opens the file of -out.
+func (c *command) openResults(stdout io.Writer) (*results, error) {
+	r := &results{past: map[string]*past{}}
+	var err error
+	r.File, err = journal.Open(c.out, stdout, journal.Options{Resume: c.resume, ReadOnly: c.dryRun, Line: r.line})
+	return r, err
+}
+
+// line takes in a line of the file. An empty one begins the part of a run.
+func (r *results) line(text []byte) error {
+	if text == nil {
+		r.runs++
+		return nil
 	}
+	var result licensing.OperationResult
+	if err := json.Unmarshal(text, &result); err != nil {
+		return err
+	}
+	if result.Operation.Kind == "" {
+		return errors.New("it has no operation")
+	}
+	r.note(result)
+	return nil
 }
 
 func (r *results) note(result licensing.OperationResult) {
@@ -110,7 +95,7 @@ func (r *results) note(result licensing.OperationResult) {
 // has none there may have been under way when the run was killed. Where the input
 // has the same operation several times, each result is taken once.
 func (r *results) take(op licensing.Operation) fate {
-	if r == nil || r.runs == 0 {
+	if r.runs == 0 {
 		return notMade
 	}
 	p := r.past[identity(op)]

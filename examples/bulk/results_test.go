@@ -139,7 +139,7 @@ func TestWhatIsDoneAlready(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer r.close()
+			defer r.Close()
 			got := ""
 			for _, op := range test.operations {
 				got += [...]string{notMade: "-", isMade: "+", mayBeMade: "?"}[r.take(op)]
@@ -173,8 +173,8 @@ func TestTornResults(t *testing.T) {
 			c := command{out: path, resume: true}
 			r, err := c.openResults(nil)
 			if err == nil {
-				err = r.write(licensing.OperationResult{Index: 1, Operation: operation("b", nil, id(1))})
-				r.close()
+				err = r.Write(licensing.OperationResult{Index: 1, Operation: operation("b", nil, id(1))})
+				r.Close()
 			}
 			if got := read(t, path); got != test.want || !strings.HasPrefix(errText(err), either(test.err != "", path+test.err)) || (err != nil) != (test.err != "") {
 				t.Errorf("got %v and\n%s\nwant\n%s", err, got, test.want)
@@ -255,28 +255,6 @@ func TestNoRoomAtAll(t *testing.T) {
 	}
 }
 
-// TestPartOfALine has a disk that is full in the middle of a line. Lines that are
-// added by hand must not follow on that part.
-func TestPartOfALine(t *testing.T) {
-	c := command{out: file(t, "results.jsonl", "")}
-	r, err := c.openResults(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.close()
-	one := licensing.OperationResult{Operation: operation("a", nil, id(1))}
-	if err := errors.Join(r.begin(), r.write(one)); err != nil {
-		t.Fatal(err)
-	}
-	r.to = writer(func(text []byte) (int, error) {
-		n, _ := r.file.Write(text[:10])
-		return n, syscall.ENOSPC
-	})
-	if err := r.write(one); !errors.Is(err, syscall.ENOSPC) || read(t, c.out) != "\n"+line(t, one) {
-		t.Errorf("got %v and %q", err, read(t, c.out))
-	}
-}
-
 func TestResultsInUse(t *testing.T) {
 	path := file(t, "results.jsonl", "")
 	c := command{out: path}
@@ -298,7 +276,7 @@ func TestResultsInUse(t *testing.T) {
 	if err := s.play(t, changes, "-dry-run -resume -out "+path); err != nil {
 		t.Errorf("a dry run: got %v", err)
 	}
-	first.close()
+	first.Close()
 	if err := s.play(t, changes, "-resume -out "+path); errText(err) == "" || len(s.Writes()) != 4 {
 		t.Errorf("afterwards: got %v, and %d changes", err, len(s.Writes()))
 	}

@@ -4,10 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
+	"os"
 	"strings"
 
 	"github.com/graphlicensing/licensing/examples/internal/cli"
+	"github.com/graphlicensing/licensing/examples/internal/mistakes"
 	"github.com/graphlicensing/licensing/examples/internal/names"
+	"github.com/graphlicensing/licensing/examples/internal/tally"
 )
 
 // do does the whole job. The end of draining keeps what is not begun from being
@@ -18,7 +22,7 @@ func (j *job) do(ctx, draining context.Context) (err error) {
 		return cli.UsageError{Err: err}
 	}
 	defer func() {
-		if closed := earlier.close(); err == nil {
+		if closed := earlier.Close(); err == nil {
 			err = closed
 		}
 	}()
@@ -31,7 +35,7 @@ func (j *job) do(ctx, draining context.Context) (err error) {
 	}
 	catalog := newResolver(tenant.Catalog)
 	wishes, bad := parseInput(j.input, catalog)
-	if len(bad.texts) > 0 {
+	if !bad.None() {
 		return j.refuse(bad)
 	}
 	if len(wishes) > fewUsers {
@@ -41,7 +45,7 @@ func (j *job) do(ctx, draining context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if bad := now.namedTwice(wishes); len(bad.texts) > 0 {
+	if bad := now.namedTwice(wishes); !bad.None() {
 		return j.refuse(bad)
 	}
 	plan := newReview(steps(wishes, now, catalog), now, catalog, earlier)
@@ -68,21 +72,34 @@ func (j *job) do(ctx, draining context.Context) (err error) {
 	}
 	rounds := plan.rounds()
 	if len(rounds) > 0 {
-		if err := earlier.begin(); err != nil {
+		if err := earlier.Begin(); err != nil {
 			return cli.UsageError{Err: fmt.Errorf("the results cannot be written, and nothing was sent: %w", err)}
 		}
 	}
 	t := j.send(ctx, draining, rounds, earlier)
-	t.held = plan.held()
+	for _, s := range plan.held() {
+		t.Note(math.MaxInt, s.target, s.held)
+	}
 	fmt.Fprintln(j.out)
-	if err := t.print(j.out); err != nil {
+	if err := t.Print(j.out, "operations"); err != nil {
 		return err
 	}
-	return t.verdict(draining, j.command)
+	return j.hint(t.Verdict(draining, len(plan.held())))
 }
 
-func (j *job) refuse(bad mistakes) error {
-	bad.print(j.notes, j.source(), j.input)
+// hint says how to go on with what was not done.
+func (c *command) hint(err error) error {
+	if !errors.Is(err, tally.ErrNotDone) {
+		return err
+	}
+	if info, bad := os.Stat(c.out); bad == nil && info.Mode().IsRegular() {
+		err = fmt.Errorf("%w; -out %s -resume goes on with them", err, c.out)
+	}
+	return err
+}
+
+func (j *job) refuse(bad mistakes.List) error {
+	bad.Print(j.notes, j.source(), j.input)
 	return cli.UsageError{Err: errors.New("the input cannot be used, and nothing was sent")}
 }
 

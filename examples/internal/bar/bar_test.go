@@ -1,4 +1,4 @@
-package main
+package bar
 
 import (
 	"bytes"
@@ -13,19 +13,19 @@ import (
 
 func TestLinesOfProgress(t *testing.T) {
 	var out bytes.Buffer
-	p := newProgress(&out, 100, true)
+	p := New(&out, 100, true)
 	for _, now := range []licensing.BulkProgress{
 		{Total: 100, Done: 1, Elapsed: time.Second, Left: -1},
 		{Total: 100, Done: 9, Elapsed: 10 * time.Second, Rate: 1.2, Left: 90 * time.Second},
 		{Total: 100, Done: 10, Failed: 1, Elapsed: 19 * time.Second},
 		{Total: 100, Done: 20, Failed: 1, Throttled: 2, Elapsed: 21 * time.Second, Rate: 0.6, Left: 75*time.Second + 400*time.Millisecond},
 	} {
-		p.show(now, "")
+		p.Show(now, "")
 	}
 	for range 2 {
-		p.show(licensing.BulkProgress{Total: 100, Done: 21, Failed: 2, Unknown: 3, NotSent: 4, Elapsed: 22 * time.Second, Left: -1}, "draining")
+		p.Show(licensing.BulkProgress{Total: 100, Done: 21, Failed: 2, Unknown: 3, NotSent: 4, Elapsed: 22 * time.Second, Left: -1}, "draining")
 	}
-	p.end()
+	p.End()
 	const want = `9 of 100 done, 0 failed, 1m30s left, 0 throttled, 1 a second
 20 of 100 done, 1 failed, 1m15s left, 2 throttled, 1 a second
 draining
@@ -38,12 +38,12 @@ draining
 
 func TestProgressOfTwoRounds(t *testing.T) {
 	var out bytes.Buffer
-	p := newProgress(&out, 10, true)
-	p.start()
-	p.show(licensing.BulkProgress{Total: 10, Done: 2, Failed: 1, Unknown: 1, Throttled: 3, Elapsed: 6 * time.Second}, "")
-	p.start()
-	p.show(licensing.BulkProgress{Total: 7, Done: 1, Failed: 1, NotSent: 1, Throttled: 1, Elapsed: 5 * time.Second, Left: time.Second}, "")
-	p.end()
+	p := New(&out, 10, true)
+	p.Start()
+	p.Show(licensing.BulkProgress{Total: 10, Done: 2, Failed: 1, Unknown: 1, Throttled: 3, Elapsed: 6 * time.Second}, "")
+	p.Start()
+	p.Show(licensing.BulkProgress{Total: 7, Done: 1, Failed: 1, NotSent: 1, Throttled: 1, Elapsed: 5 * time.Second, Left: time.Second}, "")
+	p.End()
 	const want = "3 of 10 done, 2 failed, 1 in doubt, 1 not sent, 1s left, 4 throttled, 0 a second\n"
 	if out.String() != want+want {
 		t.Errorf("got\n%s\nwant twice\n%s", out.String(), want)
@@ -66,10 +66,10 @@ func TestBar(t *testing.T) {
 		{120, licensing.BulkProgress{Total: 100, Done: 96, Failed: 2, Unknown: 1, NotSent: 1, Throttled: 5, Rate: 20}, "96 done, 2 failed, 1 in doubt, 1 not sent, 5 throttled, 20 a second"},
 	} {
 		var out bytes.Buffer
-		p := &progress{out: &out, total: test.now.Total, columns: test.columns, bar: newBar(&out, test.now.Total, test.columns)}
-		p.show(licensing.BulkProgress{Done: 1}, "")
-		p.show(test.now, "")
-		p.end()
+		p := &Progress{out: &out, total: test.now.Total, columns: test.columns, bar: newBar(&out, test.now.Total, test.columns)}
+		p.Show(licensing.BulkProgress{Done: 1}, "")
+		p.Show(test.now, "")
+		p.End()
 		got := codes.ReplaceAllString(out.String(), "")
 		if !strings.Contains(got, "100%") || !strings.Contains(got, "  "+test.want+" ") || strings.Count(got, "\n") != 1 || !strings.HasSuffix(got, "\n") {
 			t.Errorf("%d columns: got %q, want %s", test.columns, got, test.want)

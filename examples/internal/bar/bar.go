@@ -1,6 +1,8 @@
-package main
+// Package bar shows how far a run has come, and how it is being ended.
+package bar
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -14,9 +16,9 @@ import (
 	"github.com/graphlicensing/licensing"
 )
 
-// A progress shows how far a run has come: as a bar on a terminal, elsewhere as
+// A Progress shows how far a run has come: as a bar on a terminal, elsewhere as
 // a line now and then.
-type progress struct {
+type Progress struct {
 	out     io.Writer
 	bar     *progressbar.ProgressBar // nil where there is no terminal
 	columns int                      // of the terminal
@@ -30,8 +32,10 @@ type progress struct {
 // interval is the time between two lines.
 const interval = 10 * time.Second
 
-func newProgress(out io.Writer, total int, bar bool) *progress {
-	p := &progress{out: out, total: total}
+// New returns the progress of so many operations. Without bar there are lines also
+// on a terminal.
+func New(out io.Writer, total int, bar bool) *Progress {
+	p := &Progress{out: out, total: total}
 	if file, ok := out.(*os.File); ok && bar && term.IsTerminal(int(file.Fd())) {
 		p.columns = 80
 		if columns, _, err := term.GetSize(int(file.Fd())); err == nil && columns > 0 {
@@ -60,11 +64,11 @@ func newBar(out io.Writer, total, columns int) *progressbar.ProgressBar {
 	)
 }
 
-// start goes on with another round, of which Bulk knows nothing.
-func (p *progress) start() { p.past = p.last }
+// Start goes on with another round, of which Bulk knows nothing.
+func (p *Progress) Start() { p.past = p.last }
 
-// show shows how far the run is, and once how it is being ended, if it is.
-func (p *progress) show(now licensing.BulkProgress, ending string) {
+// Show shows how far the run is, and once how it is being ended, if it is.
+func (p *Progress) Show(now licensing.BulkProgress, ending string) {
 	now.Total = p.total
 	now.Done, now.Failed, now.Throttled = now.Done+p.past.Done, now.Failed+p.past.Failed, now.Throttled+p.past.Throttled
 	now.Unknown, now.NotSent = now.Unknown+p.past.Unknown, now.NotSent+p.past.NotSent
@@ -87,14 +91,28 @@ func (p *progress) show(now licensing.BulkProgress, ending string) {
 	}
 }
 
-// end leaves the last state for good.
-func (p *progress) end() {
+// End leaves the last state for good.
+func (p *Progress) End() {
 	if p.bar != nil {
 		p.bar.Exit()
 		fmt.Fprintln(p.out)
 		return
 	}
 	fmt.Fprintln(p.out, describe(p.last))
+}
+
+// Ending says how a run is being ended, if it is: by the end of ctx, of draining, or
+// because its results cannot be written.
+func Ending(ctx, draining context.Context, unwritable bool) string {
+	switch {
+	case ctx.Err() != nil:
+		return "stopping: what is under way is in doubt"
+	case unwritable:
+		return "draining, as results cannot be written: requests under way are being settled"
+	case draining.Err() != nil:
+		return "draining: requests under way are being settled; press again to stop"
+	}
+	return ""
 }
 
 func describe(p licensing.BulkProgress) string {

@@ -1,4 +1,5 @@
-package main
+// Package tally sums up what became of operations.
+package tally
 
 import (
 	"cmp"
@@ -6,8 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
-	"os"
 	"slices"
 	"strconv"
 
@@ -15,12 +14,12 @@ import (
 	"github.com/graphlicensing/licensing/examples/internal/cli"
 )
 
-// A tally is what became of the operations.
-type tally struct {
-	total, done, failed, unknown int
-	kinds                        []kind
-	held                         []step
-	broken                       error // why the run cannot go on
+// A Tally is what became of the operations of a run.
+type Tally struct {
+	Total, Done, Failed, Unknown int
+	Broken                       error // why the run cannot go on
+
+	kinds []kind
 }
 
 // A kind is a sort of failure, with the first one of it in the input.
@@ -32,30 +31,32 @@ type kind struct {
 	first  error
 }
 
-func (t *tally) add(r licensing.OperationResult) {
+// Add takes in a result.
+func (t *Tally) Add(r licensing.OperationResult) {
 	if r.Index < 0 { // of no operation
-		if t.broken == nil {
-			t.broken = r.Err
+		if t.Broken == nil {
+			t.Broken = r.Err
 		}
 		return
 	}
 	switch r.Outcome() {
 	case licensing.OutcomeDone:
-		t.done++
+		t.Done++
 		return
 	case licensing.OutcomeUnknown:
-		t.unknown++
+		t.Unknown++
 	case licensing.OutcomeNotSent:
 		if errors.Is(r.Err, licensing.ErrStopped) || errors.Is(r.Err, context.Canceled) {
 			return // as the run was, of which there is nothing more to say
 		}
 	default:
-		t.failed++
+		t.Failed++
 	}
-	t.note(r.Index, r.Operation.Target, r.Err)
+	t.Note(r.Index, r.Operation.Target, r.Err)
 }
 
-func (t *tally) note(index int, target string, err error) {
+// Note counts a failure for the table of Print.
+func (t *Tally) Note(index int, target string, err error) {
 	sort := cli.Kind(err)
 	i := slices.IndexFunc(t.kinds, func(k kind) bool { return k.err == sort })
 	if i < 0 {
@@ -69,14 +70,11 @@ func (t *tally) note(index int, target string, err error) {
 }
 
 // left is how many operations were never sent.
-func (t *tally) left() int { return t.total - t.done - t.failed - t.unknown }
+func (t *Tally) left() int { return t.Total - t.Done - t.Failed - t.Unknown }
 
-// print sums up.
-func (t *tally) print(out io.Writer) error {
-	for _, s := range t.held {
-		t.note(math.MaxInt, s.target, s.held)
-	}
-	fmt.Fprintf(out, "%d of %d operations done, %d failed, %d in doubt, %d not sent\n", t.done, t.total, t.failed, t.unknown, t.left())
+// Print sums up; what is what the operations are called.
+func (t *Tally) Print(out io.Writer, what string) error {
+	fmt.Fprintf(out, "%d of %d %s done, %d failed, %d in doubt, %d not sent\n", t.Done, t.Total, what, t.Failed, t.Unknown, t.left())
 	if len(t.kinds) == 0 {
 		return nil
 	}
@@ -94,24 +92,21 @@ func (t *tally) print(out io.Writer) error {
 	return table.Flush()
 }
 
-// errNotDone is how a run ends that did not succeed with everything.
-var errNotDone = errors.New("were not done")
+// ErrNotDone is how a run ends that did not succeed with everything.
+var ErrNotDone = errors.New("were not done")
 
-// verdict returns how the tool ends.
-func (t *tally) verdict(draining context.Context, c *command) error {
-	open := t.total - t.done + len(t.held)
+// Verdict returns how a run ends of which so many others were held back before.
+func (t *Tally) Verdict(draining context.Context, held int) error {
+	open := t.Total - t.Done + held
 	switch {
-	case t.broken != nil:
-		return t.broken
+	case t.Broken != nil:
+		return t.Broken
 	case open == 0:
 		return nil
 	}
-	err := fmt.Errorf("%d of %d %w", open, t.total+len(t.held), errNotDone)
+	err := fmt.Errorf("%d of %d %w", open, t.Total+held, ErrNotDone)
 	if draining.Err() != nil {
 		err = fmt.Errorf("interrupted: %w", err)
-	}
-	if info, bad := os.Stat(c.out); bad == nil && info.Mode().IsRegular() {
-		err = fmt.Errorf("%w; -out %s -resume goes on with them", err, c.out)
 	}
 	return err
 }

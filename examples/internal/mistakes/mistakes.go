@@ -1,11 +1,10 @@
-package main
+// Package mistakes tells what is wrong with a file that people write, and where.
+package mistakes
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -15,18 +14,28 @@ import (
 	"github.com/graphlicensing/licensing/examples/internal/cli"
 )
 
-// mistakes are what is wrong with an input, in the order in which it was found.
-type mistakes struct {
-	texts []string
-	lines map[string][]int
+// A List is what is wrong with a file, in the order in which it was found. The zero
+// List is empty.
+type List struct {
+	texts   []string
+	lines   map[string][]int
+	columns map[string]int // of the first line
 }
 
-func (m *mistakes) add(line int, err error) {
+// None reports whether nothing is wrong.
+func (m *List) None() bool { return len(m.texts) == 0 }
+
+// Add adds a mistake in a line.
+func (m *List) Add(line int, err error) { m.AddAt(line, 0, err) }
+
+// AddAt adds a mistake in a line at a column, if it is not 0.
+func (m *List) AddAt(line, column int, err error) {
 	text := err.Error()
 	if m.lines == nil {
-		m.lines = map[string][]int{}
+		m.lines, m.columns = map[string][]int{}, map[string]int{}
 	}
 	if m.lines[text] == nil {
+		m.columns[text] = column
 		m.texts = append(m.texts, text)
 	}
 	if n := len(m.lines[text]); n == 0 || m.lines[text][n-1] != line {
@@ -39,9 +48,9 @@ const (
 	messageWidth = 240 // of a message, which can quote from the input as well
 )
 
-// print writes each mistake once, with the first line where it is, and the numbers
+// Print writes each mistake once, with the first line where it is, and the numbers
 // of some others.
-func (m *mistakes) print(out io.Writer, name string, data []byte) {
+func (m *List) Print(out io.Writer, name string, data []byte) {
 	const most = 5
 	quoted := 0
 	for _, text := range m.texts {
@@ -57,7 +66,11 @@ func (m *mistakes) print(out io.Writer, name string, data []byte) {
 		case len(others) > 0:
 			also = fmt.Sprintf(" (also in line%s %s)", plural(len(others)), strings.Join(others, ", "))
 		}
-		fmt.Fprintf(out, "%s:%d: %s%s\n", name, lines[0], cut(text, messageWidth), also)
+		place := strconv.Itoa(lines[0])
+		if column := m.columns[text]; column > 0 {
+			place += ":" + strconv.Itoa(column)
+		}
+		fmt.Fprintf(out, "%s:%s: %s%s\n", name, place, cut(text, messageWidth), also)
 		if line := lineOf(data, lines[0]); line != "" && quoted != lines[0] {
 			fmt.Fprintf(out, "    %s\n", cut(line, lineWidth))
 			quoted = lines[0]
@@ -93,34 +106,4 @@ func lineOf(data []byte, number int) string {
 		return strings.TrimSpace(strings.TrimPrefix(string(line), "\ufeff"))
 	}
 	return ""
-}
-
-// notUTF8 says what a text is that is not UTF-8, and in which line that shows.
-func notUTF8(data []byte) (line int, err error) {
-	if bytes.HasPrefix(data, []byte("\xff\xfe")) || bytes.HasPrefix(data, []byte("\xfe\xff")) {
-		return 1, errors.New("the text is UTF-16; save it as CSV UTF-8")
-	}
-	rest := data
-	for len(rest) > 0 {
-		r, size := utf8.DecodeRune(rest)
-		if r == utf8.RuneError && size == 1 {
-			guess := ""
-			if looksLikeWindows1252(data) {
-				guess = "; it looks like Windows-1252, of which Latin-1 is a part"
-			}
-			return 1 + bytes.Count(data[:len(data)-len(rest)], []byte("\n")), fmt.Errorf("the text is not UTF-8%s; save it as CSV UTF-8", guess)
-		}
-		rest = rest[size:]
-	}
-	return 0, nil
-}
-
-// looksLikeWindows1252 reports whether all bytes are characters there.
-func looksLikeWindows1252(data []byte) bool {
-	for _, b := range data {
-		if b < ' ' && !strings.ContainsRune("\t\r\n", rune(b)) || slices.Contains([]byte("\x7f\x81\x8d\x8f\x90\x9d"), b) {
-			return false
-		}
-	}
-	return true
 }
