@@ -3,16 +3,12 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"slices"
 
 	"github.com/google/uuid"
 
-	"github.com/graphlicensing/licensing"
 	"github.com/graphlicensing/licensing/examples/internal/cli"
 	"github.com/graphlicensing/licensing/examples/internal/contoso"
 	"github.com/graphlicensing/licensing/examples/internal/tally"
@@ -99,7 +95,7 @@ func newDemo() *demo {
 // is meant that not all is done.
 func (d *demo) do(ctx, draining context.Context, j *job) error {
 	if j.resume {
-		if err := d.remember(draining, j.command.out); err != nil {
+		if err := contoso.Remember(draining, d.tenant, j.command.out); err != nil {
 			return cli.UsageError{Err: err}
 		}
 	}
@@ -141,23 +137,4 @@ func (d *demo) input() []byte {
 func (d *demo) meanwhile(notes io.Writer) {
 	d.tenant.SetSeats(d.e3, demoSeats-demoTaken)
 	fmt.Fprintf(notes, "meanwhile %d seats of ENTERPRISEPACK go to somebody else\n", demoTaken)
-}
-
-// remember makes what a file of results shows as done, for a fake tenant
-// forgets all when its process ends, and -resume is worth trying, too.
-func (d *demo) remember(ctx context.Context, name string) error {
-	text, err := os.ReadFile(name)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil
-	}
-	var done []licensing.Operation
-	for line := range bytes.Lines(text) {
-		var result licensing.OperationResult
-		if json.Unmarshal(line, &result) == nil && result.Done() {
-			done = append(done, result.Operation)
-		}
-	}
-	for range d.tenant.Client().Bulk(ctx, slices.Values(done), licensing.BulkOptions{}) {
-	}
-	return err
 }

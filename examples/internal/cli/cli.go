@@ -35,22 +35,49 @@ func end(name string, err error, notes io.Writer) int {
 	if err == nil || errors.Is(err, flag.ErrHelp) {
 		return 0
 	}
+	if exit, ok := errors.AsType[ExitError](err); ok && exit.Err == nil {
+		return exit.Status
+	}
 	fmt.Fprintf(notes, "%s: %s\n", name, Explain(err))
-	status := Status(err)
-	if status == 2 {
+	if Misused(err) {
 		fmt.Fprintf(notes, "run %s -h for usage\n", name)
 	}
-	return status
+	return Status(err)
 }
 
-// Status returns 2 for an error in how a tool was called, including names that
-// the tenant does not know, and 1 for one in its work.
+// Status returns that of an ExitError, 2 for another error in how a tool was called,
+// and 1 for one in its work.
 func Status(err error) int {
-	if _, ok := errors.AsType[UsageError](err); ok || errors.Is(err, licensing.ErrInvalidArgument) || errors.Is(err, licensing.ErrUnknownSKU) {
+	if exit, ok := errors.AsType[ExitError](err); ok {
+		return exit.Status
+	}
+	if Misused(err) {
 		return 2
 	}
 	return 1
 }
+
+// Misused reports whether an error is in how a tool was called, which includes names
+// that the tenant does not know.
+func Misused(err error) bool {
+	_, usage := errors.AsType[UsageError](err)
+	return usage || errors.Is(err, licensing.ErrInvalidArgument) || errors.Is(err, licensing.ErrUnknownSKU)
+}
+
+// An ExitError has a tool end with a status of its own, and silently where Err is nil.
+type ExitError struct {
+	Status int
+	Err    error
+}
+
+func (e ExitError) Error() string {
+	if e.Err == nil {
+		return fmt.Sprintf("status %d", e.Status)
+	}
+	return e.Err.Error()
+}
+
+func (e ExitError) Unwrap() error { return e.Err }
 
 // A UsageError says that a tool cannot do anything with what it was given.
 type UsageError struct{ Err error }
@@ -108,16 +135,29 @@ func (f Flags) Lists(name, usage string, take func(list []string)) {
 // Parse reads the flags, and has check look at them together. It prints what
 // there are when it is asked to. Any other error is a UsageError.
 func (f Flags) Parse(args []string, usage io.Writer, check func() error) error {
+	return f.ParseArgs(args, usage, func(args []string) error {
+		if len(args) > 0 {
+			return fmt.Errorf("unexpected argument %q", args[0])
+		}
+		return check()
+	})
+}
+
+// ParseArgs does so where there are arguments, too, before flags and behind them.
+func (f Flags) ParseArgs(args []string, usage io.Writer, check func(args []string) error) error {
+	var plain []string
 	err := f.FlagSet.Parse(args)
+	for err == nil && f.NArg() > 0 {
+		plain = append(plain, f.Arg(0))
+		err = f.FlagSet.Parse(f.Args()[1:])
+	}
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 		f.SetOutput(usage)
 		f.Usage()
 		return err
-	case err == nil && f.NArg() > 0:
-		err = fmt.Errorf("unexpected argument %q", f.Arg(0))
 	case err == nil:
-		err = check()
+		err = check(plain)
 	}
 	if err != nil {
 		return UsageError{err}

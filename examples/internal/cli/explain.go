@@ -5,12 +5,14 @@ import (
 	"errors"
 
 	"github.com/graphlicensing/licensing"
+	"github.com/graphlicensing/licensing/reconcile"
 )
 
 var advices = []struct {
 	kind error
 	text string
 }{
+	{reconcile.ErrDrifted, "plan again"},
 	{licensing.ErrOutcomeUnknown, "perhaps done; run it again to make sure"},
 	{licensing.ErrNoAvailableLicenses, "no seat is free"},
 	{licensing.ErrUsageLocation, "set the user's usage location, or choose a product that is sold there"},

@@ -41,6 +41,18 @@ func F1(seats int) licensingtest.SKU {
 	}
 }
 
+// SKU returns a SKU whose ids, and those of its plans, follow from the names, so that
+// they are the same in each process.
+func SKU(partNumber string, seats int, plans ...string) licensingtest.SKU {
+	sku := licensingtest.SKU{ID: idOf(partNumber), PartNumber: partNumber, Seats: seats}
+	for _, name := range plans {
+		sku.Plans = append(sku.Plans, licensingtest.Plan{ID: idOf(partNumber + name), Name: name})
+	}
+	return sku
+}
+
+func idOf(name string) uuid.UUID { return uuid.NewSHA1(uuid.Nil, []byte(name)) }
+
 // License returns a license of a SKU without some of its plans.
 func License(sku licensingtest.SKU, without ...licensingtest.Plan) licensingtest.License {
 	license := licensingtest.License{SKUID: sku.ID}

@@ -18,6 +18,9 @@ type IDs struct {
 // NewIDs returns ids of the client's tenant.
 func NewIDs(client *licensing.Client) *IDs { return &IDs{client: client} }
 
+// IDs returns ids of names that are read.
+func (n *Names) IDs() *IDs { return &IDs{n.client, n} }
+
 // SKU returns the id of a SKU, by GUID or part number.
 func (i *IDs) SKU(ctx context.Context, name string) (uuid.UUID, error) {
 	return i.find(ctx, name, func() (uuid.UUID, error) {
