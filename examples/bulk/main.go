@@ -22,8 +22,9 @@
 // the part of each run. Where a result cannot be written the run is drained, and
 // what is not in the file is on the standard error.
 //
-// Where seats are scarce, users who need none are changed first, as they may
-// give one back. What Graph tells lags behind by minutes, so a change made by
+// What people gain and lose, and how many seats that takes, is worked out by
+// reconcile.Plan. Where seats are scarce, users who need none are changed first, as
+// they may give one back. What Graph tells lags behind by minutes, so a change made by
 // somebody else just before may be missed. The files of -out and -plan hold
 // personal data.
 package main

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/google/uuid"
@@ -76,6 +77,15 @@ func assignable(sku licensing.SubscribedSKU) error {
 		return fmt.Errorf("%s is for the company, and cannot be assigned", sku.SKUPartNumber)
 	}
 	return nil
+}
+
+// same reports whether two licenses of a SKU have the same plans on. Those that the
+// SKU does not have any longer do not count.
+func (r *resolver) same(now, next licensing.AssignedLicense) bool {
+	sku, _ := r.SKU(next.SKUID.String())
+	return !slices.ContainsFunc(sku.ServicePlans, func(plan licensing.ServicePlan) bool {
+		return slices.Contains(now.DisabledPlans, plan.ServicePlanID) != slices.Contains(next.DisabledPlans, plan.ServicePlanID)
+	})
 }
 
 // check says what is wrong with a planned operation.

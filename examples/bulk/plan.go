@@ -14,9 +14,10 @@ type step struct {
 	target     string
 	object     string // what the target is one name of
 	operations []licensing.Operation
-	made       int   // operations that an earlier run has made
-	held       error // why there can be no operations
-	outlook          // of all operations
+	made       int      // operations that an earlier run has made
+	held       error    // why there can be no operations
+	changes    []string // in words
+	refused    error    // why one is going to fail for sure
 }
 
 // steps turns wishes into operations. What is so already needs none.
@@ -71,7 +72,7 @@ func (w *wish) request(user *licensing.User, names *resolver) (licensing.AssignL
 	}
 	for _, license := range adds {
 		if now, has := direct(user, license.SKUID); has {
-			if on, off := switched(now, license, names); len(on)+len(off) == 0 {
+			if names.same(now, license) {
 				continue
 			}
 		}

@@ -17,8 +17,7 @@ import (
 // which is a request for a thousand.
 const fewUsers = 20
 
-// A present is what users have, by name and id. Where it is foreseen what a
-// change does, it becomes what they will have.
+// A present is what users have, by name and id.
 type present map[string]*licensing.User
 
 // readPresent reads the users that are named, and leaves out who is not there.
@@ -89,15 +88,6 @@ func (p present) namedTwice(wishes []wish) mistakes.List {
 	return m
 }
 
-// become replaces a user by what he will be, under each of his names.
-func (p present) become(target string, user *licensing.User) {
-	for _, name := range []string{target, user.ID, user.UserPrincipalName} {
-		if key := strings.ToLower(name); p[key] != nil {
-			p[key] = user
-		}
-	}
-}
-
 // direct returns the user's own license of a SKU, which can be changed.
 func direct(user *licensing.User, sku uuid.UUID) (licensing.AssignedLicense, bool) {
 	licenses, _ := user.DirectLicenses()
@@ -112,43 +102,4 @@ func direct(user *licensing.User, sku uuid.UUID) (licensing.AssignedLicense, boo
 func inherits(user *licensing.User, sku uuid.UUID) bool {
 	licenses, _ := user.InheritedLicenses()
 	return slices.ContainsFunc(licenses, func(l licensing.InheritedLicense) bool { return l.SKUID == sku })
-}
-
-// A mailboxFinder tells who has a mailbox.
-type mailboxFinder []licensing.SubscribedSKU // those that have one
-
-func newMailboxFinder(catalog *licensing.Catalog) mailboxFinder {
-	var f mailboxFinder
-	for _, sku := range catalog.SKUs() {
-		if slices.ContainsFunc(sku.ServicePlans, givesMailbox) {
-			f = append(f, sku)
-		}
-	}
-	return f
-}
-
-// givesMailbox tells the Exchange plans with a mailbox from the one that many
-// SKUs have for their own purposes, and from archives.
-func givesMailbox(plan licensing.ServicePlan) bool {
-	name := strings.ToUpper(plan.ServicePlanName)
-	for _, start := range []string{"EXCHANGE_S_", "EXCHANGE_B_", "EXCHANGE_L_"} {
-		if kind, ok := strings.CutPrefix(name, start); ok {
-			return !strings.HasPrefix(kind, "FOUNDATION") && !strings.HasPrefix(kind, "ARCHIVE")
-		}
-	}
-	return false
-}
-
-// has reports whether a license gives the user a mailbox, directly or through
-// a group.
-func (f mailboxFinder) has(user *licensing.User) bool {
-	for _, sku := range f {
-		plans, _ := user.EffectivePlans(sku)
-		for _, plan := range plans {
-			if plan.Enabled && givesMailbox(plan.ServicePlan) {
-				return true
-			}
-		}
-	}
-	return false
 }

@@ -82,7 +82,7 @@ func TestResumeTrustsTheFile(t *testing.T) {
 	}
 	before := read(t, path)
 	if err := stale.play(t, input, "-dry-run -resume -out "+path); err != nil || read(t, path) != before ||
-		!strings.Contains(stale.out, "\nadele@contoso.example           nothing, an earlier run has made it\n") {
+		!strings.Contains(stale.out, "\nadele@contoso.example  nothing, an earlier run has made it\n") {
 		t.Errorf("a dry run: got %v and\n%s\nand the file is changed: %t", err, stale.out, read(t, path) != before)
 	}
 }
@@ -337,7 +337,7 @@ func TestForeseesWhatIsDoneAlready(t *testing.T) {
 	path := file(t, "results.jsonl", line(t, licensing.OperationResult{Operation: licensing.Operation{
 		Kind: licensing.OperationSetUsageLocation, Target: eva, UsageLocation: "FR",
 	}}))
-	if err := s.play(t, header4+eva+",M365_F1,,FR\n", "-dry-run -resume -out "+path); err != nil || !strings.Contains(s.out, "\neva@contoso.example           add M365_F1\n") {
+	if err := s.play(t, header4+eva+",M365_F1,,FR\n", "-dry-run -resume -out "+path); err != nil || !strings.Contains(s.out, "\neva@contoso.example  add M365_F1\n") {
 		t.Errorf("got %v and\n%s", err, s.out)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/graphlicensing/licensing/examples/internal/cli"
 	"github.com/graphlicensing/licensing/examples/internal/mistakes"
 	"github.com/graphlicensing/licensing/examples/internal/names"
+	"github.com/graphlicensing/licensing/examples/internal/review"
 	"github.com/graphlicensing/licensing/examples/internal/tally"
 )
 
@@ -48,18 +49,21 @@ func (j *job) do(ctx, draining context.Context) (err error) {
 	if bad := now.namedTwice(wishes); !bad.None() {
 		return j.refuse(bad)
 	}
-	plan := newReview(steps(wishes, now, catalog), now, catalog, earlier)
+	plan, err := newPlan(steps(wishes, now, catalog), now, catalog, earlier).look(draining, j.client)
+	if err != nil {
+		return err
+	}
 	plan.print(j.out)
-	short, err := printSeats(j.out, plan.seats)
+	fmt.Fprintln(j.out)
+	short, err := review.PrintSeats(j.out, plan.set.Seats)
 	if err != nil {
 		return err
 	}
 	if j.dryRun {
-		fmt.Fprintln(j.out)
 		if err := plan.printSteps(j.out); err != nil || j.plan == "" {
 			return err
 		}
-		return plan.writePlan(j.plan)
+		return plan.write(j.plan)
 	}
 	if len(short) > 0 && !j.force && !j.options.StopAddingWithoutSeats {
 		return fmt.Errorf("seats are missing of %s, and nothing was sent; -force and -stop-without-seats start all the same", strings.Join(short, ", "))
@@ -80,7 +84,6 @@ func (j *job) do(ctx, draining context.Context) (err error) {
 	for _, s := range plan.held() {
 		t.Note(math.MaxInt, s.target, s.held)
 	}
-	fmt.Fprintln(j.out)
 	if err := t.Print(j.out, "operations"); err != nil {
 		return err
 	}

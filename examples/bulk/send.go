@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"iter"
 	"slices"
@@ -17,8 +16,7 @@ import (
 type sending struct {
 	*tally.Tally
 	results *journal.Recorder
-	told    map[int]bool     // operations that have a result
-	open    map[string]error // objects of which an operation was left, and why later ones are
+	told    map[int]bool // operations that have a result
 }
 
 // send makes the operations, one round after the other. However it ends, every
@@ -27,10 +25,7 @@ type sending struct {
 func (j *job) send(ctx, draining context.Context, rounds [][]numbered, earlier *results) *tally.Tally {
 	draining, drain := context.WithCancel(draining)
 	defer drain()
-	s := sending{
-		Tally: &tally.Tally{Total: len(slices.Concat(rounds...))}, results: journal.NewRecorder(earlier.File, drain),
-		told: map[int]bool{}, open: map[string]error{},
-	}
+	s := sending{&tally.Tally{Total: len(slices.Concat(rounds...))}, journal.NewRecorder(earlier.File, drain), map[int]bool{}}
 	if s.Total == 0 {
 		return s.Tally
 	}
@@ -42,7 +37,6 @@ func (j *job) send(ctx, draining context.Context, rounds [][]numbered, earlier *
 				break
 			}
 		}
-		round = s.withoutOpen(round)
 		opts.Total = s.Total - len(s.told) // with the rounds to come
 		opts.Drain = draining.Done()
 		opts.Progress = func(now licensing.BulkProgress) {
@@ -69,27 +63,11 @@ func (j *job) send(ctx, draining context.Context, rounds [][]numbered, earlier *
 	return s.Tally
 }
 
-// withoutOpen returns a round without operations that must not overtake one of an
-// earlier round on the same object.
-func (s *sending) withoutOpen(round []numbered) []numbered {
-	return slices.DeleteFunc(slices.Clone(round), func(n numbered) bool {
-		why := s.open[n.object]
-		if why != nil {
-			s.end(n, licensing.OperationResult{Operation: n.Operation, Err: why})
-		}
-		return why != nil
-	})
-}
-
 // end takes in what became of an operation, and writes it down.
 func (s *sending) end(n numbered, r licensing.OperationResult) {
 	r.Index = n.index
 	s.told[n.index] = true
 	s.Add(r)
-	o := r.Outcome()
-	if (o == licensing.OutcomeUnknown || o == licensing.OutcomeNotSent) && !errors.Is(r.Err, licensing.ErrNoAvailableLicenses) {
-		s.open[n.object] = fmt.Errorf("%w: an earlier operation on the same object ended as %s", licensing.ErrStopped, o)
-	}
 	s.results.Record(r)
 }
 

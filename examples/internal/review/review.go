@@ -121,7 +121,7 @@ func printChanges(out io.Writer, changes []reconcile.Change, catalog *licensing.
 	alike, more := map[string]int{}, map[int]int{} // the row of what is alike, and how many others that is
 	for i := range changes {
 		c := &changes[i]
-		row := []string{who(c), strings.Join(Change(c, catalog), ", "), plans(c.Enabled), plans(c.Disabled), Warnings(c)}
+		row := []string{who(c), strings.Join(Change(c, catalog), ", "), Plans(c.Enabled), Plans(c.Disabled), Warnings(c)}
 		key := strings.Join(row[1:], "\x00")
 		if first, ok := alike[key]; ok && !all {
 			more[first]++
@@ -200,8 +200,8 @@ func phrase(start, verb string, some, others []uuid.UUID, catalog *licensing.Cat
 	return []string{start}
 }
 
-// plans names service plans, which can be dozens.
-func plans(refs []reconcile.ServicePlanRef) string {
+// Plans names service plans, which can be dozens.
+func Plans(refs []reconcile.ServicePlanRef) string {
 	var names []string
 	for _, r := range refs {
 		name := r.ServicePlanName
