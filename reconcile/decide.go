@@ -38,21 +38,18 @@ type source struct {
 
 // subjectOf returns what a user has.
 func subjectOf(u *licensing.User) subject {
-	s := subject{id: u.ID, name: u.UserPrincipalName, nowhere: u.UsageLocation == "", unlisted: u.LicenseAssignmentStates == nil}
+	direct, known := u.DirectLicenses()
+	s := subject{id: u.ID, name: u.UserPrincipalName, nowhere: u.UsageLocation == "", direct: direct, unlisted: !known}
 	for _, row := range u.LicenseAssignmentStates {
 		if row.State == licensing.AssignmentStateError || row.SKUID == uuid.Nil {
 			continue
 		}
-		license := licensing.AssignedLicense{SKUID: row.SKUID, DisabledPlans: row.DisabledPlans}
 		s.sources = append(s.sources, source{
-			AssignedLicense: license,
+			AssignedLicense: licensing.AssignedLicense{SKUID: row.SKUID, DisabledPlans: row.DisabledPlans},
 			direct:          row.AssignedByGroup == "",
 			gives:           row.State != licensing.AssignmentStateDisabled,
 			healthy:         isHealthy(row),
 		})
-		if row.AssignedByGroup == "" {
-			s.direct = append(s.direct, license)
-		}
 	}
 	return s
 }
@@ -76,12 +73,37 @@ func (s *subject) inherits(sku uuid.UUID, is func(*source) bool) bool {
 	return slices.ContainsFunc(s.sources, func(from source) bool { return !from.direct && from.SKUID == sku && is(&from) })
 }
 
-// has reports whether a group has a plan of a SKU on, for now or for good.
-func (s *subject) has(sku, plan uuid.UUID, healthy bool) bool {
-	return s.inherits(sku, func(from *source) bool {
-		return from.gives && (from.healthy || !healthy) && !slices.Contains(from.DisabledPlans, plan)
-	})
+// hasSeatByGroup reports whether a group gives a SKU in whatever way, which takes the
+// one seat that a user has of it.
+func (s *subject) hasSeatByGroup(sku uuid.UUID) bool {
+	return s.inherits(sku, func(*source) bool { return true })
 }
+
+// A coverage is what healthy assignments of a SKU by groups give together.
+type coverage struct {
+	some bool        // there is one
+	off  []uuid.UUID // the plans that each of them has off
+}
+
+// coverage returns what groups give of a SKU that is not about to end.
+func (s *subject) coverage(sku uuid.UUID) (c coverage) {
+	for _, from := range s.sources {
+		switch {
+		case from.direct || from.SKUID != sku || !from.healthy:
+		case !c.some:
+			c = coverage{some: true, off: slices.Clone(from.DisabledPlans)}
+		default:
+			c.off = slices.DeleteFunc(c.off, func(plan uuid.UUID) bool { return !slices.Contains(from.DisabledPlans, plan) })
+		}
+	}
+	return c
+}
+
+// has reports whether a plan of the SKU is on.
+func (c coverage) has(plan uuid.UUID) bool { return c.some && !slices.Contains(c.off, plan) }
+
+// gives reports whether all is on that a license has on with some plans off.
+func (c coverage) gives(off []uuid.UUID) bool { return c.some && contains(off, c.off) }
 
 // A decision is what becomes of one goal: problems, or a change, or neither.
 type decision struct {
@@ -142,19 +164,31 @@ func (r *rules) license(d *decision, l *License) {
 		}
 		return
 	}
-	off, ok := d.wanted(l, sku, now, has)
+	by := r.counted(d.subject, sku)
+	off, ok := d.wanted(l, sku, by)
 	switch {
 	case !ok:
-	case has && samePlans(off, sku.only(func(plan uuid.UUID) bool { return slices.Contains(now.DisabledPlans, plan) })):
-	case !has && !r.opts.IgnoreInherited && d.covered(l, sku, off):
+	case has && samePlans(off, sku.these(now.DisabledPlans)):
+	case !has && d.covered(sku, off, by):
 	default:
 		r.add(d, sku, off, has)
 	}
 }
 
+// counted returns what counts as had since groups give it.
+func (r *rules) counted(s *subject, sku *product) coverage {
+	if r.opts.IgnoreInherited {
+		return coverage{}
+	}
+	by := s.coverage(sku.SKUID)
+	by.off = sku.these(by.off) // those that it has no more take nothing away
+	return by
+}
+
 // wanted returns the plans of a SKU that are to be off, or says why there is no
-// telling.
-func (d *decision) wanted(l *License, sku *product, now licensing.AssignedLicense, has bool) (off []uuid.UUID, ok bool) {
+// telling. What is there of a license is changed no more than an AtLeast goal needs.
+func (d *decision) wanted(l *License, sku *product, by coverage) (off []uuid.UUID, ok bool) {
+	now, has := licenseOf(d.subject.direct, sku.SKUID)
 	listed := now.DisabledPlans
 	switch {
 	case l.Plans != nil:
@@ -177,6 +211,8 @@ func (d *decision) wanted(l *License, sku *product, now licensing.AssignedLicens
 			return is
 		case has && !d.goal.exact() && !is: // what is on stays on
 			return false
+		case has && !d.goal.exact() && by.has(plan): // it is on already
+			return true
 		}
 		return slices.Contains(listed, plan)
 	}), true
@@ -184,19 +220,14 @@ func (d *decision) wanted(l *License, sku *product, now licensing.AssignedLicens
 
 // covered reports whether groups give all that a license would, so that there is
 // nothing to add. Where they give more than an Exactly goal allows it says so.
-func (d *decision) covered(l *License, sku *product, off []uuid.UUID) bool {
-	if !d.subject.inherits(sku.SKUID, func(from *source) bool { return from.healthy }) {
-		return false
-	}
+func (d *decision) covered(sku *product, off []uuid.UUID, by coverage) bool {
 	for _, plan := range off {
-		if d.goal.exact() && d.subject.has(sku.SKUID, plan, true) {
+		if d.goal.exact() && by.has(plan) {
 			d.refuse(ProblemInherited, sku.SKUID, "a group has plan %s on, which is to be off", plan)
 			return true
 		}
 	}
-	return !slices.ContainsFunc(sku.plans, func(plan uuid.UUID) bool {
-		return !slices.Contains(off, plan) && !d.subject.has(sku.SKUID, plan, true)
-	})
+	return by.gives(off)
 }
 
 // add adds a license, or has another list of plans off of one that is there, unless
@@ -213,7 +244,7 @@ func (r *rules) add(d *decision, sku *product, off []uuid.UUID, has bool) {
 	if d.subject.nowhere {
 		d.warn(WarnNoUsageLocation)
 	}
-	if !has && !d.subject.group && !d.subject.inherits(sku.SKUID, func(*source) bool { return true }) {
+	if !has && !d.subject.group && !d.subject.hasSeatByGroup(sku.SKUID) {
 		d.takes = append(d.takes, sku.SKUID)
 	}
 	d.request.AddLicenses = append(d.request.AddLicenses, licensing.AssignedLicense{SKUID: sku.SKUID, DisabledPlans: off})
@@ -270,7 +301,7 @@ func (r *rules) change(d *decision) *Change {
 // frees returns the SKUs of which a user gives a seat back.
 func (d *decision) frees() (freed []uuid.UUID) {
 	for _, sku := range d.request.RemoveLicenses {
-		if !d.subject.group && !d.subject.inherits(sku, func(*source) bool { return true }) {
+		if !d.subject.group && !d.subject.hasSeatByGroup(sku) {
 			freed = append(freed, sku)
 		}
 	}

@@ -38,8 +38,12 @@
 //
 // What a user inherits counts as had: where healthy assignments of a SKU by groups
 // have on all that a goal asks for, no direct license is added. One that is there
-// stays. Healthy means active and without an error. With IgnoreInherited a goal is
-// about direct licenses alone.
+// stays, and an AtLeast goal switches no plan of it on that groups have on already.
+// An Exactly goal goes by the direct license where there is one. Healthy means active
+// and without an error. With IgnoreInherited a goal is about direct licenses alone.
+//
+// [Covered] takes away direct licenses that groups make needless. It goes by the user
+// as read, and neither [Plan] nor [Apply] checks again that groups give the same.
 //
 // A plan that a group has on is on, whatever the direct license says. An Exactly goal
 // with that plan off is the problem [ProblemInherited] where there is no direct

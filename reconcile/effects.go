@@ -31,7 +31,7 @@ func (e *effects) tell(products products, d *decision, c *Change) {
 	if !mailbox && slices.ContainsFunc(lost, func(p ServicePlanRef) bool { return givesMailbox(p.ServicePlanName) }) {
 		d.warn(WarnMailbox)
 	}
-	if d.keptByGroup(products, c) {
+	if d.keptByGroup(c) {
 		d.warn(WarnKeptByGroup)
 	}
 }
@@ -115,14 +115,16 @@ func (e *effects) keep(refs []ServicePlanRef) []ServicePlanRef {
 
 // keptByGroup reports whether a group goes on giving something that a change takes
 // away from what is direct.
-func (d *decision) keptByGroup(products products, c *Change) bool {
+func (d *decision) keptByGroup(c *Change) bool {
 	return slices.ContainsFunc(c.Before, func(before licensing.AssignedLicense) bool {
 		after, stays := licenseOf(c.After, before.SKUID)
 		if !stays {
 			return d.subject.inherits(before.SKUID, func(from *source) bool { return from.gives })
 		}
 		return slices.ContainsFunc(after.DisabledPlans, func(plan uuid.UUID) bool {
-			return !slices.Contains(before.DisabledPlans, plan) && d.subject.has(before.SKUID, plan, false)
+			return !slices.Contains(before.DisabledPlans, plan) && d.subject.inherits(before.SKUID, func(from *source) bool {
+				return from.gives && !slices.Contains(from.DisabledPlans, plan)
+			})
 		})
 	})
 }

@@ -61,31 +61,13 @@ func Leaver(user string) Goal {
 // licenses loses nothing.
 func Covered(user *licensing.User, skuIDs []uuid.UUID) Goal {
 	goal := Goal{Kind: KindUser, Target: user.ID, Mode: AtLeast}
-	direct, _ := user.DirectLicenses()
-	for _, l := range direct {
-		if slices.Contains(skuIDs, l.SKUID) && coveredByGroups(user, l) {
+	s := subjectOf(user)
+	for _, l := range s.direct {
+		if slices.Contains(skuIDs, l.SKUID) && s.coverage(l.SKUID).gives(l.DisabledPlans) {
 			goal.Remove = append(goal.Remove, l.SKUID)
 		}
 	}
 	return goal
-}
-
-// coveredByGroups reports whether groups have all plans on that a direct license
-// has. Which plans there are does not matter: those are off for the user by all
-// groups together that each of them has off.
-func coveredByGroups(user *licensing.User, direct licensing.AssignedLicense) bool {
-	var off []uuid.UUID
-	some := false
-	for _, row := range user.LicenseAssignmentStates {
-		switch {
-		case row.SKUID != direct.SKUID || row.AssignedByGroup == "" || !isHealthy(row):
-		case !some:
-			off, some = slices.Clone(row.DisabledPlans), true
-		default:
-			off = slices.DeleteFunc(off, func(plan uuid.UUID) bool { return !slices.Contains(row.DisabledPlans, plan) })
-		}
-	}
-	return some && contains(direct.DisabledPlans, off)
 }
 
 // Swap returns the goal by which a user has one SKU in the place of another, with the

@@ -22,7 +22,8 @@ type PlanOptions struct {
 	// ManageAll makes all SKUs managed.
 	ManageAll bool
 	// IgnoreInherited assigns directly also what groups give. By default a plan that
-	// a healthy group assignment has on counts as had.
+	// a healthy group assignment has on counts as had: where there is no direct
+	// license, and for AtLeast goals also where there is one.
 	IgnoreInherited bool
 	// Progress, unless nil, is called by the goroutine of Plan with the number of
 	// goals that were looked at so far.

@@ -130,6 +130,10 @@ func TestPlan(t *testing.T) {
 		{"a plan without a mailbox", "", removing(goal(101, "", without(4, 41)), 1), "add 4 [41], free 1, gain 42, lose 11, lose 13, lose 50, remove 1, take 4, warn mailbox"},
 		{"covered by a group", "", goal(103, "", without(1, 12)), ""},
 		{"covered in part", "", goal(103, "", without(1)), "add 1 [], gain 12"},
+		{"a group has the plan on that is off", "", goal(104, "", without(1)), ""},
+		{"a group has the plan on that is to be switched on", "", goal(104, "", with(1, licensing.ServicePlanChange{Enable: ids(11)})), ""},
+		{"a direct license goes by itself", all, goal(104, reconcile.Exactly, without(1)), "add 1 []"},
+		{"a direct license by itself", "IgnoreInherited", goal(104, "", without(1)), "add 1 []"},
 		{"inherited does not count", "IgnoreInherited", goal(103, "", without(1, 12)), "add 1 [12]"},
 		{"inherited with more plans", all, goal(103, reconcile.Exactly, without(1, 11, 12)), "problem inheritedWithOtherPlans"},
 		{"inherited only has nothing to remove", "", removing(goal(103, ""), 1), ""},
@@ -175,6 +179,23 @@ func TestPlan(t *testing.T) {
 	}
 }
 
+// Of a license that is there only what groups do not have on is switched on.
+func TestAGroupHasSomeOfThePlansOn(t *testing.T) {
+	t.Parallel()
+	tenant := small()
+	tenant.AddUser(user(110, held(1, 11, 12)))
+	tenant.AddMember(id(201).String(), name(110))
+	tenant.Process()
+	set := plan(t, tenant.Client(), reconcile.PlanOptions{}, goal(110, "", without(1)))
+	if got := said(set); got != "add 1 [11], gain 12" {
+		t.Error(got)
+	}
+	applied(t, tenant.Client(), set)
+	if got := said(plan(t, tenant.Client(), reconcile.PlanOptions{}, goal(110, "", without(1)))); got != "" {
+		t.Errorf("left to do: %s", got)
+	}
+}
+
 // Plans are in the order of the SKU, whatever that of an answer or a goal is.
 func TestOrderOfPlans(t *testing.T) {
 	t.Parallel()
@@ -210,6 +231,7 @@ func TestStatesOfAssignments(t *testing.T) {
 		goal      reconcile.Goal
 	}{
 		{fmt.Sprintf(byGroup, "Active", "None"), "", goal(102, "", want(1))},
+		{strings.Replace(fmt.Sprintf(byGroup, "Active", "None"), "[]", `["00000000-0000-4000-8000-000000000063"]`, 1), "", goal(102, "", want(1))}, // a plan that the SKU has no more
 		{fmt.Sprintf(byGroup, "ActiveWithError", "CountViolation"), "add 1 []", goal(102, "", want(1))},
 		{fmt.Sprintf(byGroup, "Active", "Other"), "add 1 []", goal(102, "", want(1))},
 		{fmt.Sprintf(byGroup, "Error", "CountViolation"), "add 1 [], gain 11, gain 12, gain 13, gain 50, take 1", goal(102, "", want(1))},

@@ -65,6 +65,11 @@ func (p *product) only(keep func(plan uuid.UUID) bool) []uuid.UUID {
 	return some
 }
 
+// these returns those of some plans that the SKU has, in its order.
+func (p *product) these(some []uuid.UUID) []uuid.UUID {
+	return p.only(func(plan uuid.UUID) bool { return slices.Contains(some, plan) })
+}
+
 // inOrder returns plans in the order of their SKU and those that it does not have
 // behind them, so that two reads of one state give the same list.
 func (p products) inOrder(license licensing.AssignedLicense) licensing.AssignedLicense {
