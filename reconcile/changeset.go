@@ -61,6 +61,7 @@ const (
 	WarnKeptByGroup     Warning = "keptByGroup"     // what is taken away directly, a group goes on giving
 	WarnNoUsageLocation Warning = "noUsageLocation" // the user has none, without which Graph may refuse to switch plans
 	WarnSeats           Warning = "seats"           // it takes a seat of a SKU that has too few, those given back included
+	WarnUnknownSKU      Warning = "unknownSku"      // a SKU goes that the tenant no longer lists, whose plans are not known: Disabled does not have them
 	WarnUnknownPlan     Warning = "unknownPlan"     // the goal has plans off that are none of the SKU's or cannot be switched; they are left out
 )
 

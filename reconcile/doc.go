@@ -58,7 +58,9 @@
 //
 // Enabled and Disabled go by service plan, over all SKUs and groups: who moves from
 // one SKU to another does not lose the plans that both have. WarnMailbox goes by the
-// names of plans that begin with EXCHANGE, but for those without a mailbox.
+// names of plans that begin with EXCHANGE, but for those without a mailbox. The plans
+// of a SKU that the tenant no longer lists are not known. Where one goes, Disabled does
+// not have its plans, nor does WarnMailbox go by them: that is a [WarnUnknownSKU].
 //
 // A new license for a user without a usage location is the problem
 // [ProblemNoUsageLocation]. Where plans of a license are switched that is there,

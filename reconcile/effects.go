@@ -34,6 +34,9 @@ func (e *effects) tell(products products, d *decision, c *Change) {
 	if d.keptByGroup(c) {
 		d.warn(WarnKeptByGroup)
 	}
+	if slices.ContainsFunc(c.Before, func(l licensing.AssignedLicense) bool { return products[l.SKUID] == nil }) {
+		d.warn(WarnUnknownSKU)
+	}
 }
 
 // then returns what the sources will be.

@@ -251,6 +251,19 @@ func TestStatesOfAssignments(t *testing.T) {
 	}
 }
 
+// What is lost with a SKU that the tenant no longer lists is not known.
+func TestASKUThatIsListedNoMore(t *testing.T) {
+	t.Parallel()
+	tenant := small()
+	tenant.AddUser(user(110, held(1), held(4)))
+	tenant.Fail(licensingtest.Fault{Status: 200, Match: func(r *http.Request) bool { return strings.HasSuffix(r.URL.Path, "/subscribedSkus") },
+		Body: `{"value":[{"skuId":"00000000-0000-4000-8000-000000000001","skuPartNumber":"SKU1","servicePlans":[]}]}`})
+	set := plan(t, tenant.Client(), reconcile.PlanOptions{}, removing(goal(110, ""), 4), removing(goal(101, ""), 1))
+	if got := fmt.Sprint(set.Changes[0].Warnings, set.Changes[1].Warnings); got != "[unknownSku] []" {
+		t.Error(got)
+	}
+}
+
 func TestTwoGoalsForOneObject(t *testing.T) {
 	t.Parallel()
 	for _, targets := range [][]string{
