@@ -42,7 +42,11 @@ type Goal struct {
 	// Ref is the caller's own, such as a ticket or a line of a file. It goes into
 	// Operation.Ref and Problem.Ref.
 	Ref string `json:"ref,omitzero"`
+
+	unknown bool // the user whose licenses it is about was read without them
 }
+
+var errUnknown = errors.New("the licenses of the user are not known")
 
 // A License is one SKU of a [Goal]. DisabledPlans or Plans may be given, or neither.
 type License struct {
@@ -81,6 +85,17 @@ func (l *License) UnmarshalJSON(data []byte) error {
 	}
 	*l = License{record.SKUID, record.DisabledPlans, (*licensing.ServicePlanChange)(record.Plans)}
 	return nil
+}
+
+// MarshalJSON writes the goal as an object: target, and where they are given kind,
+// licenses, remove, mode and ref. A goal of [Copy] or [Covered] for a user whose
+// licenses are not known is an error: as an object it would be an empty goal.
+func (g Goal) MarshalJSON() ([]byte, error) {
+	if g.unknown {
+		return nil, fmt.Errorf("goal: %w", errUnknown)
+	}
+	type plain Goal
+	return json.Marshal(plain(g))
 }
 
 // UnmarshalJSON reads a goal strictly, as it may have been written by hand. An
@@ -126,6 +141,8 @@ func (g *Goal) exact() bool { return g.Mode == Exactly }
 // check says what is wrong with a goal, whatever the state of the tenant.
 func (g *Goal) check() error {
 	switch {
+	case g.unknown:
+		return errUnknown
 	case g.Target == "":
 		return errors.New("Target is empty")
 	case g.kind() != KindUser && g.kind() != KindGroup:

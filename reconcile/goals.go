@@ -35,9 +35,13 @@ func Snapshot(users iter.Seq[*licensing.User]) []Goal {
 // It takes nothing away; set Mode to Exactly for that. What comes through groups is
 // not copied, nor is the membership in them, the usage location, or anything in the
 // mailbox.
+//
+// Read the user with [licensing.Client.User] or another method that reads licenses.
+// The copy of one who was read without them, or of nil, is a goal that [Plan] and
+// [Goal.MarshalJSON] refuse, whatever its Mode: nobody knows what it should say.
 func Copy(from *licensing.User, to string) Goal {
-	direct, _ := from.DirectLicenses()
-	return Goal{Kind: KindUser, Target: to, Licenses: licensesOf(direct), Mode: AtLeast}
+	direct, known := from.DirectLicenses()
+	return Goal{Kind: KindUser, Target: to, Licenses: licensesOf(direct), Mode: AtLeast, unknown: !known}
 }
 
 // Leaver returns the goal by which a user has no direct license. It is of mode
@@ -55,11 +59,17 @@ func Leaver(user string) Goal {
 // assignments of the same SKU by groups have on as well. It is the clean-up after a
 // move to licensing by groups, and nobody loses a plan by it.
 //
-// The goal goes by the user as read, so plan and apply it soon: what a group stops
-// giving in between is lost. It does not look for other SKUs with the same plans,
-// and plans that the user's rows do not name count as on. A user read without the
-// licenses loses nothing.
+// The goal goes by the user as read, and neither [Plan] nor [Apply] checks again that
+// groups give what it removes. So plan it soon, and leave out a change that has
+// Disabled: there a group has stopped giving something since.
+//
+// It does not look for other SKUs with the same plans, and plans that the user's rows
+// do not name count as on. A user read without the licenses loses nothing. The goal
+// for nil is one that Plan refuses.
 func Covered(user *licensing.User, skuIDs []uuid.UUID) Goal {
+	if user == nil {
+		return Goal{Kind: KindUser, Mode: AtLeast, unknown: true}
+	}
 	goal := Goal{Kind: KindUser, Target: user.ID, Mode: AtLeast}
 	s := subjectOf(user)
 	for _, l := range s.direct {
@@ -78,10 +88,14 @@ func Covered(user *licensing.User, skuIDs []uuid.UUID) Goal {
 // Where the new SKU has no Exchange the mailbox is deleted after 30 days, of which
 // [WarnMailbox] warns. What groups give of the old SKU stays.
 //
-// Errors: those of [licensing.LicenseSwap.Apply].
+// Errors: [licensing.ErrInvalidArgument] (the user is nil or was read without the
+// licenses), and those of [licensing.LicenseSwap.Apply].
 func Swap(user *licensing.User, swap licensing.LicenseSwap, from, to licensing.SubscribedSKU) (Goal, error) {
+	direct, known := user.DirectLicenses()
+	if !known {
+		return Goal{}, invalid("swap", "%v", errUnknown)
+	}
 	goal := Goal{Kind: KindUser, Target: user.ID, Mode: AtLeast}
-	direct, _ := user.DirectLicenses()
 	old, has := licenseOf(direct, swap.From)
 	if !has {
 		old = licensing.AssignedLicense{SKUID: from.SKUID} // so that mistakes are told all the same

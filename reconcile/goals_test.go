@@ -1,8 +1,10 @@
 package reconcile_test
 
 import (
+	"encoding/json"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/uuid"
@@ -92,8 +94,36 @@ func TestSwap(t *testing.T) {
 			t.Errorf("got  %s, %v\nwant %s", got, err, tt.want)
 		}
 	}
-	for _, user := range []*licensing.User{with1(), with1(row("", "Active"))} {
+	for _, user := range []*licensing.User{with1(row("a", "Active")), with1(row("", "Active"))} {
 		if _, err := reconcile.Swap(user, swap, sku(1), sku(3)); !errors.Is(err, licensing.ErrInvalidArgument) {
+			t.Errorf("got %v", err)
+		}
+	}
+}
+
+// Of whom nothing is known there is no goal that looks as if something were.
+func TestGoalsOfAnUnknownUser(t *testing.T) {
+	t.Parallel()
+	unread := &licensing.User{ID: id(104).String(), AssignedLicenses: []licensing.AssignedLicense{assigned(1)}}
+	const want = "the licenses of the user are not known"
+	copied := reconcile.Copy(unread, name(101))
+	exactly := reconcile.Copy(nil, name(101))
+	exactly.Mode = reconcile.Exactly
+	for _, g := range []reconcile.Goal{copied, exactly, reconcile.Covered(nil, ids(1))} {
+		tenant := small()
+		_, err := reconcile.Plan(t.Context(), tenant.Client(), slices.Values([]reconcile.Goal{g}), reconcile.PlanOptions{ManageAll: true})
+		if !errors.Is(err, licensing.ErrInvalidArgument) || err.Error() != "plan: invalid argument: goals[0]: "+want || len(tenant.Requests()) > 0 {
+			t.Errorf("got %v", err)
+		}
+		for _, v := range []any{g, &g, []reconcile.Goal{g}} {
+			if text, err := json.Marshal(v); err == nil || !strings.HasSuffix(err.Error(), "goal: "+want) {
+				t.Errorf("got %s, %v", text, err)
+			}
+		}
+	}
+	swap, one, two := licensing.LicenseSwap{From: id(1), To: id(2)}, licensing.SubscribedSKU{SKUID: id(1)}, licensing.SubscribedSKU{SKUID: id(2)}
+	for _, user := range []*licensing.User{nil, unread} {
+		if _, err := reconcile.Swap(user, swap, one, two); !errors.Is(err, licensing.ErrInvalidArgument) || err.Error() != "swap: invalid argument: "+want {
 			t.Errorf("got %v", err)
 		}
 	}
