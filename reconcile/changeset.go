@@ -28,8 +28,10 @@ type ChangeSet struct {
 // as it is.
 type Change struct {
 	Operation licensing.Operation `json:"operation,omitzero"` // what will be sent; its target is the goal's
-	ID        string              `json:"id,omitzero"`        // the object's id, by which it is looked at and changed
-	Name      string              `json:"name,omitzero"`      // for people: a user's user principal name, a group's display name
+	// ID is the object's id, a GUID. It is what counts: the object is looked at and
+	// changed by it, whatever name the operation's target has for it.
+	ID   string `json:"id,omitzero"`
+	Name string `json:"name,omitzero"` // for people: a user's user principal name, a group's display name
 	// Before and After are what is assigned directly of the SKUs that the operation
 	// is about.
 	Before []licensing.AssignedLicense `json:"before"`
@@ -165,11 +167,12 @@ func (c *Change) ofGroup() bool { return c.Operation.Kind == licensing.Operation
 // check says what of a change does not agree with the rest of it.
 func (c *Change) check() error {
 	request := c.Operation.Request
+	if err := checkID(c.ID, c.Operation.Target); err != nil {
+		return err
+	}
 	switch {
 	case c.Operation.Kind != licensing.OperationAssignUser && !c.ofGroup():
 		return fmt.Errorf("Operation.Kind is %q", c.Operation.Kind)
-	case c.ID == "":
-		return errors.New("ID is empty")
 	case len(request.AddLicenses)+len(request.RemoveLicenses) == 0:
 		return errors.New("Operation.Request is empty")
 	case !sameLicenses(request.AddLicenses, c.After):
@@ -187,6 +190,20 @@ func (c *Change) check() error {
 	}
 	return nil
 }
+
+// checkID says why an id cannot be that of an object that has a name.
+func checkID(id, name string) error {
+	switch {
+	case !isGUID(id):
+		return fmt.Errorf("ID %q is not a GUID", id)
+	case isGUID(name) && !strings.EqualFold(id, name):
+		return fmt.Errorf("ID %s is not the target %s", id, name)
+	}
+	return nil
+}
+
+// isGUID reports whether an id is a GUID in the one form that Graph has for it.
+func isGUID(id string) bool { return len(id) == len(uuid.Nil.String()) && uuid.Validate(id) == nil }
 
 // A resultRecord is what JSON has of a Result beside its OperationResult.
 type resultRecord struct {

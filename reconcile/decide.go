@@ -59,9 +59,10 @@ func isHealthy(row licensing.LicenseAssignmentState) bool {
 	return row.State == licensing.AssignmentStateActive && row.Err() == nil
 }
 
-// subjectOfGroup returns what a group has.
+// subjectOfGroup returns what a group has. One that has nothing says so by an empty
+// list.
 func subjectOfGroup(g *licensing.Group) subject {
-	s := subject{id: g.ID, name: g.DisplayName, group: true, direct: g.AssignedLicenses, unlisted: g.AssignedLicenses == nil && g.DisplayName == ""}
+	s := subject{id: g.ID, name: g.DisplayName, group: true, direct: g.AssignedLicenses, unlisted: g.AssignedLicenses == nil}
 	for _, license := range g.AssignedLicenses {
 		s.sources = append(s.sources, source{AssignedLicense: license, direct: true, gives: true})
 	}
@@ -120,6 +121,10 @@ func (r *rules) decide(goal *Goal, s *subject) (*Change, []Problem) {
 	d := decision{goal: goal, subject: s}
 	if s.unlisted {
 		d.refuse(ProblemUnreadable, uuid.Nil, "the answer has no licenses, as where the token may not read them")
+		return nil, d.problems
+	}
+	if err := checkID(s.id, goal.Target); err != nil {
+		d.refuse(ProblemUnreadable, uuid.Nil, "in the answer %v", err)
 		return nil, d.problems
 	}
 	for i := range goal.Licenses {

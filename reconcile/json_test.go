@@ -30,7 +30,11 @@ func TestChangeSetJSON(t *testing.T) {
 			{`"takes"`, `"take"`, `unknown field "take"`},
 			{`"kind":"assignUser"`, `"kind":"reprocessUser"`, "operation: reprocessUser has no request"},
 			{`"addLicenses":[{"disabledPlans":["00000000-0000-4000-8000-000000000015"]`, `"addLicenses":[{"disabledPlans":[]`, "Changes[0]: After is not what Operation.Request makes"},
-			{`"id":"00000000-0000-4000-8000-000000000065"`, `"id":""`, "Changes[0]: ID is empty"},
+			{`"id":"00000000-0000-4000-8000-000000000065"`, `"id":""`, `Changes[0]: ID "" is not a GUID`},
+			{`"id":"00000000-0000-4000-8000-000000000065"`, `"id":"user101@contoso.example"`, `Changes[0]: ID "user101@contoso.example" is not a GUID`},
+			{`"id":"00000000-0000-4000-8000-000000000065"`, `"id":"{00000000-0000-4000-8000-000000000065}"`, "is not a GUID"},
+			{`"target":"user101@contoso.example"`, `"target":"00000000-0000-4000-8000-000000000066"`,
+				"Changes[0]: ID 00000000-0000-4000-8000-000000000065 is not the target 00000000-0000-4000-8000-000000000066"},
 			{`"removeLicenses":["00000000-0000-4000-8000-000000000001"]`, `"removeLicenses":[]`, "Changes[0]: Before has SKU 00000000-0000-4000-8000-000000000001, which Operation.Request does not"},
 		} {
 			err := back.UnmarshalJSON([]byte(strings.Replace(text, tt.old, tt.new, 1)))

@@ -72,6 +72,32 @@ func TestUnreadable(t *testing.T) {
 	}
 }
 
+// An answer that does not tell the licenses, or whose they are, is no state.
+func TestAnAnswerThatTellsNothing(t *testing.T) {
+	t.Parallel()
+	group := reconcile.Goal{Kind: reconcile.KindGroup, Target: id(201).String(), Licenses: []reconcile.License{without(1, 11, 12, 13)}}
+	for _, tt := range []struct {
+		goal               reconcile.Goal
+		body, want, detail string
+	}{
+		{group, `{"id":"00000000-0000-4000-8000-0000000000c9","displayName":"Group"}`, "problem unreadable", "the answer has no licenses, as where the token may not read them"},
+		{group, `{"id":"00000000-0000-4000-8000-0000000000c9","displayName":"Group","assignedLicenses":null}`, "problem unreadable", "the answer has no licenses, as where the token may not read them"},
+		{group, `{"id":"00000000-0000-4000-8000-0000000000c9","displayName":"Group","assignedLicenses":[]}`, "add 1 [11 12 13], gain 50", ""},
+		{goal(102, "", want(1)), `{"userPrincipalName":"user102@contoso.example","usageLocation":"DE","licenseAssignmentStates":[]}`, "problem unreadable",
+			`in the answer ID "" is not a GUID`},
+	} {
+		tenant := small()
+		tenant.Fail(licensingtest.Fault{Status: 200, Body: tt.body, Match: func(r *http.Request) bool { return !strings.Contains(r.URL.Path, "/subscribedSkus") }})
+		set := plan(t, tenant.Client(), reconcile.PlanOptions{}, tt.goal)
+		if got := said(set); got != tt.want {
+			t.Errorf("%s: got %s, want %s", tt.body, got, tt.want)
+		}
+		if tt.detail != "" && (len(set.Problems) != 1 || set.Problems[0].Detail != tt.detail) {
+			t.Errorf("%s: got %+v", tt.body, set.Problems)
+		}
+	}
+}
+
 // Many users are read by one listing where that is fewer requests.
 func TestWhatPlanReads(t *testing.T) {
 	t.Parallel()
