@@ -127,12 +127,17 @@ func (s *ChangeSet) Removals() int {
 }
 
 // UnmarshalJSON reads a set of changes strictly. An unknown member is an error that
-// names it, and so is a change that does not agree with itself.
+// names it, and so is one that is there twice or in another case, a set without
+// created or changes, and a change that does not agree with itself.
 func (s *ChangeSet) UnmarshalJSON(data []byte) error {
 	type plain ChangeSet
 	var read plain
-	err := readStrictly(data, &read)
-	if err == nil {
+	err := readStrictly(data, &read, "created", "changes")
+	switch {
+	case err != nil:
+	case read.Created.IsZero():
+		err = errors.New("created is the zero time")
+	default:
 		err = (*ChangeSet)(&read).check()
 	}
 	if err != nil {

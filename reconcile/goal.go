@@ -1,11 +1,9 @@
 package reconcile
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 
 	"github.com/google/uuid"
@@ -99,8 +97,9 @@ func (g Goal) MarshalJSON() ([]byte, error) {
 }
 
 // UnmarshalJSON reads a goal strictly, as it may have been written by hand. An
-// unknown member is an error that names it, and so is anything in the goal that
-// [Plan] would refuse whatever the state of the tenant.
+// unknown member is an error that names it, and so is one that is there twice or in
+// another case, and anything in the goal that [Plan] would refuse whatever the state
+// of the tenant.
 func (g *Goal) UnmarshalJSON(data []byte) error {
 	type plain Goal
 	var read plain
@@ -111,19 +110,6 @@ func (g *Goal) UnmarshalJSON(data []byte) error {
 		return fmt.Errorf("goal: %w", err)
 	}
 	*g = Goal(read)
-	return nil
-}
-
-// readStrictly reads JSON into a value that has all of its members.
-func readStrictly(data []byte, into any) error {
-	d := json.NewDecoder(bytes.NewReader(data))
-	d.DisallowUnknownFields()
-	if err := d.Decode(into); err != nil {
-		return err
-	}
-	if _, err := d.Token(); err != io.EOF {
-		return errors.New("there is more after the end")
-	}
 	return nil
 }
 
@@ -176,6 +162,21 @@ func (l *License) check() error {
 		return fmt.Errorf(".DisabledPlans[%d] is the nil UUID", i)
 	case l.DisabledPlans != nil && l.Plans != nil:
 		return errors.New(" has both DisabledPlans and Plans")
+	case l.Plans != nil:
+		return l.checkPlans()
+	}
+	return nil
+}
+
+// checkPlans says what is wrong with a change of plans for any SKU. One that has all
+// the plans leaves nothing else to be wrong.
+func (l *License) checkPlans() error {
+	sku := licensing.SubscribedSKU{SKUID: l.SKUID}
+	for _, id := range slices.Concat(l.Plans.Enable, l.Plans.Disable, l.Plans.EnableOnly) {
+		sku.ServicePlans = append(sku.ServicePlans, licensing.ServicePlan{ServicePlanID: id})
+	}
+	if _, err := l.Plans.Apply(licensing.AssignedLicense{SKUID: l.SKUID}, sku); err != nil {
+		return fmt.Errorf(".Plans: %w", err)
 	}
 	return nil
 }

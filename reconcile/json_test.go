@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/graphlicensing/licensing"
+	"github.com/graphlicensing/licensing/licensingtest"
 	"github.com/graphlicensing/licensing/reconcile"
 )
 
@@ -27,6 +28,19 @@ func TestChangeSetJSON(t *testing.T) {
 		}
 		for _, tt := range []struct{ old, new, want string }{
 			{`"unchanged"`, `"unchangd"`, `unknown field "unchangd"`},
+			{`{"created"`, `{"Created"`, `unknown member "Created"`},
+			{`"kind":"assignUser"`, `"Kind":"assignUser"`, `unknown member "Kind"`},
+			{`"addLicenses"`, `"AddLicenses"`, `unknown member "AddLicenses"`},
+			{`"skuPartNumber"`, `"skupartnumber"`, `unknown member "skupartnumber"`},
+			{`,"unchanged"`, `,"changes":[],"unchanged"`, `member "changes" is there twice`},
+			{`,"unchanged"`, `,"Changes":[],"unchanged"`, `unknown member "Changes"`},
+			{`"target":`, `"target":"x","target":`, `member "target" is there twice`},
+			{`"disabledPlans":[`, `"disabledPlans":[],"disabledPlans":[`, `member "disabledPlans" is there twice`},
+			{`"created":"2000-01-01T00:00:01Z",`, ``, "created is missing"},
+			{`"created":"2000-01-01T00:00:01Z"`, `"created":null`, "created is the zero time"},
+			{text, `{}`, "created is missing"},
+			{text, `null`, "created is missing"},
+			{text, `{"created":"2000-01-01T00:00:01Z"}`, "changes is missing"},
 			{`"takes"`, `"take"`, `unknown field "take"`},
 			{`"kind":"assignUser"`, `"kind":"reprocessUser"`, "operation: reprocessUser has no request"},
 			{`"addLicenses":[{"disabledPlans":["00000000-0000-4000-8000-000000000015"]`, `"addLicenses":[{"disabledPlans":[]`, "Changes[0]: After is not what Operation.Request makes"},
@@ -43,6 +57,38 @@ func TestChangeSetJSON(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A change counts by its id, in whatever case that is.
+func TestOneObjectInASetTwice(t *testing.T) {
+	t.Parallel()
+	tenant := small()
+	target := licensingtest.User{ID: "0000abcd-0000-4000-8000-000000000001", UserPrincipalName: "u@contoso.example", UsageLocation: "DE"}
+	tenant.AddUser(target)
+	set := plan(t, tenant.Client(), reconcile.PlanOptions{}, reconcile.Goal{Target: target.ID, Licenses: []reconcile.License{want(1)}})
+	other := set.Changes[0]
+	other.ID, other.Operation.Target = strings.ToUpper(target.ID), target.UserPrincipalName
+	set.Changes = append(set.Changes, other)
+	var back reconcile.ChangeSet
+	const want = "Changes[1]: ID 0000ABCD-0000-4000-8000-000000000001 is there twice"
+	if err := back.UnmarshalJSON([]byte(marshal(t, set))); err == nil || !strings.HasSuffix(err.Error(), want) {
+		t.Errorf("got %v", err)
+	}
+	results := apply(tenant.Client(), set, reconcile.ApplyOptions{})
+	if err := results[0].Err; len(results) != 1 || !errors.Is(err, licensing.ErrInvalidArgument) || !strings.HasSuffix(err.Error(), want) {
+		t.Errorf("got %v", results)
+	}
+}
+
+// A set whose changes were all struck out can be read.
+func TestASetWithoutChanges(t *testing.T) {
+	t.Parallel()
+	var back reconcile.ChangeSet
+	for _, changes := range []string{"[]", "null"} {
+		if err := back.UnmarshalJSON([]byte(`{"created":"2000-01-01T00:00:01Z","changes":` + changes + `,"unchanged":0}`)); err != nil || len(back.Changes) > 0 {
+			t.Errorf("%s: got %v", changes, err)
+		}
+	}
 }
 
 // expectGolden compares a text with a file of testdata, whose blanks are for people.
@@ -83,8 +129,14 @@ func TestGoalJSON(t *testing.T) {
 		`{"target":"x","license":[]}`:                                `goal: json: unknown field "license"`,
 		`{"target":"x","licenses":[{"skuid":"","disablePlans":[]}]}`: "goal: license: invalid UUID length: 0",
 		`{"target":"x","mode":"exact"}`:                              `goal: Mode is "exact"`,
-		`{"target":""}`:                                              "goal: Target is empty",
-		`{"target":"x","licenses":[{"plans":{"enabled":[]}}]}`:       `goal: license: json: unknown field "enabled"`,
+		`null`:                                                       "goal: Target is empty",
+		`{"target":"x","target":"y"}`:                                `goal: member "target" is there twice`,
+		`{"target":"x","Target":"y"}`:                                `goal: unknown member "Target"`,
+		`{"target":"x","licenses":[{"SkuId":"00000000-0000-4000-8000-000000000001"}]}`:                                   `goal: license: unknown member "SkuId"`,
+		`{"target":"x","licenses":[{"skuId":"00000000-0000-4000-8000-000000000001","plans":{"enable":[],"enable":[]}}]}`: `goal: license: member "enable" is there twice`,
+		`{"target":"x","licenses":[{"skuId":"00000000-0000-4000-8000-000000000001","plans":{}}]}`:                        "goal: Licenses[0].Plans: change service plans: invalid argument: Enable, Disable and EnableOnly are all empty",
+		`{"target":""}`: "goal: Target is empty",
+		`{"target":"x","licenses":[{"plans":{"enabled":[]}}]}`: `goal: license: json: unknown field "enabled"`,
 	} {
 		if err := back.UnmarshalJSON([]byte(bad)); err == nil || err.Error() != want {
 			t.Errorf("%s: got %v, want %s", bad, err, want)

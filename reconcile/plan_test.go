@@ -149,7 +149,6 @@ func TestPlan(t *testing.T) {
 		{"nobody", "", goal(150, "", want(1)), "problem notFound"},
 		{"a plan that cannot be switched", "", goal(102, "", with(1, licensing.ServicePlanChange{Disable: ids(50)})), "problem invalidPlans"},
 		{"plans that are not the SKU's", "", goal(102, "", without(1, 11, 21, 50)), "add 1 [11], gain 12, gain 13, gain 50, take 1, warn unknownPlan"},
-		{"no change at all", "", goal(102, "", with(1, licensing.ServicePlanChange{})), "problem invalidPlans"},
 		{"several problems", "", goal(105, "", want(1), want(3), want(9)), "problem noUsageLocation, problem notAssignable, problem unknownSku"},
 		{"a group", "", reconcile.Goal{Kind: reconcile.KindGroup, Target: id(201).String(), Licenses: []reconcile.License{without(1), want(2)}}, "add 1 [], add 2 [], gain 12, gain 21"},
 		{"a group loses", all, reconcile.Goal{Kind: reconcile.KindGroup, Target: id(201).String(), Mode: reconcile.Exactly}, "lose 11, lose 13, lose 50, remove 1, warn mailbox"},
@@ -301,7 +300,11 @@ func TestGoalsThatMakeNoSense(t *testing.T) {
 		"goals[1]: Licenses[1].SKUID 00000000-0000-4000-8000-000000000001 is there twice":    goal(1, "", want(1), want(1)),
 		"goals[1]: Licenses[0].SKUID 00000000-0000-4000-8000-000000000001 is in Remove, too": removing(goal(1, "", want(1)), 1),
 		"goals[1]: Mode is Exactly, and neither Managed nor ManageAll is given":              goal(1, reconcile.Exactly),
-		"goals[1]: Licenses[0] has both DisabledPlans and Plans":                             goal(1, "", reconcile.License{SKUID: id(1), DisabledPlans: ids(), Plans: &licensing.ServicePlanChange{}}),
+		"goals[1]: Licenses[0].Plans: change service plans: invalid argument: Enable, Disable and EnableOnly are all empty":                                    goal(1, "", with(1, licensing.ServicePlanChange{})),
+		"goals[1]: Licenses[0].Plans: change service plans: invalid argument: EnableOnly is given together with Enable or Disable":                             goal(1, "", with(1, licensing.ServicePlanChange{Enable: ids(11), EnableOnly: ids(12)})),
+		"goals[1]: Licenses[0].Plans: change service plans: invalid argument: Disable[0]: service plan 00000000-0000-4000-8000-00000000000b is in Enable, too": goal(1, "", with(1, licensing.ServicePlanChange{Enable: ids(11), Disable: ids(11)})),
+		"goals[1]: Licenses[0].Plans: change service plans: invalid argument: EnableOnly[0] is the nil UUID":                                                   goal(1, "", with(1, licensing.ServicePlanChange{EnableOnly: []uuid.UUID{{}}})),
+		"goals[1]: Licenses[0] has both DisabledPlans and Plans":                                                                                               goal(1, "", reconcile.License{SKUID: id(1), DisabledPlans: ids(), Plans: &licensing.ServicePlanChange{}}),
 	} {
 		if strings.HasPrefix(text, "goals[1]: Licenses[0].Disabled") {
 			g.Licenses[0].DisabledPlans[0] = uuid.Nil
