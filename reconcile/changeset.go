@@ -216,7 +216,29 @@ type resultRecord struct {
 	Reason       string            `json:"reason,omitzero"`
 	Change       *plainChange      `json:"change,omitzero"` // without its operation
 	Members      []*licensing.User `json:"members,omitempty"`
-	MembersError string            `json:"membersError,omitzero"`
+	MembersError *errorRecord      `json:"membersError,omitzero"`
+}
+
+// An errorRecord is an error in JSON as [licensing.OperationResult] has its own.
+type errorRecord struct{ error }
+
+func (e errorRecord) MarshalJSON() ([]byte, error) {
+	result, err := json.Marshal(licensing.OperationResult{Err: e.error})
+	if err != nil {
+		return nil, err
+	}
+	var parts struct {
+		Error json.RawMessage `json:"error"`
+	}
+	err = json.Unmarshal(result, &parts)
+	return parts.Error, err
+}
+
+func (e *errorRecord) UnmarshalJSON(data []byte) error {
+	var result licensing.OperationResult
+	err := json.Unmarshal(slices.Concat([]byte(`{"error":`), data, []byte("}")), &result)
+	e.error = result.Err
+	return err
 }
 
 // A plainChange is a Change that is read leniently.
@@ -224,8 +246,8 @@ type plainChange Change
 
 // MarshalJSON writes the result as an object that fits on one line: what
 // [licensing.OperationResult] writes, written, and change, which has no operation of
-// its own. Members and membersError are there where the result has them. The names
-// of people can be in it.
+// its own. Members and membersError, which is written as the operation's error is,
+// are there where the result has them. The names of people can be in it.
 func (r Result) MarshalJSON() ([]byte, error) {
 	record := resultRecord{Written: r.Written, Reason: reasonFor(r.Err), Members: r.Members}
 	if r.Index >= 0 {
@@ -234,7 +256,7 @@ func (r Result) MarshalJSON() ([]byte, error) {
 		record.Change = &change
 	}
 	if r.MembersErr != nil {
-		record.MembersError = r.MembersErr.Error()
+		record.MembersError = &errorRecord{r.MembersErr}
 	}
 	r.OperationResult.Index = r.Index
 	first, err := json.Marshal(r.OperationResult)
@@ -248,8 +270,8 @@ func (r Result) MarshalJSON() ([]byte, error) {
 	return slices.Concat(first[:len(first)-1], []byte(","), second[1:]), nil
 }
 
-// UnmarshalJSON reads what [Result.MarshalJSON] writes. [errors.Is] finds what the
-// error was. Unknown members are passed over.
+// UnmarshalJSON reads what [Result.MarshalJSON] writes. [errors.Is] finds what Err
+// and MembersErr were. Unknown members are passed over.
 func (r *Result) UnmarshalJSON(data []byte) error {
 	var read Result
 	var record resultRecord
@@ -264,10 +286,10 @@ func (r *Result) UnmarshalJSON(data []byte) error {
 		read.Change = Change(*record.Change)
 		read.Change.Operation = read.Operation
 	}
-	if record.MembersError != "" {
-		read.MembersErr = errors.New(record.MembersError)
+	if record.MembersError != nil {
+		read.MembersErr = record.MembersError.error
 	}
-	if reason := reasons[record.Reason]; reason != nil {
+	if reason := reasonOf(record.Reason); reason != nil {
 		read.Err = &reasoned{read.Err, reason}
 	}
 	*r = read

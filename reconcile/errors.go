@@ -18,17 +18,33 @@ var (
 	ErrDrifted = errors.New("changed by somebody else since the plan")
 )
 
-// reasons are the words for the sentinels in JSON.
-var reasons = map[string]error{"tooManyRemovals": ErrTooManyRemovals, "drifted": ErrDrifted}
+// reasons are the words for the sentinels in JSON. The first that an error is counts.
+var reasons = []struct {
+	word string
+	err  error
+}{
+	{"tooManyRemovals", ErrTooManyRemovals},
+	{"drifted", ErrDrifted},
+}
 
 // reasonFor returns the word for the sentinel that err is, if it is one.
 func reasonFor(err error) string {
-	for word, reason := range reasons {
-		if errors.Is(err, reason) {
-			return word
+	for _, reason := range reasons {
+		if errors.Is(err, reason.err) {
+			return reason.word
 		}
 	}
 	return ""
+}
+
+// reasonOf returns the sentinel that a word is for, and nil for any other word.
+func reasonOf(word string) error {
+	for _, reason := range reasons {
+		if reason.word == word {
+			return reason.err
+		}
+	}
+	return nil
 }
 
 // A reasoned is an error that was read from JSON, with its sentinel.

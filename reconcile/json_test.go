@@ -1,7 +1,9 @@
 package reconcile_test
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -167,4 +169,32 @@ func TestResultJSON(t *testing.T) {
 			}
 		}
 	})
+}
+
+// What is not known of the members is of the same kind after JSON.
+func TestResultJSONOfMembersErr(t *testing.T) {
+	t.Parallel()
+	result := reconcile.Result{Index: -1, MembersErr: fmt.Errorf("wait for group: %w", context.Canceled)}
+	result.OperationResult = licensing.OperationResult{Index: -1, Err: licensing.ErrStopped}
+	const want = `{"index":-1,"outcome":"notSent","error":{"kinds":["stopped"],"text":"run was stopped"},` +
+		`"written":false,"membersError":{"kinds":["canceled"],"text":"wait for group: context canceled"}}`
+	text := marshal(t, result)
+	if text != want {
+		t.Errorf("got  %s\nwant %s", text, want)
+	}
+	var back reconcile.Result
+	if err := back.UnmarshalJSON([]byte(text)); err != nil || !errors.Is(back.MembersErr, context.Canceled) || marshal(t, back) != text {
+		t.Errorf("got %v, %v", back.MembersErr, err)
+	}
+}
+
+// An error of both kinds has the same word each time.
+func TestReasonsInOrder(t *testing.T) {
+	t.Parallel()
+	result := reconcile.Result{Index: -1, OperationResult: licensing.OperationResult{Index: -1, Err: errors.Join(reconcile.ErrDrifted, reconcile.ErrTooManyRemovals)}}
+	for range 50 {
+		if text := marshal(t, result); !strings.HasSuffix(text, `"reason":"tooManyRemovals"}`) {
+			t.Fatal(text)
+		}
+	}
 }
