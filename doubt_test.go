@@ -525,3 +525,47 @@ func TestDoubtOverAFence(t *testing.T) {
 		})
 	})
 }
+
+// The same change asked for again, while a request of the call before may still land:
+// a refusal is no proof that it will not be made.
+func TestTheSameAgainWhileItMayLand(t *testing.T) {
+	for name, test := range map[string]struct {
+		pause time.Duration
+		kinds string
+	}{
+		"at once":          {0, "OutcomeUnknown NoAvailableLicenses"},
+		"after the fence":  {3 * time.Minute, "NoAvailableLicenses"},
+		"by Bulk, at once": {-1, "NoAvailableLicenses"}, // which asks again when it can no longer land
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				tenant := licensingtest.NewTenant()
+				sku := tenant.AddSKU(licensingtest.SKU{Seats: 0})
+				u := tenant.AddUser(licensingtest.User{UsageLocation: "DE"})
+				tenant.Fail(licensingtest.Fault{Drop: true, Late: time.Hour})
+				client := tenant.Client()
+				change := licensing.AssignLicenseRequest{AddLicenses: []licensing.AssignedLicense{{SKUID: sku.ID}}}
+				if _, err := client.AssignUserLicense(t.Context(), u.ID, change); kinds(err) != "OutcomeUnknown NoAvailableLicenses" {
+					t.Fatalf("got %v", err)
+				}
+				start := time.Now()
+				var err error
+				if test.pause < 0 {
+					op := licensing.Operation{Kind: licensing.OperationAssignUser, Target: u.ID, Request: change}
+					for r := range client.Bulk(t.Context(), slices.Values([]licensing.Operation{op}), licensing.BulkOptions{}) {
+						err = r.Err
+					}
+					if time.Since(start) < 20*time.Second {
+						t.Errorf("it took %v", time.Since(start))
+					}
+				} else {
+					time.Sleep(test.pause)
+					_, err = client.AssignUserLicense(t.Context(), u.ID, change)
+				}
+				if kinds(err) != test.kinds {
+					t.Errorf("got %v", err)
+				}
+			})
+		})
+	}
+}

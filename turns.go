@@ -85,12 +85,19 @@ func (w *write) gaveUp(ctx context.Context, err error) error {
 }
 
 // passFence waits until an earlier write that stalled can no longer undo this
-// one.
+// one. One that was the same may still make what this one asks for: until it can no
+// longer, a refusal is not all that there is to know.
 func (w *write) passFence(ctx context.Context, t *turn.Turn) error {
 	earlier, wait := t.Fence()
 	ctx = w.beginning(ctx)
 	switch {
-	case wait == 0 || earlier == w.text():
+	case wait == 0:
+		return nil
+	case earlier == w.text():
+		w.last.Doubted = true
+		if late := time.Now().Add(wait); late.After(w.last.Late) {
+			w.last.Late = late
+		}
 		return nil
 	case ctx.Err() != nil:
 		return w.unmade(w.contextError(ctx), 0)
