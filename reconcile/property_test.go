@@ -1,8 +1,11 @@
 package reconcile_test
 
 import (
+	"context"
+	"errors"
+	"flag"
 	"fmt"
-	"math/rand/v2"
+	"maps"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -15,254 +18,420 @@ import (
 	"github.com/graphlicensing/licensing/reconcile"
 )
 
-// A world is a random tenant. SKUs are 1 to 4, plans from 11 up, some in two SKUs,
-// users from 100 and groups from 200 up.
-type world struct {
-	*rand.Rand
-	*licensingtest.Tenant
-	users, groups []string
-	skus          []licensingtest.SKU
-}
+var (
+	full = flag.Bool("full", false, "run long forms of tests")
+	// worldSeed runs one world alone: -args -seed 123.
+	worldSeed = flag.Uint64("seed", 0, "the seed of a world of TestProperties to run alone")
+)
 
-func newWorld(seed uint64) *world {
-	w := &world{Rand: rand.New(rand.NewPCG(seed, 1)), Tenant: licensingtest.NewTenant()}
-	for n := byte(1); n <= 4; n++ {
-		w.skus = append(w.skus, w.AddSKU(product(n, 100, 10*n, 10*n+1, 10*n+2, 5+n, 6+n)))
-	}
-	for n := byte(100); n < 106; n++ {
-		w.users = append(w.users, w.AddUser(user(n, w.licenses()...)).ID)
-	}
-	for n := byte(200); n < 203; n++ {
-		var members []string
-		for _, u := range w.users {
-			if w.IntN(3) == 0 {
-				members = append(members, u)
-			}
-		}
-		w.groups = append(w.groups, w.AddGroup(licensingtest.Group{ID: id(n).String(), Licenses: w.licenses()}, members...).ID)
-	}
-	return w
-}
-
-func (w *world) licenses() []licensingtest.License {
-	var list []licensingtest.License
-	for _, sku := range w.skus {
-		if w.IntN(3) == 0 {
-			list = append(list, licensingtest.License{SKUID: sku.ID, DisabledPlans: w.some(sku)})
-		}
-	}
-	return list
-}
-
-// some returns some plans of a SKU.
-func (w *world) some(sku licensingtest.SKU) []uuid.UUID {
-	list := []uuid.UUID{}
-	for _, p := range sku.Plans {
-		if w.IntN(3) == 0 {
-			list = append(list, p.ID)
-		}
-	}
-	return list
-}
-
-func (w *world) goal(kind reconcile.Kind, target string) reconcile.Goal {
-	g := reconcile.Goal{Kind: kind, Target: target, Mode: []reconcile.Mode{"", reconcile.AtLeast, reconcile.Exactly}[w.IntN(3)]}
-	for _, sku := range w.skus {
-		l := reconcile.License{SKUID: sku.ID}
-		switch w.IntN(3) {
-		case 0:
-			l.DisabledPlans = w.some(sku)
-		case 1:
-			l.Plans = &licensing.ServicePlanChange{Disable: []uuid.UUID{sku.Plans[0].ID}, Enable: []uuid.UUID{sku.Plans[1].ID}}
-		}
-		switch w.IntN(4) {
-		case 0:
-			g.Licenses = append(g.Licenses, l)
-		case 1:
-			g.Remove = append(g.Remove, sku.ID)
-		}
-	}
-	return g
-}
-
-func (w *world) goals() []reconcile.Goal {
-	var goals []reconcile.Goal
-	for _, u := range w.users {
-		goals = append(goals, w.goal(reconcile.KindUser, u))
-	}
-	for _, g := range w.groups {
-		goals = append(goals, w.goal(reconcile.KindGroup, g))
-	}
-	return goals
-}
-
-// state is what everybody has directly.
-func (w *world) state() (all []string) {
-	for _, key := range w.users {
-		u, _ := w.User(key)
-		all = append(all, key+licensesText(u.Licenses))
-	}
-	for _, key := range w.groups {
-		g, _ := w.Group(key)
-		all = append(all, key+licensesText(g.Licenses))
-	}
-	return all
-}
-
-// on returns the plans that a user has in effect.
-func (w *world) on(key string) map[uuid.UUID]bool {
-	on := map[uuid.UUID]bool{}
-	u, _ := w.User(key)
-	for _, row := range u.States {
-		for _, sku := range w.skus {
-			for _, p := range sku.Plans {
-				if row.SKUID == sku.ID && row.State != "Error" && !slices.Contains(row.DisabledPlans, p.ID) {
-					on[p.ID] = true
-				}
-			}
-		}
-	}
-	return on
-}
-
+// Whatever the tenant and the goals: what is planned is what happens, nothing else
+// does, and all of it can be done again and taken back.
 func TestProperties(t *testing.T) {
-	seeds := uint64(300)
-	if testing.Short() {
-		seeds = 30
+	worlds := 200
+	switch {
+	case *full:
+		worlds = 5000
+	case testing.Short():
+		worlds = 60
 	}
-	for seed := range seeds {
-		synctest.Test(t, func(t *testing.T) {
-			w := newWorld(seed)
-			goals := w.goals()
-			managed := []uuid.UUID{id(1), id(2), id(3)}
-			opts := reconcile.PlanOptions{Managed: managed, IgnoreInherited: w.IntN(2) == 0}
-			client := w.Client()
-			if seed%2 == 0 {
-				time.Sleep(time.Hour)
-				w.SetReadLag(5 * time.Minute)
-			}
-			before := map[string]licensingtest.User{}
-			on := map[string]map[uuid.UUID]bool{}
-			for _, key := range w.users {
-				before[key], _ = w.User(key)
-				on[key] = w.on(key)
-			}
-			snapshot := reconcile.Snapshot(readAll(t, w, client))
-
-			set := plan(t, client, opts, goals...)
-			if again := plan(t, w.Client(), opts, goals...); marshal(t, set) != marshal(t, again) {
-				t.Errorf("seed %d: two plans of one state differ", seed)
-			}
-			var read reconcile.ChangeSet
-			if err := read.UnmarshalJSON([]byte(marshal(t, set))); err != nil {
-				t.Fatalf("seed %d: %v", seed, err)
-			}
-			results := apply(w.Client(), &read, reconcile.ApplyOptions{MaxRemovals: read.Removals()})
-			for _, r := range results {
-				if !r.Done() {
-					t.Errorf("seed %d: %v", seed, r.Err)
-				}
-			}
-			state := w.state()
-
-			for _, c := range set.Changes {
-				if c.Operation.Kind != licensing.OperationAssignUser {
-					continue
-				}
-				want := fmt.Sprint(len(c.Enabled), len(c.Disabled))
-				now, gained, lost := w.on(c.ID), 0, 0
-				for _, ref := range c.Enabled {
-					if on[c.ID][ref.ServicePlanID] || !now[ref.ServicePlanID] {
-						t.Errorf("seed %d: %s was not gained", seed, ref.ServicePlanName)
-					}
-				}
-				for plan := range now {
-					if !on[c.ID][plan] {
-						gained++
-					}
-				}
-				for plan := range on[c.ID] {
-					if !now[plan] {
-						lost++
-					}
-				}
-				if got := fmt.Sprint(gained, lost); got != want {
-					t.Errorf("seed %d: gained and lost %s, announced %s: %s", seed, got, want, marshal(t, c))
-				}
-			}
-			for i, key := range w.users {
-				now, _ := w.User(key)
-				checkModes(t, seed, &goals[i], before[key], now, managed)
-			}
-
-			// Again: by a client that does not know of it, and plans by one that does.
-			apply(w.Client(), &read, reconcile.ApplyOptions{MaxRemovals: -1})
-			if got := w.state(); !slices.Equal(got, state) {
-				t.Errorf("seed %d: applied twice is\n%s\nand once\n%s", seed, got, state)
-			}
-			time.Sleep(5 * time.Minute)
-			if rest := plan(t, w.Client(), opts, goals...); len(rest.Changes) > 0 {
-				t.Errorf("seed %d: left to do after all was done: %s", seed, marshal(t, rest.Changes))
-			}
-
-			all := reconcile.PlanOptions{ManageAll: true, IgnoreInherited: true}
-			back := plan(t, client, all, snapshot...)
-			applied(t, w.Client(), back)
-			for key, u := range before {
-				if now, _ := w.User(key); licensesText(now.Licenses) != licensesText(u.Licenses) {
-					t.Errorf("seed %d: restored %s, want %s", seed, licensesText(now.Licenses), licensesText(u.Licenses))
-				}
-			}
-
-			time.Sleep(5 * time.Minute)
-			var clean []reconcile.Goal
-			w.Process()
-			for _, key := range w.users {
-				on[key] = w.on(key)
-			}
-			time.Sleep(5 * time.Minute)
-			for u := range readAll(t, w, client) {
-				clean = append(clean, reconcile.Covered(u, ids(1, 2, 3, 4)))
-			}
-			applied(t, client, plan(t, client, reconcile.PlanOptions{}, clean...))
-			for _, key := range w.users {
-				now := w.on(key)
-				for p := range on[key] {
-					if !now[p] {
-						t.Errorf("seed %d: Covered has taken a plan away", seed)
-					}
-				}
-			}
+	first := uint64(time.Now().UnixNano())
+	if *worldSeed != 0 {
+		first, worlds = *worldSeed, 1
+	}
+	census := make(census)
+	for i := range worlds {
+		seed := first + uint64(i)
+		ok := t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { newWorld(t, seed, census).live() })
 		})
+		if !ok {
+			t.Fatalf("run it again: go test -run '^TestProperties$' ./reconcile -args -seed %d", seed)
+		}
 	}
-}
-
-func readAll(t *testing.T, w *world, c *licensing.Client) func(func(*licensing.User) bool) {
-	return func(yield func(*licensing.User) bool) {
-		for _, key := range w.users {
-			u, err := c.User(t.Context(), key)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if !yield(u) {
-				return
-			}
+	t.Logf("seeds %d to %d: %v", first, first+uint64(worlds)-1, census)
+	if worlds < 200 { // too few for all of it
+		return
+	}
+	for _, word := range []string{
+		"done", "covered", "restored", "Active, inherited: false", "Active, inherited: true", "Error, inherited: true", "ActiveWithError, inherited: true",
+		licensing.ErrNoAvailableLicenses.Error(), licensing.ErrUsageLocation.Error(), licensing.ErrPlanDependency.Error(),
+		string(reconcile.ProblemNoUsageLocation), string(reconcile.ProblemInherited), string(reconcile.ProblemNotManaged),
+		string(reconcile.ProblemInvalidPlans), string(reconcile.ProblemUnknownSKU), string(reconcile.WarnMailbox),
+		string(reconcile.WarnKeptByGroup), string(reconcile.WarnSeats), string(reconcile.WarnUnknownPlan), string(reconcile.WarnNoUsageLocation),
+	} {
+		if census[word] == 0 {
+			t.Errorf("in no world there was: %s", word)
 		}
 	}
 }
 
-// checkModes holds what a mode promises for the direct licenses of a user.
-func checkModes(t *testing.T, seed uint64, goal *reconcile.Goal, before, now licensingtest.User, managed []uuid.UUID) {
-	t.Helper()
-	for _, l := range before.Licenses {
-		i := slices.IndexFunc(now.Licenses, func(n licensingtest.License) bool { return n.SKUID == l.SKUID })
-		free := slices.Contains(goal.Remove, l.SKUID) || goal.Mode == reconcile.Exactly && slices.Contains(managed, l.SKUID)
+// live checks all properties of a world, one after the other.
+func (w *world) live() {
+	client := w.Client()
+	snapshot := w.travel(reconcile.Snapshot(w.read(client)))
+	before, goals := w.look(), w.wish()
+	set := w.plan(client, goals)
+	if a, b := marshal(w.t, set), marshal(w.t, w.plan(w.Client(), goals)); a != b {
+		w.t.Errorf("two plans of one state are\n%s\nand\n%s", a, b)
+	}
+	for _, p := range set.Problems {
+		w.census[string(p.Kind)]++
+	}
+
+	applier := w.Client()
+	done := w.apply(applier, set)
+	now := w.look()
+	w.checkEffects(set, done, before, now)
+	for _, key := range w.objects() {
+		w.checkGoal(key, w.reached(key, set, done), before, now)
+	}
+	// The client that has written knows of it, whatever reads show.
+	w.checkRest("at once", set, done, w.plan(applier, goals))
+	w.checkTwice(set, done, now)
+	time.Sleep(5 * time.Minute)
+	rest := w.plan(w.Client(), goals)
+	w.checkRest("later", set, done, rest)
+	rest.Changes = nil
+	w.checkNothing(rest)
+
+	w.disturb()
+	time.Sleep(5 * time.Minute)
+	w.checkRestored(snapshot, before)
+	w.Process()
+	time.Sleep(5 * time.Minute)
+	w.checkCovered()
+}
+
+// travel takes goals through JSON.
+func (w *world) travel(goals []reconcile.Goal) (read []reconcile.Goal) {
+	for _, g := range goals {
+		var goal reconcile.Goal
+		if err := goal.UnmarshalJSON([]byte(marshal(w.t, g))); err != nil {
+			w.t.Fatal(err)
+		}
+		read = append(read, goal)
+	}
+	return read
+}
+
+// plan plans goals: that writes nothing, and survives JSON.
+func (w *world) plan(c *licensing.Client, goals []reconcile.Goal) *reconcile.ChangeSet {
+	w.t.Helper()
+	writes := len(w.Writes())
+	text := marshal(w.t, plan(w.t, c, w.opts, goals...))
+	if n := len(w.Writes()); n != writes {
+		w.t.Errorf("a plan has written %d times", n-writes)
+	}
+	var set reconcile.ChangeSet
+	if err := set.UnmarshalJSON([]byte(text)); err != nil {
+		w.t.Fatal(err)
+	}
+	return &set
+}
+
+// The reasons for which Graph refuses a change in a rough world.
+var refusals = []error{
+	licensing.ErrNoAvailableLicenses, licensing.ErrUsageLocation, licensing.ErrPlanDependency,
+	licensing.ErrPlanConflict, licensing.ErrProxyAddressConflict,
+}
+
+// apply applies a set for the first time, and returns which objects were changed. All
+// others are as they were.
+func (w *world) apply(c *licensing.Client, set *reconcile.ChangeSet) map[string]bool {
+	w.t.Helper()
+	before, writes := w.look(), len(w.Writes())
+	results := apply(c, set, reconcile.ApplyOptions{MaxRemovals: set.Removals()})
+	done, told := make(map[string]bool), make(map[int]bool)
+	for _, r := range results {
+		told[r.Index] = true
+		switch i := slices.IndexFunc(refusals, func(reason error) bool { return errors.Is(r.Err, reason) }); {
+		case r.Done() && r.Written:
+			done[r.Change.ID] = true
+			w.census["done"]++
+		case w.smooth || r.Done() || i < 0:
+			w.t.Errorf("%s, written %v: %v", marshal(w.t, r.Change), r.Written, r.Err)
+		case !w.foreseen(&r):
+			w.t.Errorf("nothing of %s tells of %v", marshal(w.t, r.Change), r.Err)
+		default:
+			w.census[refusals[i].Error()]++
+		}
+	}
+	if len(told) != len(set.Changes) || len(results) != len(set.Changes) {
+		w.t.Errorf("%d results for %d changes", len(results), len(set.Changes))
+	}
+	if n := len(w.Writes()) - writes; n != len(done) {
+		w.t.Errorf("%d changes were made by %d writes", len(done), n)
+	}
+	now := w.look()
+	for _, key := range w.objects() {
+		if !done[key] && now.text(key) != before.text(key) {
+			w.t.Errorf("%s was not to be changed: %s is now %s", key, before.text(key), now.text(key))
+		}
+	}
+	return done
+}
+
+// foreseen reports whether a plan may have a change that is refused: for want of a
+// seat only one that takes one, and for want of a usage location none that adds a
+// license.
+func (w *world) foreseen(r *reconcile.Result) bool {
+	u, _ := w.User(r.Change.ID)
+	switch {
+	case errors.Is(r.Err, licensing.ErrNoAvailableLicenses):
+		return len(r.Change.Takes) > 0
+	case errors.Is(r.Err, licensing.ErrUsageLocation) && u.UsageLocation == "":
+		return len(r.Change.After) <= len(r.Change.Before) && slices.Contains(r.Change.Warnings, reconcile.WarnNoUsageLocation)
+	}
+	return true
+}
+
+// reached reports whether an object is now as its goal says.
+func (w *world) reached(key string, set *reconcile.ChangeSet, done map[string]bool) bool {
+	goal, ok := w.goals[key]
+	if !ok || slices.ContainsFunc(set.Problems, func(p reconcile.Problem) bool { return p.Target == goal.Target }) {
+		return false
+	}
+	return done[key] || !slices.ContainsFunc(set.Changes, func(c reconcile.Change) bool { return c.ID == key })
+}
+
+// checkEffects compares what changes announce with what they have brought.
+func (w *world) checkEffects(set *reconcile.ChangeSet, done map[string]bool, before, now look) {
+	w.t.Helper()
+	used := maps.Clone(before.used)
+	for i := range set.Changes {
+		c := &set.Changes[i]
+		for _, warning := range c.Warnings {
+			w.census[string(warning)]++
+		}
+		w.checkAdded(c, before)
+		if !done[c.ID] {
+			continue
+		}
+		gained, lost := now.lost(c.ID, before), before.lost(c.ID, now)
+		if got := plansOf(c.Enabled); !maps.Equal(got, gained) {
+			w.t.Errorf("announced as gained %v, and it was %v: %s", got, gained, marshal(w.t, c))
+		}
+		if got := plansOf(c.Disabled); !maps.Equal(got, lost) {
+			w.t.Errorf("announced as lost %v, and it was %v: %s", got, lost, marshal(w.t, c))
+		}
+		if gone := mailbox(lost) && !mailbox(now.on[c.ID]); slices.Contains(c.Warnings, reconcile.WarnMailbox) != gone {
+			w.t.Errorf("the mailbox is lost: %v, and the warnings: %v", gone, c.Warnings)
+		}
+		for _, sku := range c.Takes {
+			used[sku]++
+		}
+		for _, sku := range c.Frees {
+			used[sku]--
+		}
+	}
+	if !maps.Equal(used, now.used) {
+		w.t.Errorf("seats announced %v, and in use %v", used, now.used)
+	}
+	for _, key := range w.users { // what groups give is with their members later only
+		if goal, ok := w.goals[key]; ok && goal.Mode != reconcile.Exactly && len(goal.Remove) == 0 && len(before.lost(key, now)) > 0 {
+			w.t.Errorf("%s has lost %v by a goal of mode AtLeast", key, before.lost(key, now))
+		}
+	}
+}
+
+// checkAdded holds that a change adds no license that groups give, unless it is to,
+// and switches no plan that users cannot switch.
+func (w *world) checkAdded(c *reconcile.Change, before look) {
+	w.t.Helper()
+	for _, l := range c.After {
+		sku, _ := w.SKU(l.SKUID)
+		was, had := before.license(c.ID, l.SKUID)
+		needed := had || w.opts.IgnoreInherited || len(w.inherited(c.ID, l.SKUID)) == 0
+		for _, p := range sku.Plans {
+			off := slices.Contains(l.DisabledPlans, p.ID)
+			if off && p.AppliesTo != "User" && !slices.Contains(was.DisabledPlans, p.ID) {
+				w.t.Errorf("%s is not for users to switch: %s", p.Name, marshal(w.t, c))
+			}
+			needed = needed || !off && !w.inherited(c.ID, l.SKUID)[p.ID]
+		}
+		if !needed {
+			w.t.Errorf("groups give all of SKU %d: %s", l.SKUID[15], marshal(w.t, c))
+		}
+	}
+}
+
+// mailbox reports whether one of some plans has a mailbox.
+func mailbox(plans map[uuid.UUID]bool) bool {
+	return slices.ContainsFunc(mailboxPlans, func(p uuid.UUID) bool { return plans[p] })
+}
+
+func plansOf(refs []reconcile.ServicePlanRef) map[uuid.UUID]bool {
+	plans := make(map[uuid.UUID]bool)
+	for _, ref := range refs {
+		plans[ref.ServicePlanID] = true
+	}
+	return plans
+}
+
+// checkGoal holds what a goal promises for what its object has directly, reached or not.
+func (w *world) checkGoal(key string, reached bool, before, now look) {
+	w.t.Helper()
+	goal := w.goals[key]
+	exactly := goal.Mode == reconcile.Exactly
+	for n := byte(1); n <= 4; n++ {
+		sku := id(n)
+		was, had := before.license(key, sku)
+		is, has := now.license(key, sku)
+		same := had == has && licenseText(sku, was.DisabledPlans) == licenseText(sku, is.DisabledPlans)
+		at := slices.IndexFunc(goal.Licenses, func(l reconcile.License) bool { return l.SKUID == sku })
+		named := at >= 0
+		managed := w.opts.ManageAll || slices.Contains(w.opts.Managed, sku)
 		switch {
-		case free:
-		case i < 0:
-			t.Errorf("seed %d: SKU %s was taken away", seed, l.SKUID)
-		case slices.ContainsFunc(now.Licenses[i].DisabledPlans, func(p uuid.UUID) bool { return !slices.Contains(l.DisabledPlans, p) }):
-			t.Errorf("seed %d: a plan of SKU %s was switched off", seed, l.SKUID)
+		case slices.Contains(goal.Remove, sku):
+			if reached && has || has && !same {
+				w.t.Errorf("%s: SKU %d was to go, and is there: %v", key, n, is)
+			}
+		case exactly && !managed, !exactly && !named:
+			if !same {
+				w.t.Errorf("%s: SKU %d was not to be touched: %v, now %v", key, n, was, is)
+			}
+		case exactly && !named:
+			if reached && has {
+				w.t.Errorf("%s: SKU %d is managed and not in the goal: %v", key, n, is)
+			}
+		case exactly && named: // what is on, reads of a second plan tell
+			if had && !has {
+				w.t.Errorf("%s: SKU %d is in the goal and was taken away", key, n)
+			}
+		case had && !has, had && slices.ContainsFunc(is.DisabledPlans, func(p uuid.UUID) bool { return !slices.Contains(was.DisabledPlans, p) }):
+			w.t.Errorf("%s: something of SKU %d was taken away by a goal of mode AtLeast: %v, now %v", key, n, was, is)
+		}
+		if reached && named && !has {
+			w.checkInherited(key, &goal.Licenses[at])
 		}
 	}
+}
+
+// checkInherited holds that groups give a license that a goal asks for and that is
+// not there directly.
+func (w *world) checkInherited(key string, l *reconcile.License) {
+	w.t.Helper()
+	sku, _ := w.SKU(l.SKUID)
+	on := w.inherited(key, l.SKUID)
+	for _, p := range sku.Plans {
+		switch {
+		case w.opts.IgnoreInherited || len(on) == 0,
+			l.Plans == nil && !slices.Contains(l.DisabledPlans, p.ID) && !on[p.ID],
+			w.goals[key].Mode == reconcile.Exactly && slices.Contains(l.DisabledPlans, p.ID) && p.AppliesTo == "User" && on[p.ID]:
+			w.t.Errorf("%s: SKU %d is in the goal and not there, and groups give %v of it", key, l.SKUID[15], on)
+			return
+		}
+	}
+}
+
+// checkRest holds that a plan after all was done has nothing left but what was
+// refused, and the problems of before.
+func (w *world) checkRest(when string, set *reconcile.ChangeSet, done map[string]bool, rest *reconcile.ChangeSet) {
+	w.t.Helper()
+	for _, c := range rest.Changes {
+		tried := slices.ContainsFunc(set.Changes, func(first reconcile.Change) bool { return first.ID == c.ID })
+		if w.smooth || done[c.ID] || !tried {
+			w.t.Errorf("left to do %s: %s", when, marshal(w.t, c))
+		}
+	}
+	if got, want := marshal(w.t, rest.Problems), marshal(w.t, set.Problems); got != want {
+		w.t.Errorf("problems %s are %s, and were %s", when, got, want)
+	}
+}
+
+// checkTwice applies a set again, by a client that does not know of the first time:
+// what was made then stays, and is not made again.
+func (w *world) checkTwice(set *reconcile.ChangeSet, done map[string]bool, once look) {
+	w.t.Helper()
+	writes := len(w.Writes())
+	results := apply(w.Client(), set, reconcile.ApplyOptions{MaxRemovals: -1})
+	for _, r := range results {
+		if done[r.Change.ID] && (!r.Done() || r.Written && w.lag == 0) {
+			w.t.Errorf("again, written %v: %v", r.Written, r.Err)
+		}
+	}
+	for _, write := range w.Writes()[writes:] {
+		if done[write.Target] && write.Changed {
+			w.t.Errorf("%s was changed once more", write.Target)
+		}
+	}
+	twice := w.look()
+	for _, key := range w.objects() {
+		if done[key] && once.text(key) != twice.text(key) {
+			w.t.Errorf("applied once is %s, and twice %s", once.text(key), twice.text(key))
+		}
+	}
+}
+
+// checkNothing holds that a set without changes sends nothing.
+func (w *world) checkNothing(set *reconcile.ChangeSet) {
+	w.t.Helper()
+	requests := len(w.Requests())
+	if results := slices.Collect(reconcile.Apply(context.Background(), w.Client(), set, reconcile.ApplyOptions{})); len(results) > 0 {
+		w.t.Errorf("results of nothing: %s", marshal(w.t, results))
+	}
+	if sent := w.Requests()[requests:]; len(sent) > 0 {
+		w.t.Errorf("sent for nothing: %v", sent)
+	}
+}
+
+// checkRestored plans and applies a snapshot: each user is as before, unless Graph
+// refuses that in a rough world.
+func (w *world) checkRestored(snapshot []reconcile.Goal, before look) {
+	w.t.Helper()
+	w.opts = reconcile.PlanOptions{ManageAll: true, IgnoreInherited: true}
+	clear(w.goals)
+	for _, goal := range snapshot {
+		w.goals[goal.Target] = goal
+	}
+	set := w.plan(w.Client(), snapshot)
+	if w.smooth && len(set.Problems) > 0 {
+		w.t.Errorf("problems of a snapshot: %s", marshal(w.t, set.Problems))
+	}
+	done := w.apply(w.Client(), set)
+	now := w.look()
+	for _, key := range w.users {
+		if _, told := w.goals[key]; !told {
+			w.t.Errorf("%s is not in the snapshot", key)
+		}
+		if !w.reached(key, set, done) {
+			continue
+		}
+		if w.census["restored"]++; now.text(key) != before.text(key) {
+			w.t.Errorf("restored is %s, want %s", now.text(key), before.text(key))
+		}
+	}
+}
+
+// checkCovered takes away what groups make needless, from which nobody loses a plan.
+func (w *world) checkCovered() {
+	w.t.Helper()
+	var goals []reconcile.Goal
+	client := w.Client()
+	for u := range w.read(client) {
+		goals = append(goals, reconcile.Covered(u, ids(1, 2, 3, 4)))
+	}
+	before := w.look()
+	set := w.plan(client, goals)
+	w.census["covered"] += len(w.apply(client, set))
+	now := w.look()
+	for _, key := range w.users {
+		if lost := before.lost(key, now); len(lost) > 0 {
+			w.t.Errorf("%s has lost %v, which Covered takes for needless: had %v", key, lost, before.direct[key])
+		}
+		for _, l := range before.direct[key] {
+			if _, has := now.license(key, l.SKUID); has && w.smooth && w.needless(key, l) {
+				w.t.Errorf("%s keeps SKU %d, of which groups give the same", key, l.SKUID[15])
+			}
+		}
+	}
+}
+
+// needless reports whether groups have all plans of a direct license on.
+func (w *world) needless(key string, l licensingtest.License) bool {
+	on := w.inherited(key, l.SKUID)
+	sku, _ := w.SKU(l.SKUID)
+	return len(on) > 0 && !slices.ContainsFunc(sku.Plans, func(p licensingtest.Plan) bool {
+		return !slices.Contains(l.DisabledPlans, p.ID) && !on[p.ID]
+	})
 }
