@@ -22,21 +22,20 @@ var (
 	full = flag.Bool("full", false, "run long forms of tests")
 	// worldSeed runs one world alone: -args -seed 123.
 	worldSeed = flag.Uint64("seed", 0, "the seed of a world of TestProperties to run alone")
+	worlds    = 200 // in a run of TestProperties
 )
 
 // Whatever the tenant and the goals: what is planned is what happens, nothing else
 // does, and all of it can be done again and taken back.
 func TestProperties(t *testing.T) {
-	worlds := 200
+	first, worlds := uint64(time.Now().UnixNano()), worlds
 	switch {
+	case *worldSeed != 0:
+		first, worlds = *worldSeed, 1
 	case *full:
 		worlds = 5000
 	case testing.Short():
 		worlds = 60
-	}
-	first := uint64(time.Now().UnixNano())
-	if *worldSeed != 0 {
-		first, worlds = *worldSeed, 1
 	}
 	census := make(census)
 	for i := range worlds {
