@@ -153,11 +153,11 @@ func (s *ChangeSet) check() error {
 	for i := range s.Changes {
 		c := &s.Changes[i]
 		if err := c.check(); err != nil {
-			return fmt.Errorf("Changes[%d]: %w", i, err)
+			return mistake("Changes[%d]: %w", i, err)
 		}
 		key := c.key()
 		if ids[key] {
-			return fmt.Errorf("Changes[%d]: ID %s is there twice", i, c.ID)
+			return mistake("Changes[%d]: ID %s is there twice", i, c.ID)
 		}
 		ids[key] = true
 	}
@@ -177,20 +177,20 @@ func (c *Change) check() error {
 	}
 	switch {
 	case c.Operation.Kind != licensing.OperationAssignUser && !c.ofGroup():
-		return fmt.Errorf("Operation.Kind is %q", c.Operation.Kind)
+		return mistake("Operation.Kind is %q", c.Operation.Kind)
 	case len(request.AddLicenses)+len(request.RemoveLicenses) == 0:
-		return errors.New("Operation.Request is empty")
+		return mistake("Operation.Request is empty")
 	case !sameLicenses(request.AddLicenses, c.After):
-		return errors.New("After is not what Operation.Request makes")
+		return mistake("After is not what Operation.Request makes")
 	}
 	for _, l := range c.Before {
 		if _, added := licenseOf(c.After, l.SKUID); !added && !slices.Contains(request.RemoveLicenses, l.SKUID) {
-			return fmt.Errorf("Before has SKU %s, which Operation.Request does not", l.SKUID)
+			return mistake("Before has SKU %s, which Operation.Request does not", l.SKUID)
 		}
 	}
 	for _, id := range request.RemoveLicenses {
 		if _, had := licenseOf(c.Before, id); !had {
-			return fmt.Errorf("Operation.Request removes SKU %s, which Before does not have", id)
+			return mistake("Operation.Request removes SKU %s, which Before does not have", id)
 		}
 	}
 	return nil
@@ -200,9 +200,9 @@ func (c *Change) check() error {
 func checkID(id, name string) error {
 	switch {
 	case !isGUID(id):
-		return fmt.Errorf("ID %q is not a GUID", id)
+		return mistake("ID %q is not a GUID", id)
 	case isGUID(name) && !strings.EqualFold(id, name):
-		return fmt.Errorf("ID %s is not the target %s", id, name)
+		return mistake("ID %s is not the target %s", id, name)
 	}
 	return nil
 }

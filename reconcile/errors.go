@@ -56,6 +56,9 @@ type reasoned struct {
 func (r *reasoned) Is(target error) bool { return target == r.reason }
 func (r *reasoned) Unwrap() error        { return r.error }
 
+// mistake says what is wrong with a part of an argument, by its name.
+func mistake(format string, args ...any) error { return fmt.Errorf(format, args...) }
+
 // invalid returns an ErrInvalidArgument that says what of the arguments is wrong.
 func invalid(op, format string, args ...any) error {
 	return fmt.Errorf("%s: %w: %s", op, licensing.ErrInvalidArgument, fmt.Sprintf(format, args...))

@@ -130,25 +130,25 @@ func (g *Goal) check() error {
 	case g.unknown:
 		return errUnknown
 	case g.Target == "":
-		return errors.New("Target is empty")
+		return mistake("Target is empty")
 	case g.kind() != KindUser && g.kind() != KindGroup:
-		return fmt.Errorf("Kind is %q", g.Kind)
+		return mistake("Kind is %q", g.Kind)
 	case g.Mode != "" && g.Mode != AtLeast && !g.exact():
-		return fmt.Errorf("Mode is %q", g.Mode)
+		return mistake("Mode is %q", g.Mode)
 	}
 	for i, license := range g.Licenses {
 		if err := license.check(); err != nil {
-			return fmt.Errorf("Licenses[%d]%w", i, err)
+			return mistake("Licenses[%d]%w", i, err)
 		}
 		switch {
 		case indexOf(g.Licenses[:i], license.SKUID) >= 0:
-			return fmt.Errorf("Licenses[%d].SKUID %s is there twice", i, license.SKUID)
+			return mistake("Licenses[%d].SKUID %s is there twice", i, license.SKUID)
 		case slices.Contains(g.Remove, license.SKUID):
-			return fmt.Errorf("Licenses[%d].SKUID %s is in Remove, too", i, license.SKUID)
+			return mistake("Licenses[%d].SKUID %s is in Remove, too", i, license.SKUID)
 		}
 	}
 	if i := slices.Index(g.Remove, uuid.Nil); i >= 0 {
-		return fmt.Errorf("Remove[%d] is the nil UUID", i)
+		return mistake("Remove[%d] is the nil UUID", i)
 	}
 	return nil
 }
