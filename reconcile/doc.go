@@ -73,8 +73,9 @@
 // has no changes, since a client reads its own writes; another client has to wait for
 // the lag. Apply writes to whoever is at Before. Within ReadLag of the plan a read
 // that shows After proves nothing unless a row is later than the plan: it may show
-// how things were earlier. Apply looks again then until the lag has passed. To
-// apply a set of removals twice within five minutes takes these five minutes.
+// how things were earlier. Nor does one that finds nobody, who may be new. Apply
+// sleeps and looks again then until the lag has passed. To apply a set of removals
+// twice within five minutes takes these five minutes.
 //
 // Every write is sent as Operation.Resumed, for an earlier run may have made it. A
 // removal that finds nothing to remove counts as made. What somebody else changed in

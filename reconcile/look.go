@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -11,122 +12,170 @@ import (
 )
 
 const (
-	readLag   = 5 * time.Minute // how long reads are seen to lag behind a write
-	longLook  = time.Minute     // between two looks at what is in doubt
-	lookAhead = 10 * batchSize  // objects that are looked at together
+	readLag  = 5 * time.Minute // how long reads are seen to lag behind a write
+	longLook = time.Minute     // between two looks at what is in doubt
+	writers  = 4               // requests that Bulk and ReadUsers have under way by default
+	darkness = 3               // groups in a row that cannot be read are an outage
 )
 
-// operations looks at the objects, wave by wave, and yields what is to be written. It
-// is the input of Bulk.
-func (a *applying) operations(yield func(licensing.Operation) bool) {
-	for n, wave := range a.set.waves() {
-		if n > 0 && !a.settle() {
-			return
-		}
-		var doubts []doubt
-		for some := range slices.Chunk(wave, lookAhead) {
-			more, ok := a.look(some, nil, yield)
-			if !ok {
-				return
-			}
-			doubts = append(doubts, more...)
-		}
-		for len(doubts) > 0 {
-			if !a.sleep(a.pause(doubts)) {
-				return
-			}
-			var left []doubt
-			for some := range slices.Chunk(doubts, lookAhead) {
-				more, ok := a.look(nil, some, yield)
-				if !ok {
-					return
-				}
-				left = append(left, more...)
-			}
-			doubts = left
-		}
-	}
-}
-
-// settle waits until all that was sent has a result, and reports whether to go on.
-func (a *applying) settle() bool {
-	for {
-		a.mu.Lock()
-		open := a.open
-		a.mu.Unlock()
-		if open == 0 {
-			return a.looks.Err() == nil
-		}
-		select {
-		case <-a.results:
-		case <-a.looks.Done():
-			return false
-		}
-	}
+// Looks are the changes whose objects are looked at before anything is written.
+type looks struct {
+	names   chan string // of users, for ReadUsers
+	users   []int       // to be looked at, in this order
+	groups  []int
+	asked   []int // users, in the order in which ReadUsers has them
+	granted int   // users that may be asked for, so that they come in full batches
+	under   int   // looks under way
+	away    int   // of them, those at groups
+	dark    int   // groups in a row that could not be read
+	doubts  []doubt
+	until   map[int]time.Time // how long a change that was in doubt is
 }
 
 // A doubt is a change of which reads may be too old to tell whether it is needed.
 type doubt struct {
 	index int
-	until time.Time // when they are not any more
+	next  time.Time // when to look again
 }
 
-// pause is how long to wait for the next look.
-func (a *applying) pause(doubts []doubt) time.Duration {
-	last := slices.MaxFunc(doubts, func(a, b doubt) int { return a.until.Compare(b.until) }).until
-	return max(0, min(longLook, time.Until(last)))
-}
-
-func (a *applying) sleep(d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-a.looks.Done():
+// begin has a change looked at.
+func (a *applying) begin(i int) {
+	if a.set.Changes[i].ofGroup() {
+		a.groups = append(a.groups, i)
+	} else {
+		a.users = append(a.users, i)
 	}
-	return a.looks.Err() == nil
 }
 
-// look looks at some changes, for the first time or, as doubts, again, and yields
-// those that are to be written. It returns those that are in doubt, and whether to
-// go on.
-func (a *applying) look(first []int, again []doubt, yield func(licensing.Operation) bool) (doubts []doubt, ok bool) {
-	seen := again
-	for _, i := range first {
-		seen = append(seen, doubt{index: i})
-	}
-	for n, r := range a.reads(seen) {
-		if a.looks.Err() != nil {
-			return nil, false
+// idle reports whether there is nothing to look at or to write.
+func (a *applying) idle() bool {
+	return len(a.users)+len(a.groups)+a.under+len(a.doubts)+len(a.ready) == 0
+}
+
+// room is how many more objects may be looked at. What is seen is to be written soon.
+func (a *applying) room() int { return a.limit() - a.under - len(a.ready) }
+
+// nextLook returns who is looked at next, by a nil channel nobody.
+func (a *applying) nextLook() (chan<- string, string) {
+	if a.granted == 0 {
+		if n := a.room(); n >= a.batch {
+			a.granted = n
 		}
-		d := seen[n]
-		c := &a.set.Changes[d.index]
-		switch state := r.state(c); {
-		case r.err != nil:
-			a.end(d.index, r.err)
-		case state == before:
-			if !a.write(d.index, yield) {
-				return nil, false
+	}
+	if a.why != nil || a.granted == 0 || len(a.users) == 0 {
+		return nil, ""
+	}
+	return a.names, a.set.Changes[a.users[0]].ID
+}
+
+// asking notes that the next user was handed to ReadUsers.
+func (a *applying) asking() {
+	a.asked = append(a.asked, a.users[0])
+	a.users = a.users[1:]
+	a.granted--
+	a.under++
+}
+
+// readUsers looks at users. It is of the crew.
+func (a *applying) readUsers() {
+	input := func(yield func(string) bool) {
+		for name := range a.names {
+			if !yield(name) {
+				return
 			}
-		case state == after && a.proven(c, &r):
-			a.end(d.index, nil)
-		case d.until.IsZero():
-			doubts = append(doubts, doubt{d.index, a.settled(state)})
-		case time.Now().Before(d.until):
-			doubts = append(doubts, d)
-		case state == after:
-			a.end(d.index, nil)
-		default:
-			a.end(d.index, fmt.Errorf("%s: %w", opApply, ErrDrifted))
 		}
 	}
-	return doubts, true
+	opts := licensing.ReadUsersOptions{Concurrency: a.opts.Bulk.Concurrency}
+	for r := range a.client.ReadUsers(a.looking, input, opts) {
+		seen := readingOf(r.User, r.Err)
+		if !a.post(func() { a.looked(a.asked[r.Index], seen) }) {
+			return
+		}
+	}
+}
+
+// lookAtGroups looks at groups, a few at a time.
+func (a *applying) lookAtGroups() {
+	for len(a.groups) > 0 && a.away < readers && a.room() > 0 {
+		i := a.groups[0]
+		a.groups = a.groups[1:]
+		a.under++
+		a.away++
+		a.goes(func() {
+			seen := readingOfGroup(a.client.Group(a.looking, a.set.Changes[i].ID))
+			a.post(func() {
+				a.away--
+				a.lit(&seen)
+				a.looked(i, seen)
+			})
+		})
+	}
+}
+
+// lit makes of several groups in a row that could not be read what ReadUsers makes of
+// users: an outage.
+func (a *applying) lit(r *reading) {
+	a.dark++
+	if !errors.Is(r.err, licensing.ErrUnavailable) {
+		a.dark = 0
+	}
+	if a.dark >= darkness {
+		r.err = fmt.Errorf("%w: %w", licensing.ErrStopped, r.err)
+	}
+}
+
+// looked takes in what was seen of an object.
+func (a *applying) looked(i int, r reading) {
+	a.under--
+	if a.why != nil {
+		return
+	}
+	c := &a.set.Changes[i]
+	state, now := r.state(c), time.Now()
+	until, doubted := a.until[i]
+	if !doubted {
+		until = a.settled(state)
+	}
+	switch {
+	case errors.Is(r.err, licensing.ErrStopped), errors.Is(r.err, licensing.ErrThrottled): // nothing more can be read
+		a.halt(fmt.Errorf("%w: %w", licensing.ErrStopped, &lookError{r.err}))
+	case state == before:
+		delete(a.until, i)
+		a.ready = append(a.ready, sight{i, now})
+	case state == after && a.proven(c, &r):
+		a.leave(i, nil)
+	case state != unread && now.Before(until):
+		a.until[i] = until
+		next := now.Add(longLook)
+		if until.Before(next) {
+			next = until
+		}
+		a.doubts = append(a.doubts, doubt{i, next})
+	case state == after:
+		a.leave(i, nil)
+	case r.err != nil:
+		a.leave(i, &lookError{r.err})
+	default:
+		a.leave(i, fmt.Errorf("%s: %w", opApply, ErrDrifted))
+	}
+}
+
+// lookAgain has looked at what is in doubt and due.
+func (a *applying) lookAgain() {
+	now := time.Now()
+	a.doubts = slices.DeleteFunc(a.doubts, func(d doubt) bool {
+		due := !now.Before(d.next)
+		if due {
+			a.begin(d.index)
+		}
+		return due
+	})
 }
 
 // settled is when reads show no state any more that is older than the plan. What has
-// drifted is looked at twice in any case.
+// drifted is looked at again in any case.
 func (a *applying) settled(s state) time.Time {
-	lag, now := max(0, a.opts.ReadLag), time.Now()
+	lag, now := a.opts.ReadLag, time.Now()
 	until := a.set.Created.Add(lag)
 	if latest := now.Add(lag); until.After(latest) { // the clocks differ
 		until = latest
@@ -140,24 +189,12 @@ func (a *applying) settled(s state) time.Time {
 // proven reports whether what is at After cannot be older than the plan, which saw
 // it otherwise: reads are no longer that old, or a row has a later time.
 func (a *applying) proven(c *Change, r *reading) bool {
-	return !time.Now().Before(a.set.Created.Add(max(0, a.opts.ReadLag))) ||
+	return !time.Now().Before(a.set.Created.Add(a.opts.ReadLag)) ||
 		slices.ContainsFunc(c.After, func(l licensing.AssignedLicense) bool { return r.times[l.SKUID].After(a.set.Created) })
 }
 
-// write has Bulk make a change. An earlier run may have made it, so that there may
-// be nothing to remove any more.
-func (a *applying) write(i int, yield func(licensing.Operation) bool) bool {
-	op := a.set.Changes[i].Operation
-	op.Target, op.Resumed = a.set.Changes[i].ID, true
-	a.mu.Lock()
-	a.sent = append(a.sent, i)
-	a.open++
-	a.mu.Unlock()
-	return yield(op)
-}
-
-// end ends a change without a write.
-func (a *applying) end(i int, err error) {
+// leave ends a change without a write.
+func (a *applying) leave(i int, err error) {
 	r := licensing.OperationResult{Err: err}
 	switch c := &a.set.Changes[i]; {
 	case err != nil:
@@ -166,10 +203,18 @@ func (a *applying) end(i int, err error) {
 	default:
 		r.User = &licensing.User{ID: c.ID}
 	}
-	a.mu.Lock()
-	a.known = append(a.known, a.result(i, r))
-	a.mu.Unlock()
-	tell(a.news)
+	a.finish(a.result(i, r))
+}
+
+// A lookError is why an object could not be looked at. It is no *DecodeError, which
+// would say that the change was made.
+type lookError struct{ err error }
+
+func (e *lookError) Error() string        { return opApply + ": look: " + e.err.Error() }
+func (e *lookError) Is(target error) bool { return errors.Is(e.err, target) }
+func (e *lookError) As(target any) bool {
+	_, decode := target.(**licensing.DecodeError)
+	return !decode && errors.As(e.err, target)
 }
 
 // A reading is what was read of one object.
@@ -177,44 +222,6 @@ type reading struct {
 	direct []licensing.AssignedLicense
 	times  map[uuid.UUID]time.Time // of the direct ones, as far as they are told
 	err    error
-}
-
-// reads reads the objects of some changes, users by the batch.
-func (a *applying) reads(some []doubt) []reading {
-	all := make([]reading, len(some))
-	var users, groups []int
-	for n, d := range some {
-		if a.set.Changes[d.index].ofGroup() {
-			groups = append(groups, n)
-		} else {
-			users = append(users, n)
-		}
-	}
-	id := func(n int) string { return a.set.Changes[some[n].index].ID }
-	if len(users) > 0 {
-		names := func(yield func(string) bool) {
-			for _, n := range users {
-				if !yield(id(n)) {
-					return
-				}
-			}
-		}
-		for n := range all {
-			all[n].err = licensing.ErrStopped // unless there is a result
-		}
-		for r := range a.client.ReadUsers(a.looks, names, licensing.ReadUsersOptions{}) {
-			if r.Index >= 0 {
-				all[users[r.Index]] = readingOf(r.User, r.Err)
-			}
-		}
-	}
-	for few := range slices.Chunk(groups, readers) {
-		read, errs := readGroups(a.looks, a.client, len(few), func(i int) string { return id(few[i]) })
-		for i, n := range few {
-			all[n] = readingOfGroup(read[i], errs[i])
-		}
-	}
-	return all
 }
 
 func readingOf(u *licensing.User, err error) reading {
@@ -246,7 +253,7 @@ func readingOfGroup(g *licensing.Group, err error) reading {
 	return reading{direct: s.direct}
 }
 
-var errUnlisted = fmt.Errorf("%s: %w: the answer has no licenses, as where the token may not read them", opApply, licensing.ErrForbidden)
+var errUnlisted = fmt.Errorf("%w: the answer has no licenses, as where the token may not read them", licensing.ErrForbidden)
 
 // A state is where an object is between the two of a change.
 type state int
@@ -255,10 +262,18 @@ const (
 	drifted state = iota
 	before
 	after
+	missing // there is no such object, or not yet
+	unread
 )
 
 // state tells by the SKUs that a change is about.
 func (r *reading) state(c *Change) state {
+	if r.err != nil {
+		if errors.Is(r.err, licensing.ErrNotFound) {
+			return missing
+		}
+		return unread
+	}
 	var now []licensing.AssignedLicense
 	for _, sku := range skusOf(c.Operation.Request) {
 		if l, has := licenseOf(r.direct, sku); has {

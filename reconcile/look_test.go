@@ -1,11 +1,13 @@
 package reconcile_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/graphlicensing/licensing"
 	"github.com/graphlicensing/licensing/licensingtest"
 	"github.com/graphlicensing/licensing/reconcile"
 )
@@ -121,8 +123,46 @@ func TestHowLongAfterIsDoubted(t *testing.T) {
 				time.Sleep(tt.between)
 				start := time.Now()
 				results := apply(tenant.Client(), set, reconcile.ApplyOptions{MaxRemovals: -1, ReadLag: tt.lag})
-				if took := time.Since(start).Round(time.Second); outcomes(results) != "done" || took != tt.want {
+				if took := time.Since(start).Truncate(time.Second); outcomes(results) != "done" || took != tt.want && took != tt.want+time.Second {
 					t.Errorf("%s after %v, want %v", outcomes(results), took, tt.want)
+				}
+			})
+		})
+	}
+}
+
+// Who cannot be found may only be new. After the lag it is known.
+func TestWhoIsNotFoundIsDoubted(t *testing.T) {
+	for _, tt := range []struct {
+		name     string
+		wait     time.Duration
+		once     bool
+		outcomes string
+		took     time.Duration
+	}{
+		{"once", 0, true, "done written", time.Minute},
+		{"for good", 0, false, "failed", 5 * time.Minute},
+		{"after the lag", time.Hour, false, "failed", 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				tenant := small()
+				set := plan(t, tenant.Client(), reconcile.PlanOptions{}, goal(102, "", want(1)))
+				time.Sleep(tt.wait)
+				if tt.once {
+					tenant.Fail(licensingtest.Fault{Match: isRead, Status: 404, Code: "Request_ResourceNotFound"})
+					tenant.Fail(licensingtest.Fault{Items: true, Match: isRead, Status: 404, Code: "Request_ResourceNotFound"})
+				} else {
+					tenant.RemoveUser(name(102))
+				}
+				start := time.Now()
+				results := apply(tenant.Client(), set, reconcile.ApplyOptions{})
+				took := time.Since(start)
+				if got := outcomes(results); got != tt.outcomes || took < tt.took || took > tt.took+2*time.Minute {
+					t.Errorf("%s after %v: %v", got, took, results[0].Err)
+				}
+				if !tt.once && !errors.Is(results[0].Err, licensing.ErrNotFound) {
+					t.Error(results[0].Err)
 				}
 			})
 		})
