@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/graphlicensing/licensing"
@@ -46,7 +47,7 @@ func (a *applying) settle(r *Result) bool {
 	case err == nil:
 		r.MembersErr = a.findFailed(r)
 		return true
-	case a.looking.Err() != nil, ctx.Err() == nil:
+	case errors.Is(err, a.looking.Err()), ctx.Err() == nil:
 		r.MembersErr = err
 		return true
 	}
