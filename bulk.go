@@ -78,7 +78,8 @@ type BulkProgress struct {
 // ahead, and must not block forever. Ranging again runs again.
 //
 // When BulkOptions.Drain is closed, what was sent is settled, and everything that
-// was taken in has a result. When ctx ends, what is under way is in doubt. A break
+// was taken in has a result. When ctx ends, what is under way is in doubt; its Err is
+// asked last before each request, and may know that sooner than its Done. A break
 // is worse: it waits for the requests under way, which may be writes, and gives up
 // the results that are left, theirs as well. Drain, and range to the end.
 //

@@ -16,9 +16,10 @@ import (
 // what one process wrote to the next. See [WithLocker].
 type Locker interface {
 	// Lock waits until nobody else has the lock of key, an object id in lower case,
-	// or until ctx ends. Held is made from ctx, and ends when the lock is lost. Ctx
-	// goes on until Unlock was called: a lease has to be renewed by the locker until
-	// then, or until ctx ends.
+	// or until ctx ends. Held is made from ctx, and ends when the lock is lost. Its Err
+	// is asked last before each attempt: that of a lease can look at the clock, so that
+	// a process that was stopped and wakes sends nothing more. Ctx goes on until Unlock
+	// was called: a lease has to be renewed by the locker until then, or until ctx ends.
 	Lock(ctx context.Context, key string) (held context.Context, l Lock, err error)
 }
 
@@ -91,18 +92,31 @@ func (w *write) locked(ctx context.Context, t *turn.Turn, do func(context.Contex
 	if err := w.adopt(t, l); err != nil {
 		return refused(&w.request, ErrLocked, "the note of the last holder cannot be read: %w", err)
 	}
-	within, cancel := context.WithCancelCause(ctx)
+	inner, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(l.held, func() { cancel(errLockLost) })()
-	if l.held.Err() != nil {
-		cancel(errLockLost)
-	}
+	within := &heldContext{inner, l.held, cancel}
 	err = do(within, t)
 	w.fence(t)
 	if context.Cause(within) == errLockLost {
 		err = w.lost(err)
 	}
 	return err
+}
+
+// A heldContext ends when a lock is lost. Its Err asks the lock's own context, which
+// knows better than its Done whether a lease is over when the process was stopped.
+type heldContext struct {
+	context.Context
+	held context.Context
+	end  context.CancelCauseFunc
+}
+
+func (c *heldContext) Err() error {
+	if c.held.Err() != nil {
+		c.end(errLockLost)
+	}
+	return c.Context.Err()
 }
 
 // lost returns the error of a write whose lock was lost, where it ended by that.

@@ -63,6 +63,9 @@ func (s *signer) RoundTrip(req *http.Request) (*http.Response, error) {
 	x := req.Context().Value(sendingKey{}).(*sending)
 	a := x.begin(req.Context())
 	header, err := s.sign(req, a)
+	if err == nil && x.Err() != nil { // a context that goes by a clock knows it before its Done does
+		err = &unsentError{error: x.Err()}
+	}
 	if err != nil {
 		if req.Body != nil {
 			req.Body.Close()
