@@ -29,6 +29,8 @@ var rooms = []room{
 	{"licensingtest", []string{"."}, []string{"licensingtest"}},
 	{"reconcile", []string{"."}, []string{"licensingtest", "reconcile"}},
 	{"examples", []string{".", "licensingtest", "reconcile", "examples"}, nil},
+	{"fleet/cmd", []string{".", "licensingtest", "fleet"}, nil},
+	{"fleet", []string{".", "fleet"}, []string{"licensingtest"}},
 	{"benchmarks", []string{".", "licensingtest", "reconcile", "benchmarks"}, nil},
 }
 

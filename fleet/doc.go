@@ -1,0 +1,2 @@
+// Package fleet does a run of licensing operations on any number of machines.
+package fleet
