@@ -44,10 +44,16 @@ func (d *desk) changed(do func()) {
 	d.change = make(chan struct{})
 }
 
-// put takes operations that are begun.
+// put takes operations that are begun, unless the desk is closed by now.
 func (d *desk) put(tasks []*task) {
-	if len(tasks) > 0 {
-		d.changed(func() { d.ready = append(d.ready, tasks...) })
+	back := tasks
+	d.changed(func() {
+		if !d.closed {
+			d.ready, back = append(d.ready, tasks...), nil
+		}
+	})
+	for _, t := range back {
+		t.part.giveBack(t)
 	}
 }
 

@@ -27,8 +27,9 @@ type part struct {
 	// Of its own goroutine.
 	entry  entry // the last
 	at     uint64
-	tasks  map[int]*task // operations without a stored result that were taken in
-	looked uint64        // the last message of all operations, when there were no more of the partition
+	tasks  map[int]*task             // operations without a stored result that were taken in
+	ahead  []*jetstream.RawStreamMsg // that were read, and are not taken in
+	looked uint64                    // the last message of all operations, when there were no more of the partition
 
 	mu      sync.Mutex
 	over    []*task // that the desk gave back
@@ -189,24 +190,31 @@ func (p *part) restore(ctx context.Context) error {
 // is what tells.
 func (p *part) read(ctx context.Context, last uint64, count, room int) (more bool, err error) {
 	room -= len(p.tasks)
-	if room <= 0 || p.looked >= last && p.entry.results()+len(p.tasks) >= count {
+	if room <= 0 {
 		return false, nil
 	}
-	s := p.session
-	messages, err := s.read(ctx, s.operations(), s.operation(strconv.Itoa(p.number)), uint64(p.entry.Read)+1, min(room, batchSize))
-	if err != nil {
-		return false, err
+	if len(p.ahead) == 0 {
+		if p.looked >= last && p.entry.results()+len(p.tasks) >= count {
+			return false, nil
+		}
+		s := p.session
+		p.ahead, err = s.read(ctx, s.operations(), s.operation(strconv.Itoa(p.number)), uint64(p.entry.Read)+1, batchSize)
+		if err != nil {
+			return false, err
+		}
+		if len(p.ahead) == 0 {
+			p.looked = last
+		}
 	}
-	for _, m := range messages {
+	take := p.ahead[:min(room, len(p.ahead))]
+	p.ahead = p.ahead[len(take):]
+	for _, m := range take {
 		if err := p.take(m, false); err != nil {
 			return false, err
 		}
 		p.entry.Read = int(m.Sequence)
 	}
-	if len(messages) == 0 {
-		p.looked = last
-	}
-	return len(messages) > 0 && len(messages) < room, nil
+	return len(take) > 0 && len(take) < room, nil
 }
 
 // take takes an operation in.

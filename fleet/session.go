@@ -184,7 +184,7 @@ func (s *session) look() (complete bool, err error) {
 	for i := range partitions {
 		e := entries[strconv.Itoa(i)]
 		if e == nil {
-			e = new(entry)
+			e = new(position)
 		}
 		if s.complete(i, e) {
 			continue
@@ -217,7 +217,7 @@ func (s *session) look() (complete bool, err error) {
 }
 
 // complete reports whether a partition has all its results.
-func (s *session) complete(i int, e *entry) bool {
+func (s *session) complete(i int, e *position) bool {
 	return s.ending != nil && e.results() == s.ending.Counts[i]
 }
 
@@ -292,13 +292,13 @@ func (s *session) shed(more int) {
 }
 
 // claim takes a partition whose last entry is e, nil if there is none.
-func (s *session) claim(ctx context.Context, number int, e *entry, at uint64) error {
+func (s *session) claim(ctx context.Context, number int, e *position, at uint64) error {
 	p := &part{session: s, number: number, at: at, wake: make(chan struct{}, 1), tasks: make(map[int]*task)}
 	if e != nil {
-		p.entry = *e
+		p.entry.position = *e
 	}
 	claimed := p.entry
-	claimed.Owner, claimed.Results = s.id, nil
+	claimed.Owner = s.id
 	if err := p.append(ctx, claimed); err != nil {
 		return err
 	}

@@ -18,7 +18,7 @@ import (
 
 const (
 	version    = 1   // of what is stored
-	partitions = 64  // of a run; a number of version 1
+	partitions = 16  // of a run; a number of version 1
 	batchSize  = 256 // messages that are read at a time
 	batchBytes = 4 << 20
 	askTime    = 5 * time.Second // for one request to the server
@@ -91,9 +91,8 @@ func (e *ending) total() (n int) {
 	return n
 }
 
-// An entry is what a partition's log is made of. Each says in full where the
-// partition stands, and what is new.
-type entry struct {
+// A position says in full where a partition stands.
+type position struct {
 	Version int    `json:"version"`
 	Number  int    `json:"number"`           // of the entry, from 1
 	Owner   string `json:"owner,omitzero"`   // the session that works on the partition, if one does
@@ -102,13 +101,18 @@ type entry struct {
 	Waiting []int  `json:"waiting,omitzero"` // and those that were not
 	// Left are objects with an operation that ended unknown for good: nothing more is
 	// sent about them.
-	Left    []string                    `json:"left,omitzero"`
-	Counts  map[licensing.Outcome]int   `json:"counts,omitzero"`  // results so far
+	Left   []string                  `json:"left,omitzero"`
+	Counts map[licensing.Outcome]int `json:"counts,omitzero"` // results so far
+}
+
+// An entry is what a partition's log is made of: a position, and what is new.
+type entry struct {
+	position
 	Results []licensing.OperationResult `json:"results,omitzero"` // by their index in the run
 }
 
 // results returns how many results the partition has.
-func (e *entry) results() (n int) {
+func (e *position) results() (n int) {
 	for _, c := range e.Counts {
 		n += c
 	}
@@ -154,17 +158,17 @@ func (s store) read(ctx context.Context, stream, subject string, from uint64, mo
 	})
 }
 
-// latest returns the last entry of each partition that has one.
-func (s store) latest(ctx context.Context) (map[string]*entry, map[string]uint64, error) {
+// latest returns the position of each partition that has one.
+func (s store) latest(ctx context.Context) (map[string]*position, map[string]uint64, error) {
 	all, err := collect(ctx, func(ctx context.Context) (seq, error) {
 		return jetstreamext.GetLastMsgsFor(ctx, s.js, s.log(), []string{s.entry("*")})
 	})
 	if err != nil {
 		return nil, nil, err
 	}
-	entries, at := make(map[string]*entry), make(map[string]uint64)
+	entries, at := make(map[string]*position), make(map[string]uint64)
 	for _, m := range all {
-		e, err := decode[entry](m)
+		e, err := decode[position](m)
 		if err != nil {
 			return nil, nil, err
 		}
