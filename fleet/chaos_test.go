@@ -441,5 +441,3 @@ func TestChaos(t *testing.T) {
 		})
 	}
 }
-
-func beLocker() {}

@@ -1,0 +1,4 @@
+package fleet
+
+// NewLockerOf is NewLocker with leases of another length.
+var NewLockerOf = newLocker
