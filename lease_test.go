@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/graphlicensing/licensing"
 	"github.com/graphlicensing/licensing/licensingtest"
@@ -96,6 +97,32 @@ func TestErrOfALockIsAskedBeforeEachAttempt(t *testing.T) {
 		}
 		if n := len(tenant.Requests()); n != 0 {
 			t.Errorf("%d requests", n)
+		}
+	})
+}
+
+// A result says until when a request of its operation may still land.
+func TestMayLand(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		tenant := licensingtest.NewTenant()
+		sku := tenant.AddSKU(licensingtest.SKU{Seats: 9})
+		add := func() licensing.Operation {
+			return licensing.Operation{
+				Kind: licensing.OperationAssignUser, Target: tenant.AddUser(licensingtest.User{UsageLocation: "DE"}).ID,
+				Request: licensing.AssignLicenseRequest{AddLicenses: []licensing.AssignedLicense{{SKUID: sku.ID}}},
+			}
+		}
+		tenant.Fail(licensingtest.Fault{Status: 504})
+		start := time.Now()
+		for r := range tenant.Client().Bulk(t.Context(), slices.Values([]licensing.Operation{add()}), licensing.BulkOptions{}) {
+			if lands := r.MayLand.Sub(start).Round(time.Second); !r.Done() || r.Attempts != 2 || lands != 2*time.Minute {
+				t.Errorf("%d attempts, lands within %v: %v", r.Attempts, lands, r.Err)
+			}
+		}
+		for r := range tenant.Client().Bulk(t.Context(), slices.Values([]licensing.Operation{add()}), licensing.BulkOptions{}) {
+			if !r.Done() || !r.MayLand.IsZero() {
+				t.Errorf("lands until %v: %v", r.MayLand, r.Err)
+			}
 		}
 	})
 }

@@ -65,7 +65,11 @@ type OperationResult struct {
 	User      *User  // for operations on users that were made; without licenses, and it may have the id alone
 	Group     *Group // for operations on groups that were made
 	Attempts  int    // requests that the operation was in
-	Err       error
+	// MayLand is until when a request of the operation may still be carried out, the
+	// zero time if none can. The client waits for that itself before another write to
+	// the object; another client, which goes on with the run, has to. It is not in JSON.
+	MayLand time.Time
+	Err     error
 }
 
 // Done reports whether the operation is known to have been made. It was also
@@ -184,7 +188,10 @@ func (r *OperationResult) UnmarshalJSON(data []byte) error {
 	if record.Operation.Kind == "" && record.Error == nil {
 		return errors.New("record has neither an operation nor an error")
 	}
-	*r = OperationResult{record.Index, Operation(record.Operation), record.User, record.Group, record.Attempts, record.Error.err()}
+	*r = OperationResult{
+		Index: record.Index, Operation: Operation(record.Operation),
+		User: record.User, Group: record.Group, Attempts: record.Attempts, Err: record.Error.err(),
+	}
 	return nil
 }
 

@@ -277,7 +277,7 @@ func (r *run) start(j *job) {
 		}()
 		err := r.make(w)
 		made = true
-		j.result.Attempts = w.last.Attempts
+		j.result.Attempts, j.result.MayLand = w.last.Attempts, w.last.Late
 		r.end(j, err)
 	})
 }
