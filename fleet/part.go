@@ -27,6 +27,7 @@ type part struct {
 	// Of its own goroutine.
 	entry  entry // the last
 	at     uint64
+	fences map[string]time.Time      // objects for which a request may still land, and until when
 	tasks  map[int]*task             // operations without a stored result that were taken in
 	ahead  []*jetstream.RawStreamMsg // that were read, and are not taken in
 	looked uint64                    // the last message of all operations, when there were no more of the partition
@@ -114,6 +115,7 @@ func (p *part) work() error {
 		}
 		more := false
 		var begin []*task
+		var next time.Time
 		if !leaving {
 			if err := p.patiently(ctx, func(ctx context.Context) (err error) {
 				more, err = p.read(ctx, last, count, room)
@@ -121,7 +123,7 @@ func (p *part) work() error {
 			}); err != nil {
 				return err
 			}
-			begin = p.begin(&e)
+			begin, next = p.begin(&e)
 		}
 		e.Read = p.entry.Read
 		e.Begun = numbers(p.tasks, func(t *task) bool { return t.state == begun || t.doubted })
@@ -144,8 +146,13 @@ func (p *part) work() error {
 		if more {
 			continue
 		}
+		var due <-chan time.Time
+		if !next.IsZero() {
+			due = time.After(time.Until(next))
+		}
 		select {
 		case <-p.wake:
+		case <-due:
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
@@ -236,6 +243,9 @@ func (p *part) settle(e *entry, t *task) {
 		return
 	}
 	t.made = false
+	if t.result.MayLand.After(p.fences[t.object]) {
+		p.fences[t.object] = t.result.MayLand
+	}
 	outcome := t.result.Outcome()
 	switch again := licensing.Retryable(t.result.Err); {
 	case outcome == licensing.OutcomeDone,
@@ -269,8 +279,11 @@ func (p *part) store(e *entry, t *task) {
 	delete(p.tasks, t.index)
 }
 
-// begin begins the operations whose turn it is: the first on each object.
-func (p *part) begin(e *entry) (list []*task) {
+// begin begins the operations whose turn it is: the first on each object, unless a
+// request of another may still land there. It returns when the next fence is over.
+func (p *part) begin(e *entry) (list []*task, next time.Time) {
+	now := time.Now()
+	maps.DeleteFunc(p.fences, func(_ string, until time.Time) bool { return !now.Before(until) })
 	busy := make(map[string]bool)
 	for _, i := range slices.Sorted(maps.Keys(p.tasks)) {
 		t := p.tasks[i]
@@ -283,13 +296,19 @@ func (p *part) begin(e *entry) (list []*task) {
 			continue
 		}
 		busy[t.object] = true
+		if until, fenced := p.fences[t.object]; fenced && !t.doubted {
+			if next.IsZero() || until.Before(next) {
+				next = until
+			}
+			continue
+		}
 		if t.state == waiting || t.state == kept && p.session.desk.again(t) {
 			t.state = begun
 			t.operation.Resumed = t.operation.Resumed || t.doubted
 			list = append(list, t)
 		}
 	}
-	return list
+	return list, next
 }
 
 var errLeft = fmt.Errorf("fleet: %w: an earlier operation on the same object ended as unknown", licensing.ErrStopped)
@@ -337,6 +356,10 @@ func (p *part) append(ctx context.Context, e entry) error {
 // answer is lost.
 func (p *part) write(ctx context.Context, e entry) error {
 	e.Version, e.Number = version, p.entry.Number+1
+	e.Fences = make(map[string]time.Duration)
+	for object, until := range p.fences {
+		e.Fences[object] = time.Until(until)
+	}
 	data, err := json.Marshal(e)
 	if err != nil {
 		return err

@@ -27,7 +27,8 @@ var ErrPublished = errors.New("fleet: the run was published with other operation
 //
 // Run is of letters, digits, - and _. Operations on one user or group are made in
 // their order. Name each person one way in a run, by id or by user principal name:
-// two names are two objects here, whose operations may overtake each other.
+// two names are two objects here, whose operations may overtake each other. An input
+// that meets a mistake should end ctx: else what came before is the whole run.
 //
 // Errors: [ErrPublished], those of an operation that cannot be JSON or is larger
 // than the server takes, those of the server, and of ctx.
@@ -50,6 +51,9 @@ func Publish(ctx context.Context, js jetstream.JetStream, run string, operations
 		if err := p.add(ctx, op); err != nil {
 			return p.fresh, err
 		}
+	}
+	if ctx.Err() != nil { // the input may have ended by that, and not be whole
+		return p.fresh, context.Cause(ctx)
 	}
 	return p.fresh, p.finish(ctx)
 }

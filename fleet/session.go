@@ -293,9 +293,12 @@ func (s *session) shed(more int) {
 
 // claim takes a partition whose last entry is e, nil if there is none.
 func (s *session) claim(ctx context.Context, number int, e *position, at uint64) error {
-	p := &part{session: s, number: number, at: at, wake: make(chan struct{}, 1), tasks: make(map[int]*task)}
+	p := &part{session: s, number: number, at: at, wake: make(chan struct{}, 1), tasks: make(map[int]*task), fences: make(map[string]time.Time)}
 	if e != nil {
 		p.entry.position = *e
+		for object, left := range e.Fences {
+			p.fences[object] = time.Now().Add(left)
+		}
 	}
 	claimed := p.entry
 	claimed.Owner = s.id

@@ -101,7 +101,10 @@ type position struct {
 	Waiting []int  `json:"waiting,omitzero"` // and those that were not
 	// Left are objects with an operation that ended unknown for good: nothing more is
 	// sent about them.
-	Left   []string                  `json:"left,omitzero"`
+	Left []string `json:"left,omitzero"`
+	// Fences are objects for which a request may still land, and for how long from the
+	// entry on, in ns: until then no other write to them is begun.
+	Fences map[string]time.Duration  `json:"fences,omitzero"`
 	Counts map[licensing.Outcome]int `json:"counts,omitzero"` // results so far
 }
 

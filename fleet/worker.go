@@ -74,7 +74,7 @@ func (w *Worker) session(ctx context.Context, s store) error {
 	}
 	opts := w.Options
 	concurrency, size := cmp.Or(opts.Concurrency, 4), cmp.Or(opts.BatchSize, 20)
-	d := newDesk(session.lease, 8*concurrency*size)
+	d := newDesk(session.lease, 5*concurrency*size)
 	session.desk = d
 
 	quit := make(chan struct{})
