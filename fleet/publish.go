@@ -168,10 +168,7 @@ func (p *publisher) settle(ctx context.Context) error {
 	for started := time.Now(); ; {
 		within, cancel := context.WithTimeout(ctx, askTime)
 		failed := p.acknowledged(within, 0)
-		for i := range p.open { // so that none is stored later
-			if failed == nil {
-				break
-			}
+		for i := 1; failed != nil && i < len(p.open); i++ { // so that none is stored later
 			_ = p.acknowledged(within, i)
 		}
 		cancel()
