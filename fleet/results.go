@@ -80,7 +80,7 @@ type Status struct {
 	Published int                       // operations
 	Whole     bool                      // all of them are published
 	Outcomes  map[licensing.Outcome]int // of those that have a result
-	Workers   map[string]int            // by their sessions, how many of the 64 partitions they work on
+	Workers   map[string]int            // by their sessions, how many of the 16 partitions they work on
 }
 
 // Results is how many operations have a result.
