@@ -288,6 +288,53 @@ func TestDrain(t *testing.T) {
 	}
 }
 
+// What may still land of a worker that has left is waited for by the next.
+func TestFencesAreHandedOn(t *testing.T) {
+	t.Parallel()
+	js := newStream(t)
+	tenant, sku, operations := people(1)
+	operations = append(operations, remove(operations[0].Target, sku))
+	tenant.Fail(licensingtest.Fault{Status: 504, Late: 1500 * time.Millisecond})
+	publish(t, js, "r", operations)
+	ctx, cancel := context.WithCancel(t.Context())
+	policy := licensing.WithRetryPolicy(licensing.RetryPolicy{MinWait: -1, Fence: 2 * time.Second})
+	first := &fleet.Worker{Client: tenant.Client(policy), JetStream: js, Run: "r", Options: licensing.BulkOptions{
+		Progress: func(p licensing.BulkProgress) {
+			if p.Done == 1 {
+				cancel()
+			}
+		},
+	}}
+	if err := first.Work(ctx); err != context.Canceled {
+		t.Error(err)
+	}
+	next := &fleet.Worker{Client: tenant.Client(policy), JetStream: js, Run: "r"}
+	if err := next.Work(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if u, _ := tenant.User(operations[0].Target); len(u.Licenses) != 0 {
+		t.Errorf("licenses are %v after %+v", u.Licenses, tenant.Writes())
+	}
+}
+
+// A run ends after so many failures.
+func TestStopAfterFailures(t *testing.T) {
+	t.Parallel()
+	js := newStream(t)
+	tenant, sku, operations := people(2000)
+	for i := range 20 {
+		operations[i] = assign("nobody@contoso.example", sku)
+	}
+	publish(t, js, "r", operations)
+	w := &fleet.Worker{Client: tenant.Client(), JetStream: js, Run: "r", Options: licensing.BulkOptions{StopAfterFailures: 3}}
+	if err := w.Work(t.Context()); !errors.Is(err, licensing.ErrStopped) {
+		t.Error(err)
+	}
+	if s, err := fleet.Look(t.Context(), js, "r"); err != nil || s.Results() == len(operations) || len(s.Workers) != 0 {
+		t.Errorf("%+v, %v", s, err)
+	}
+}
+
 // A worker ends when Graph cannot be had, and says why.
 func TestNothingCanBeSent(t *testing.T) {
 	t.Parallel()

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/graphlicensing/licensing"
@@ -71,6 +72,13 @@ func (p *part) leave() {
 	p.mu.Unlock()
 	p.session.desk.recall(p)
 	p.tell()
+}
+
+// given reports whether the partition is being given up.
+func (p *part) given() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.leaving
 }
 
 // plan says what there is, and how many operations may be taken in.
@@ -383,7 +391,7 @@ func (p *part) write(ctx context.Context, e entry) error {
 			p.entry = e
 			return nil
 		}
-		if refused(err) {
+		if refused(err) || errors.Is(err, nats.ErrMaxPayload) {
 			return err
 		}
 		if sleep(ctx, 100*time.Millisecond) != nil {

@@ -127,9 +127,13 @@ func (s *session) quit(every time.Duration) {
 
 var errOver = errors.New("fleet: the session is over")
 
+// patience is how long the server is waited for: an answer that is lost must not cost
+// the lease.
+func (s *session) patience() time.Duration { return min(askTime, s.record.Lease/4) }
+
 // put stores a session's record, unless that is another one by now.
 func (s *session) put(id string, r record, revision uint64) (uint64, error) {
-	ctx, cancel := context.WithTimeout(s.lease.Context, askTime)
+	ctx, cancel := context.WithTimeout(s.lease.Context, s.patience())
 	defer cancel()
 	data, err := json.Marshal(r)
 	if err != nil {
@@ -160,7 +164,7 @@ func (s *session) renew() {
 // look renews the lease, looks around, and reports whether the run is complete.
 func (s *session) look() (complete bool, err error) {
 	s.renew()
-	ctx, cancel := context.WithTimeout(s.lease, askTime)
+	ctx, cancel := context.WithTimeout(s.lease, s.patience())
 	defer cancel()
 	if err := s.sight(ctx); err != nil {
 		return false, err
@@ -280,14 +284,16 @@ func (s *session) living() int {
 	return n
 }
 
-// shed gives up partitions that are more than the share.
+// shed gives up partitions that are more than the share, those first that are given
+// up already.
 func (s *session) shed(more int) {
-	for _, p := range s.owned {
-		if more <= 0 {
-			return
+	for _, first := range []bool{true, false} {
+		for _, p := range s.owned {
+			if more > 0 && p.given() == first {
+				p.leave()
+				more--
+			}
 		}
-		p.leave()
-		more--
 	}
 }
 

@@ -1,10 +1,23 @@
 package fleet_test
 
 import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/uuid"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/graphlicensing/licensing"
 	"github.com/graphlicensing/licensing/fleet"
@@ -43,4 +56,106 @@ func BenchmarkRun(b *testing.B) {
 		runtime.ReadMemStats(&m)
 		b.ReportMetric(float64(m.Sys)/(1<<20), "MB")
 	})
+}
+
+var large = flag.Int("large", 0, "operations of TestLargeRun")
+
+// An echo grants whatever it is asked, and keeps nothing.
+type echo struct{}
+
+func (echo) RoundTrip(r *http.Request) (*http.Response, error) {
+	var batch struct{ Requests []struct{ ID, URL string } }
+	if err := json.NewDecoder(r.Body).Decode(&batch); err != nil {
+		return nil, err
+	}
+	user := func(path string) string {
+		return fmt.Sprintf(`{"id":%q,"displayName":"Adele Vance"}`, strings.Split(strings.TrimPrefix(path, "/v1.0"), "/")[2])
+	}
+	var b bytes.Buffer
+	if batch.Requests == nil {
+		b.WriteString(user(r.URL.Path))
+	} else {
+		var items []string
+		for _, item := range batch.Requests {
+			items = append(items, fmt.Sprintf(`{"id":%q,"status":200,"headers":{"Content-Type":"application/json"},"body":%s}`, item.ID, user(item.URL)))
+		}
+		fmt.Fprintf(&b, `{"responses":[%s]}`, strings.Join(items, ","))
+	}
+	return &http.Response{StatusCode: 200, Header: http.Header{"Content-Type": {"application/json"}, "Request-Id": {"1"}}, Body: io.NopCloser(&b), Request: r}, nil
+}
+
+// A large run takes no more memory than a small one. For a million:
+// go test -run '^TestLargeRun$' -v -timeout 60m . -args -large 1000000
+func TestLargeRun(t *testing.T) {
+	n := *large
+	if n == 0 {
+		n = 5000
+	}
+	dir := t.TempDir()
+	server, err := fleet.NewServer(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
+	js, err := jetstream.New(server.Conn())
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := licensing.NewClient(licensing.StaticToken("token"),
+		licensing.WithHTTPClient(&http.Client{Transport: echo{}}), licensing.WithWriteQuota(1e6, 1e6))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sku := uuid.New()
+	operations := func(yield func(licensing.Operation) bool) {
+		for i := range n {
+			if !yield(assign(fmt.Sprintf("00000000-0000-4000-8000-%012d", i), sku)) {
+				return
+			}
+		}
+	}
+	start := time.Now()
+	pace := func(what string) {
+		t.Logf("%s %.0f operations a second, resident at most %s, GOMAXPROCS %d", what, float64(n)/time.Since(start).Seconds(), resident(), runtime.GOMAXPROCS(0))
+		start = time.Now()
+	}
+	if made, err := fleet.Publish(t.Context(), js, "large", operations); err != nil || made != n {
+		t.Fatal(made, err)
+	}
+	pace("published")
+	w := &fleet.Worker{Client: client, JetStream: js, Run: "large"}
+	if err := w.Work(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	pace("made")
+	done := 0
+	for r, err := range fleet.Results(t.Context(), js, "large") {
+		if err != nil || !r.Done() {
+			t.Fatal(r.Err, err)
+		}
+		done++
+	}
+	pace("read")
+	if done != n {
+		t.Errorf("%d of %d done", done, n)
+	}
+	size := int64(0)
+	filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if info, err := d.Info(); err == nil && !d.IsDir() {
+			size += info.Size()
+		}
+		return nil
+	})
+	t.Logf("%d MB on disk", size>>20)
+}
+
+// resident returns how much memory the process had at most, by Linux.
+func resident() string {
+	text, _ := os.ReadFile("/proc/self/status")
+	for line := range strings.Lines(string(text)) {
+		if rest, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+			return strings.TrimSpace(rest)
+		}
+	}
+	return "unknown"
 }
