@@ -3,6 +3,7 @@ package fleet_test
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"iter"
 	"net/http"
@@ -222,6 +223,31 @@ func TestOrder(t *testing.T) {
 			t.Errorf("a write changed nothing: %+v", w)
 		}
 	}
+
+	// Whoever took over from here would find one operation on each object at most that
+	// may have been made.
+	log, err := js.Stream(t.Context(), "fleet-r-log")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range log.CachedInfo().State.LastSeq {
+		m, err := log.GetMsg(t.Context(), i+1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var entry struct{ Begun []int }
+		if err := json.Unmarshal(m.Data, &entry); err != nil {
+			t.Fatal(err)
+		}
+		begun := make(map[string]bool)
+		for _, i := range entry.Begun {
+			if target := operations[i].Target; begun[target] {
+				t.Fatalf("two operations on %s are begun: %s", target, m.Data)
+			} else {
+				begun[target] = true
+			}
+		}
+	}
 }
 
 // What stays unknown has a result in the end, and nothing more is sent about its
@@ -312,8 +338,9 @@ func TestFencesAreHandedOn(t *testing.T) {
 	if err := next.Work(t.Context()); err != nil {
 		t.Error(err)
 	}
-	if u, _ := tenant.User(operations[0].Target); len(u.Licenses) != 0 {
-		t.Errorf("licenses are %v after %+v", u.Licenses, tenant.Writes())
+	// The one that was late came before the removal.
+	if writes := tenant.Writes(); len(writes) != 3 || len(writes[2].Removed) != 1 {
+		t.Errorf("%+v", writes)
 	}
 }
 

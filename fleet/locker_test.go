@@ -9,7 +9,6 @@ import (
 	"os/exec"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -164,9 +163,12 @@ func TestStoppedHolder(t *testing.T) {
 	given := time.Now()
 	holder.Process.Signal(syscall.SIGCONT)
 	last, lost := time.Time{}, false
-	for said.Scan() {
+	for more := true; more; more = said.Scan() {
 		if lost = said.Text() == "lost"; !lost {
-			n, _ := strconv.ParseInt(strings.TrimSpace(said.Text()), 10, 64)
+			n, err := strconv.ParseInt(said.Text(), 10, 64)
+			if err != nil {
+				t.Fatal(err)
+			}
 			last = time.Unix(0, n)
 		}
 	}
