@@ -32,7 +32,6 @@ type session struct {
 	bucket   jetstream.KeyValue
 	revision uint64 // of the record in the bucket
 	desk     *desk
-	nudge    chan struct{} // to look at once
 
 	seen  map[string]*sighting // the other sessions
 	owned map[int]*part
@@ -54,7 +53,6 @@ func (w *Worker) open(ctx context.Context, s store) (*session, error) {
 	n := &session{
 		store: s, id: nuid.Next(), bucket: bucket,
 		record: record{Version: version, Lease: w.Lease, Fence: w.Fence},
-		nudge:  make(chan struct{}, 1),
 		seen:   make(map[string]*sighting), owned: make(map[int]*part), exits: make(chan *part, partitions),
 	}
 	at := time.Now()
@@ -80,7 +78,6 @@ func (s *session) keep(quit <-chan struct{}) {
 		}
 		select {
 		case <-time.After(next):
-		case <-s.nudge:
 		case p := <-s.exits:
 			delete(s.owned, p.number)
 		case <-s.lease.Done():

@@ -21,6 +21,7 @@ import (
 
 	"github.com/graphlicensing/licensing"
 	"github.com/graphlicensing/licensing/fleet"
+	"github.com/graphlicensing/licensing/licensingtest"
 )
 
 // BenchmarkRun measures operations of a run by one worker, beside those of Bulk
@@ -158,4 +159,48 @@ func resident() string {
 		}
 	}
 	return "unknown"
+}
+
+var beside = flag.Bool("beside", false, "run TestBesideBulk")
+
+// The same 1,000 people under a throttle, by Bulk alone and by fleets of one and of four:
+// go test -run '^TestBesideBulk$' -v . -args -beside
+func TestBesideBulk(t *testing.T) {
+	if !*beside {
+		t.Skip("takes two minutes")
+	}
+	throttled := func() (*licensingtest.Tenant, []licensing.Operation) {
+		tenant, _, operations := people(1000)
+		tenant.SetThrottle(licensingtest.Throttle{Writes: licensingtest.Bucket{Size: 200, Rate: 20}})
+		return tenant, operations
+	}
+	report := func(what string, start time.Time, tenant *licensingtest.Tenant) {
+		effects := len(tenant.Writes())
+		t.Logf("%s: %v, %d effects, %d requests", what, time.Since(start).Round(100*time.Millisecond), effects, len(tenant.Requests()))
+	}
+	tenant, operations := throttled()
+	start := time.Now()
+	for r := range tenant.Client().Bulk(t.Context(), slices.Values(operations), licensing.BulkOptions{}) {
+		if !r.Done() {
+			t.Error(r.Err)
+		}
+	}
+	report("Bulk", start, tenant)
+	for _, workers := range []int{1, 4} {
+		tenant, operations := throttled()
+		js := newStream(t)
+		start := time.Now()
+		publish(t, js, "r", operations)
+		errs := make(chan error)
+		for range workers {
+			w := &fleet.Worker{Client: tenant.Client(), JetStream: js, Run: "r"}
+			go func() { errs <- w.Work(t.Context()) }()
+		}
+		for range workers {
+			if err := <-errs; err != nil {
+				t.Error(err)
+			}
+		}
+		report(fmt.Sprintf("%d workers", workers), start, tenant)
+	}
 }

@@ -42,9 +42,11 @@ type Worker struct {
 //
 // Permission: those of the operations.
 //
-// Errors: those of licensing's ErrInvalidArgument for bad options, [jetstream.ErrStreamNotFound]
-// (the run was never published), what kept Bulk from sending anything in three rounds,
-// as [licensing.ErrStopped] after StopAfterFailures, and that of a message of a later version.
+// Errors: [licensing.ErrInvalidArgument] (bad options), [jetstream.ErrBucketNotFound]
+// (the run was never published), [licensing.ErrStopped] (StopAfterFailures), what kept
+// Bulk from sending anything three times in a row, such as [licensing.ErrThrottled] or
+// [licensing.ErrUnavailable], that of a message of a later version, and those of the
+// server at the start.
 func (w *Worker) Work(ctx context.Context) error {
 	s, err := newStore(w.JetStream, w.Run)
 	if err != nil {
