@@ -363,11 +363,11 @@ func chaos(t *testing.T, seed uint64) map[string]int {
 				workers[i] = s.start("worker")
 			case 2:
 				happened["stopped"]++
-				for_ := leaseTime + attemptTime + fenceTime + time.Duration(500+random.IntN(2000))*time.Millisecond
-				stopped[i] = time.Now().Add(for_)
+				pause := leaseTime + attemptTime + fenceTime + time.Duration(500+random.IntN(2000))*time.Millisecond
+				stopped[i] = time.Now().Add(pause)
 				process.Process.Signal(syscall.SIGSTOP)
 				waking.Go(func() {
-					time.Sleep(for_)
+					time.Sleep(pause)
 					process.Process.Signal(syscall.SIGCONT)
 				})
 			}

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/graphlicensing/licensing"
@@ -59,7 +60,10 @@ func BenchmarkRun(b *testing.B) {
 	})
 }
 
-var large = flag.Int("large", 0, "operations of TestLargeRun")
+var (
+	large = flag.Int("large", 0, "operations of TestLargeRun")
+	syncs = flag.Bool("sync", false, "have TestLargeRun wait for the disk each time")
+)
 
 // An echo grants whatever it is asked, and keeps nothing.
 type echo struct{}
@@ -93,7 +97,7 @@ func TestLargeRun(t *testing.T) {
 		n = 5000
 	}
 	dir := t.TempDir()
-	server, err := fleet.NewServer(dir)
+	server, err := fleet.NewServer(dir, func(o *server.Options) { o.SyncAlways = *syncs })
 	if err != nil {
 		t.Fatal(err)
 	}
