@@ -55,8 +55,17 @@ func Cloud(name string) (licensing.Cloud, error) {
 // RealTenant returns a client that is signed in by the environment's
 // credentials.
 func RealTenant(c licensing.Cloud) (*licensing.Client, error) {
+	tokens, err := Tokens(c)
+	if err != nil {
+		return nil, err
+	}
+	return licensing.NewClient(tokens, licensing.WithCloud(c))
+}
+
+// Tokens returns the source of tokens by the environment's credentials.
+func Tokens(c licensing.Cloud) (licensing.TokenSource, error) {
 	if token := os.Getenv("GRAPH_TOKEN"); token != "" {
-		return licensing.NewClient(licensing.StaticToken(token), licensing.WithCloud(c))
+		return licensing.StaticToken(token), nil
 	}
 	credential, err := azidentity.NewDefaultAzureCredential(&azidentity.DefaultAzureCredentialOptions{
 		ClientOptions: policy.ClientOptions{Cloud: cloud.Configuration{ActiveDirectoryAuthorityHost: c.LoginURL}},
@@ -66,9 +75,8 @@ func RealTenant(c licensing.Cloud) (*licensing.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	tokens := func(ctx context.Context) (string, error) {
+	return func(ctx context.Context) (string, error) {
 		token, err := credential.GetToken(ctx, policy.TokenRequestOptions{Scopes: []string{c.Scope()}})
 		return token.Token, err
-	}
-	return licensing.NewClient(tokens, licensing.WithCloud(c))
+	}, nil
 }
