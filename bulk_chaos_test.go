@@ -827,6 +827,10 @@ func compareUnderFaults(t *testing.T) {
 		}
 	})
 	var table strings.Builder
+	drawn := faultsData{source: source{
+		Command:  "go test -run '^TestBulkUnderFaults$' -timeout 60m . -args -full -data benchmarks/data/faults.json",
+		Measured: today(), Users: users,
+	}, Seeds: seeds}
 	fmt.Fprintf(&table, "%d users, three changes each, %d seeds\n\n", users, seeds)
 	fmt.Fprintln(&table, "| faults | by | operations | reported done | failed | outcome unknown | not reported | false successes | false failures | made after a 429 that lied | effects twice | users in a wrong end state | tokens shown | requests | faults met |")
 	fmt.Fprintln(&table, "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|")
@@ -841,12 +845,14 @@ func compareUnderFaults(t *testing.T) {
 			}
 			fmt.Fprintf(&table, "| %.0f %% | %s | %d | %d | %d | %d | %d | %d | %d | %d | %d | %d | %d | %d | %d |\n", 100*share, by.name, y.ops, y.done, y.failed, y.unknown,
 				y.ops-y.done-y.failed-y.unknown, y.falseDone, y.falseFailed, y.lied, y.twice, y.wrongEnd, y.tokens, y.requests, y.troubled)
+			drawn.Rows = append(drawn.Rows, faultsRow{100 * share, by.name, y.ops, y.done, y.falseDone, y.falseFailed, y.twice, y.wrongEnd})
 			if by.name == "Bulk" && y.wrong() {
 				t.Errorf("%.0f %%:\n%s", 100*share, strings.Join(y.why, "\n"))
 			}
 		}
 	}
 	t.Log("\n" + table.String())
+	writeData(t, drawn)
 }
 
 // Operations on one object are made in the order of the input, also when they

@@ -215,14 +215,31 @@ func TestBulkBesideSingleCalls(t *testing.T) {
 	}
 }
 
-// compareClients prints the whole table.
+// runs has a fleet run with so many seeds.
+func (f fleet) runs(t *testing.T, throttle licensingtest.Throttle, seeds int) []fleetMeasure {
+	all := make([]fleetMeasure, seeds)
+	for seed := range all {
+		m := f.run(t, throttle, seed)
+		if m.lost+m.doubled+m.false > 0 {
+			t.Errorf("%d clients: %d lost, %d twice, %d results are not true", f.clients, m.lost, m.doubled, m.false)
+		}
+		all[seed] = m
+	}
+	return all
+}
+
+// compareClients prints the whole table. Of the first shape, one model is drawn.
 func compareClients(t *testing.T) {
+	drawn := clientsData{source: source{
+		Command:  "go test -run '^TestBulkManyClients$/^started_together,_10/^EmptyCostly$' -timeout 60m . -args -full -data benchmarks/data/clients.json",
+		Measured: today(), Throttle: "EmptyCostly", Users: 10_000,
+	}, Seeds: 7}
 	shapes := []struct {
 		name  string
 		seeds int
 		of    func(clients int) fleet
 	}{
-		{"started together, 10,000 users in all", 7, func(n int) fleet { return fleet{clients: n, users: 10_000, flight: 4, hint: 20} }},
+		{"started together, 10,000 users in all", drawn.Seeds, func(n int) fleet { return fleet{clients: n, users: 10_000, flight: 4, hint: 20} }},
 		{"every 5 s, 3,000 users each", 1, func(n int) fleet {
 			return fleet{clients: n, users: 3000 * n, apart: 5 * time.Second, flight: 4, hint: 20}
 		}},
@@ -254,29 +271,29 @@ func compareClients(t *testing.T) {
 			}
 			fmt.Fprintln(&table, "\n|---|"+strings.Repeat("---|", len(some)))
 			for _, model := range licensingtest.ThrottleModels() {
-				fmt.Fprintf(&table, "| %s |", model.Name)
-				for _, n := range some {
-					all := make([]fleetMeasure, shape.seeds)
-					for seed := range all {
-						m := shape.of(n).run(t, model.Throttle, seed)
-						if m.lost+m.doubled+m.false > 0 {
-							t.Errorf("%s, %d clients: %d lost, %d twice, %d results are not true", model.Name, n, m.lost, m.doubled, m.false)
+				t.Run(model.Name, func(t *testing.T) {
+					fmt.Fprintf(&table, "| %s |", model.Name)
+					for _, n := range some {
+						all := shape.of(n).runs(t, model.Throttle, shape.seeds)
+						of := func(figure func(fleetMeasure) float64) float64 { return middleOf(all, figure) }
+						excess, refused := of(func(m fleetMeasure) float64 { return m.excess }), of(func(m fleetMeasure) float64 { return m.refused })
+						fmt.Fprintf(&table, " %+.1f, %.1f, %.2f, %.0f", excess, refused,
+							of(func(m fleetMeasure) float64 { return m.fair }), of(func(m fleetMeasure) float64 { return m.honest }))
+						if shape.of(n).singles > 0 {
+							fmt.Fprintf(&table, ", %.1f s", of(func(m fleetMeasure) float64 { return quantile(m.singles, 0.95).Seconds() }))
 						}
-						all[seed] = m
+						fmt.Fprint(&table, " |")
+						if i == 0 && model.Name == drawn.Throttle {
+							drawn.Runs = append(drawn.Runs, clientsRun{n, tenths(excess), tenths(refused)})
+						}
 					}
-					of := func(figure func(fleetMeasure) float64) float64 {
-						return middleOf(all, figure)
-					}
-					fmt.Fprintf(&table, " %+.1f, %.1f, %.2f, %.0f", of(func(m fleetMeasure) float64 { return m.excess }), of(func(m fleetMeasure) float64 { return m.refused }),
-						of(func(m fleetMeasure) float64 { return m.fair }), of(func(m fleetMeasure) float64 { return m.honest }))
-					if shape.of(n).singles > 0 {
-						fmt.Fprintf(&table, ", %.1f s", of(func(m fleetMeasure) float64 { return quantile(m.singles, 0.95).Seconds() }))
-					}
-					fmt.Fprint(&table, " |")
-				}
-				fmt.Fprintln(&table)
+					fmt.Fprintln(&table)
+				})
 			}
 			t.Log("\n" + table.String())
 		})
+	}
+	if len(drawn.Runs) > 0 {
+		writeData(t, drawn)
 	}
 }

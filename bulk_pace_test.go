@@ -30,7 +30,8 @@ import (
 )
 
 // full makes the tests of Bulk that measure something measure all of it, and
-// print their tables. All time in them is virtual but that of the stream:
+// print their tables. All time in them is virtual but that of the stream.
+// With -data FILE, some write what benchmarks/plots draws:
 //
 //	go test -run '^TestBulkOnThrottleModels$' -v -timeout 60m . -args -full   # a quarter of an hour
 //	go test -run '^TestBulkManyClients$' -v -timeout 300m . -args -full        # two hours
@@ -125,6 +126,8 @@ type measure struct {
 	lost     int // users who were not given the license
 	false    int // results that say otherwise than the tenant
 	doubled  int // users for whom it was done twice: changed, or accepted
+
+	made []time.Duration // when each user was given the license
 }
 
 // A way gives SKU A to each of the users and returns for whom it says that it
@@ -143,6 +146,11 @@ func measured(t *testing.T, throttle licensingtest.Throttle, users, seed int, do
 		m.took = time.Since(start)
 
 		m.count(tenant, ids, done)
+		for _, w := range tenant.Writes() {
+			if w.Changed {
+				m.made = append(m.made, w.Time.Sub(start))
+			}
+		}
 		ideal := throttle.Ideal(users)
 		m.excess = 100 * (m.took.Seconds()/ideal.Seconds() - 1)
 		m.refused = 100 * float64(over.refused) / float64(over.sent)
