@@ -27,6 +27,7 @@ var (
 	slow     = flag.Int("msgraph-builds", 0, "how often msgraph-sdk-go is built from nothing, for 4 to 40 minutes each")
 	only     = flag.String("only", "", "take these measurements alone: stub,load,size,start,build,replies")
 	save     = flag.String("json", "", "a file to which the raw figures are added, and from which those of earlier runs are taken")
+	draw     = flag.String("data", "", "write what ./plots draws to this file, which takes the figures of all peers")
 )
 
 // A figures has, for each peer and measurement, what each run of it gave.
@@ -85,6 +86,9 @@ func main() {
 	}
 	table(os.Stdout, peers, all)
 	verdict(os.Stdout, all)
+	if *draw != "" {
+		writeData(*draw, all)
+	}
 	if b.table != "" {
 		fmt.Print("\n", b.table)
 	}

@@ -185,7 +185,7 @@ func (b *bench) count(peer string) {
 	}
 	b.add(peer, "modules compiled", float64(len(modules)))
 	b.add(peer, "packages compiled, std too", float64(packages))
-	b.add(peer, "lines compiled, without std", float64(lines))
+	b.add(peer, linesCompiled, float64(lines))
 }
 
 // start measures from the start of a program until its request has come. The

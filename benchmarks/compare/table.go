@@ -34,7 +34,7 @@ var rows = []struct {
 	{"binary stripped: MB", 2, true},
 	{"modules compiled", 0, false},
 	{"packages compiled, std too", 0, false},
-	{"lines compiled, without std", 0, false},
+	{linesCompiled, 0, false},
 	{"start: ms to the first request", 1, true},
 	{"start: CPU ms in all", 1, true},
 }
@@ -50,6 +50,8 @@ const (
 	groupAllocs = "group call: allocations"
 	coldCPU     = "cold build: CPU s"
 	binary      = "binary: MB"
+
+	linesCompiled = "lines compiled, without std"
 )
 
 // table prints the medians, and how many times what the first peer takes.
