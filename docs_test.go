@@ -2,9 +2,7 @@ package licensing_test
 
 import (
 	"bytes"
-	"errors"
 	"flag"
-	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/printer"
@@ -16,10 +14,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
-
-	"github.com/graphlicensing/licensing"
-	"github.com/graphlicensing/licensing/licensingtest"
 )
 
 var update = flag.Bool("update", false, "write the golden files of the exported API")
@@ -130,115 +124,64 @@ func exportedReceiver(typ ast.Expr) bool {
 	return !ok || id.IsExported()
 }
 
-// The Go blocks of README.md are parts of compiled files. Those that are
-// parts of this one run here.
-
-func TestReadmeBulk(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		tenant := licensingtest.NewTenant()
-		tenant.SetThrottle(licensingtest.ThrottleEmpty)
-		sku := tenant.AddSKU(licensingtest.SKU{Seats: 300}).ID
-		var users []string
-		for i := range 300 {
-			users = append(users, fmt.Sprintf("user%d@contoso.example", i))
-			tenant.AddUser(licensingtest.User{UserPrincipalName: users[i], UsageLocation: "DE"})
-		}
-		client, ctx := tenant.Client(), t.Context()
-
-		var operations []licensing.Operation
-		for _, user := range users {
-			operations = append(operations, licensing.Operation{
-				Kind:    licensing.OperationAssignUser,
-				Target:  user,
-				Request: licensing.AssignLicenseRequest{AddLicenses: []licensing.AssignedLicense{{SKUID: sku}}},
-			})
-		}
-		failed := 0
-		for result := range client.Bulk(ctx, slices.Values(operations), licensing.BulkOptions{}) {
-			if !result.Done() {
-				failed++
-				fmt.Println(result.Operation.Target, result.Err)
-			}
-		}
-		fmt.Println(len(operations)-failed, "of", len(operations), "operations done")
-		if failed > 0 || len(tenant.Writes()) != 300 {
-			t.Errorf("%d failed, %d writes were made", failed, len(tenant.Writes()))
-		}
-	})
-}
-
-func TestReadmeErrors(t *testing.T) {
-	tenant := licensingtest.NewTenant()
-	tenant.AddUser(licensingtest.User{UserPrincipalName: "adele@contoso.example"})
-	client, ctx, change := tenant.Client(), t.Context(), remove(tenant.AddSKU(licensingtest.SKU{}).ID)
-
-	_, err := client.AssignUserLicense(ctx, "adele@contoso.example", change)
-	switch {
-	case errors.Is(err, licensing.ErrOutcomeUnknown):
-		fmt.Println("perhaps done, in full or in part: send it again")
-	case errors.Is(err, licensing.ErrNoAvailableLicenses):
-		fmt.Println("buy seats")
-	case errors.Is(err, licensing.ErrInherited):
-		fmt.Println("change it on the group")
-	case errors.Is(err, licensing.ErrThrottled):
-		e, _ := errors.AsType[*licensing.Error](err)
-		fmt.Println("come back in", e.RetryAfter)
-	case err != nil:
-		fmt.Println(err)
-	}
-	if !errors.Is(err, licensing.ErrNotAssigned) {
-		t.Errorf("got %v", err)
-	}
-}
-
-func TestReadmeTesting(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		ctx := t.Context()
-		tenant := licensingtest.NewTenant()
-		sku := tenant.AddSKU(licensingtest.SKU{PartNumber: "ENTERPRISEPACK", Seats: 1})
-		tenant.AddUser(licensingtest.User{UserPrincipalName: "adele@contoso.example", UsageLocation: "DE"})
-		tenant.Fail(licensingtest.Fault{Drop: true, Apply: true}) // the answer is lost
-
-		user, err := tenant.Client().AssignUserLicense(ctx, "adele@contoso.example", licensing.AssignLicenseRequest{
-			AddLicenses: []licensing.AssignedLicense{{SKUID: sku.ID}},
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		fmt.Println(user.UserPrincipalName, len(tenant.Requests()))
-		if len(tenant.Requests()) != 2 {
-			t.Errorf("%d requests were made, want 2", len(tenant.Requests()))
-		}
-	})
-}
-
+// TestReadmeBlocksAreCompiled compares each block of Go in README.md, and each
+// block of text that names a file, with that file: code as it is compiled, text
+// as the output that a test compares. Pages under docs may name files, too.
 func TestReadmeBlocksAreCompiled(t *testing.T) {
 	t.Parallel()
-	blocks := regexp.MustCompile("(?s)(?:<!-- (\\S+) -->\n)?```go\n(.*?)```").FindAllStringSubmatch(readFile(t, "README.md"), -1)
-	if len(blocks) < 4 {
-		t.Fatalf("found %d Go blocks", len(blocks))
+	pages, err := filepath.Glob("docs/*.md")
+	if err != nil {
+		t.Fatal(err)
 	}
-	for _, block := range blocks {
-		file, text := block[1], strings.TrimRight(block[2], "\n")
-		if file == "" {
-			t.Errorf("a block does not say which file it is from:\n%s", text)
-			continue
+	code := 0
+	for _, page := range append(pages, "README.md") {
+		for _, block := range blocks.FindAllStringSubmatch(readFile(t, page), -1) {
+			language, file, text := block[1], block[2], strings.TrimRight(block[3], "\n")
+			if language == "go" && page == "README.md" {
+				code++
+				if file == "" {
+					t.Errorf("a block of %s does not say which file it is from:\n%s", page, text)
+				}
+			}
+			if file != "" && !containsIndented(readFile(t, file), text) {
+				t.Errorf("%s does not have this block of %s:\n%s", file, page, text)
+			}
 		}
-		if !containsIndented(readFile(t, file), text) {
-			t.Errorf("%s does not have this block of README.md:\n%s", file, text)
-		}
+	}
+	if code < 10 {
+		t.Errorf("found %d Go blocks", code)
 	}
 }
 
-// containsIndented reports whether text stands in file at any one indentation.
+var blocks = regexp.MustCompile("(?s)```(go|text)(?: (\\S+))?\n(.*?)```")
+
+// containsIndented reports whether text stands in file at any one indentation,
+// or as the comment at the end of an example.
 func containsIndented(file, text string) bool {
+	lines := regexp.MustCompile(`(?m)^(.)`)
+	comment := strings.ReplaceAll(regexp.MustCompile(`(?m)^`).ReplaceAllString(text, "\t// "), " \n", "\n")
+	if strings.Contains("\n"+file+"\n", "\n"+comment+"\n") {
+		return true
+	}
 	for range 4 {
 		if strings.Contains("\n"+file+"\n", "\n"+text+"\n") {
 			return true
 		}
-		text = regexp.MustCompile(`(?m)^(.)`).ReplaceAllString(text, "\t$1")
+		text = lines.ReplaceAllString(text, "\t$1")
 	}
 	return false
+}
+
+// TestReadmeGoVersion compares the versions of Go in README.md with go.mod.
+func TestReadmeGoVersion(t *testing.T) {
+	t.Parallel()
+	version := regexp.MustCompile(`(?m)^go (\d+\.\d+)`).FindStringSubmatch(readFile(t, "go.mod"))[1]
+	readme := readFile(t, "README.md")
+	for _, want := range []string{"badge/Go-" + version + "%2B", "Go " + version + " or newer"} {
+		if !strings.Contains(readme, want) {
+			t.Errorf("README.md does not have %q", want)
+		}
+	}
 }
 
 // TestReadmeInstall follows the instructions in a module of its own and looks
