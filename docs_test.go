@@ -172,6 +172,44 @@ func containsIndented(file, text string) bool {
 	return false
 }
 
+// TestDocsLinks follows the links in the pages to other files and to headings.
+func TestDocsLinks(t *testing.T) {
+	t.Parallel()
+	pages := []string{"README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "benchmarks/README.md"}
+	more, err := filepath.Glob("docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	link := regexp.MustCompile(`(?:\]\(|src="|srcset=")([^)"#\s]*)(?:#([^)"\s]*))?`)
+	for _, page := range append(pages, more...) {
+		for _, match := range link.FindAllStringSubmatch(readFile(t, page), -1) {
+			target, heading := match[1], match[2]
+			if strings.Contains(target, "://") {
+				continue
+			}
+			file := page
+			if target != "" {
+				file = filepath.Join(filepath.Dir(page), target)
+			}
+			if _, err := os.Stat(file); err != nil {
+				t.Errorf("%s leads to %s, which is not there", page, file)
+			} else if heading != "" && !slices.Contains(headings(readFile(t, file)), heading) {
+				t.Errorf("%s leads to %s, which has no heading #%s", page, file, heading)
+			}
+		}
+	}
+}
+
+// headings returns the anchors of a page's headings.
+func headings(page string) []string {
+	var anchors []string
+	for _, match := range regexp.MustCompile(`(?m)^#+ (.*)$`).FindAllStringSubmatch(page, -1) {
+		anchor := strings.ReplaceAll(strings.ToLower(match[1]), " ", "-")
+		anchors = append(anchors, regexp.MustCompile(`[^\pL\pN_-]`).ReplaceAllString(anchor, ""))
+	}
+	return anchors
+}
+
 // TestReadmeGoVersion compares the versions of Go in README.md with go.mod.
 func TestReadmeGoVersion(t *testing.T) {
 	t.Parallel()
