@@ -17,77 +17,79 @@ import (
 	"github.com/graphlicensing/licensing/internal/pace"
 )
 
-// BulkOptions say how [Client.Bulk] goes about its work. Zero fields take
-// their defaults.
+// BulkOptions configure [Client.Bulk]. Zero fields take their defaults.
 type BulkOptions struct {
-	// Concurrency is how many requests are under way at a time, 100 at most; by
-	// default 4, which is enough for the quota of Graph.
+	// Concurrency is how many requests are under way at a time, at most 100. The
+	// default of 4 is enough for Graph's quota.
 	Concurrency int
-	// BatchSize is how many operations go into one request, 20 at most, which
-	// is the default. With 1 each is sent by itself.
+	// BatchSize is how many operations one request carries, at most 20. The default
+	// is 20. With 1 each operation is sent without a batch.
 	BatchSize int
-	// Total is how many operations there are, where that is known. It serves
-	// the estimate in BulkProgress alone.
+	// Total is how many operations there are, if known. It is used only for the
+	// estimate in BulkProgress.
 	Total int
-	// Drain ends the run in good order when it is closed: nothing more is taken in
-	// or sent for the first time, which gives ErrStopped, and what was sent goes on
-	// until it is settled. A context's Done from signal.NotifyContext fits.
+	// Drain ends the run cleanly when it is closed. Operations that were sent
+	// finish. All others get ErrStopped, and no more input is taken. The Done
+	// channel of a context from signal.NotifyContext fits.
 	Drain <-chan struct{}
-	// Progress, unless nil, is called for each result before it is delivered,
-	// and every second, by the goroutine that ranges over the results.
+	// Progress is called before each result is delivered, and once a second. It
+	// runs on the goroutine that ranges over the results. It may be nil.
 	Progress func(BulkProgress)
-	// MaxOutage is how long an outage is waited out: requests about three
-	// objects or more failed, one after the other, by the service or the way to it.
-	// Meanwhile hardly anything is sent, and attempts are not used up. By default
-	// 15 min; a negative one is no limit. Half a minute is enough for an unknown
-	// host, a bad certificate or a token that is refused, as long as Graph never
-	// answered the client: then it may be what was configured that is wrong.
+	// MaxOutage is how long the run waits out an outage. The default is 15 min; a
+	// negative value removes the limit. An outage begins when requests about three
+	// or more objects in a row fail because of the service or the network. During
+	// an outage almost nothing is sent, and attempts do not count. If Graph has
+	// never answered this client, the cause may be a wrong setting: then an unknown
+	// host, a bad certificate or a refused token ends the run after 30 seconds.
 	MaxOutage time.Duration
-	// StopAfterFailures, unless 0, ends the run after so many operations that
-	// failed or whose outcome is unknown. Those that were taken in and not sent yet
-	// fail with ErrStopped. What the run itself keeps back does not count.
+	// StopAfterFailures ends the run after this many operations failed or have an
+	// unknown outcome. 0 means no limit. Operations that were not sent yet get
+	// ErrStopped. Operations that the run itself did not send do not count as
+	// failures.
 	StopAfterFailures int
-	// StopAddingWithoutSeats makes operations that add a SKU fail at once with
-	// ErrNoAvailableLicenses when an earlier one of the run was refused for
-	// want of seats of that SKU, also those for users who have it already and
-	// would get other plans. Removals go on.
+	// StopAddingWithoutSeats stops the run from adding a SKU once Graph has refused
+	// it for lack of seats. Later operations that add the SKU fail at once with
+	// ErrNoAvailableLicenses. This includes operations that would only change the
+	// plans of a user who has the SKU. Removals go on.
 	StopAddingWithoutSeats bool
 }
 
-// BulkProgress is how far a [Client.Bulk] has come.
+// BulkProgress says how far a [Client.Bulk] run has come.
 type BulkProgress struct {
 	Total     int           // as in BulkOptions
 	Done      int           // operations that were made
 	Failed    int           // operations that failed
 	Unknown   int           // operations that may have been made
 	NotSent   int           // operations that the run did not send
-	Throttled int           // times that an operation was refused for its frequency, and sent again
+	Throttled int           // how often an operation was throttled and sent again
 	Rate      float64       // operations a second, over the last ten seconds
 	Elapsed   time.Duration // since the start
-	Left      time.Duration // estimated time left, negative where Total is not known, or nothing to tell it by
+	Left      time.Duration // estimated time left; negative if unknown, such as without Total
 }
 
-// Bulk makes many operations as fast as Graph allows, and returns what became of
-// each as soon as it is known, so in another order than theirs.
+// Bulk makes many operations as fast as Graph allows, and returns the result of
+// each as soon as it is known. Results therefore come in a different order than the
+// operations.
 //
-// Operations on one object are made in the order of the input, each when the
-// result of the one before was delivered; different objects do not wait for each
-// other. After an operation that ended unknown or was not sent, later ones on the
-// same object are not sent either, so that a run that goes on from there overtakes
-// nothing. The input is read on a goroutine of its own, a few hundred operations
-// ahead, and must not block forever. Ranging again runs again.
+// Operations on one object are made in the order of the input. Each starts after
+// the result of the previous one was delivered. Different objects do not wait for
+// each other. After an operation that was not sent or whose outcome is unknown,
+// later ones on the same object are not sent either, so a resumed run keeps the
+// order. A separate goroutine takes the input, a few hundred operations ahead. The
+// input must not block forever. Ranging again makes all operations again.
 //
-// When BulkOptions.Drain is closed, what was sent is settled, and everything that
-// was taken in has a result. When ctx ends, what is under way is in doubt; its Err is
-// asked last before each request, and may know that sooner than its Done. A break
-// is worse: it waits for the requests under way, which may be writes, and gives up
-// the results that are left, theirs as well. Drain, and range to the end.
+// To stop early, close BulkOptions.Drain and keep ranging: operations that were
+// sent finish, and every operation taken from the input has a result. When ctx
+// ends, the outcome of requests under way is unknown. Bulk checks ctx.Err before
+// each request, even if ctx.Done is not closed yet. Warning: a break loses results.
+// It waits for the requests under way, which may be writes, and discards their
+// results and all others.
 //
 // Permission: those of the single methods.
 //
-// Errors, in the results: those of the single methods, [ErrInvalidArgument]
-// (Index is -1 if it is the options'), [ErrStopped] (the run ended before it was
-// sent), [ErrThrottled] (for longer than MaxWait or ctx allows).
+// Errors, in the results: those of the single methods, [ErrInvalidArgument] (Index
+// is -1 if the options are invalid), [ErrStopped] (the run ended before the
+// operation was sent), [ErrThrottled] (for longer than MaxWait or ctx allows).
 //
 // Graph: https://learn.microsoft.com/graph/json-batching
 func (c *Client) Bulk(ctx context.Context, operations iter.Seq[Operation], opts BulkOptions) iter.Seq[OperationResult] {

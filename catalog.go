@@ -10,12 +10,12 @@ import (
 	"github.com/google/uuid"
 )
 
-// A Catalog finds a tenant's SKUs and service plans by the names that people
-// use for them. It knows what [Client.SubscribedSKUs] returned, as it was
-// then: seats taken since do not show.
+// A Catalog finds a tenant's SKUs and service plans by the names that people use.
+// It holds what [Client.SubscribedSKUs] returned at one time, and does not notice
+// seats that were taken since.
 //
-// A Catalog is never changed, and safe for use by several goroutines. The zero
-// value and nil are empty ones.
+// A Catalog never changes and is safe for concurrent use. A nil Catalog and the
+// zero value are empty.
 type Catalog struct {
 	skus  []SubscribedSKU
 	exact nameIndex // GUIDs, ids and part numbers
@@ -37,8 +37,9 @@ func (x nameIndex) add(name string, i int) {
 // letter case, blanks around them, kinds of blanks within, and what has no width.
 func folded(name string) string { return strings.ToLower(plain(name)) }
 
-// NewCatalog returns a catalog of copies of skus. SKUs without an id are not
-// found, for they cannot be assigned; of several with one id the first is.
+// NewCatalog returns a catalog with copies of skus. It skips SKUs without an id,
+// because they cannot be assigned. If several SKUs have the same id, it finds the
+// first one.
 func NewCatalog(skus []SubscribedSKU) *Catalog {
 	c := &Catalog{skus: cloneSKUs(skus), exact: make(nameIndex)}
 	for i, sku := range c.skus {
@@ -67,7 +68,7 @@ func (c *Catalog) orEmpty() *Catalog {
 	return c
 }
 
-// SKUs returns a copy of all SKUs, in the order in which they were given.
+// SKUs returns copies of all SKUs, in their original order.
 func (c *Catalog) SKUs() []SubscribedSKU { return cloneSKUs(c.orEmpty().skus) }
 
 func cloneSKUs(skus []SubscribedSKU) []SubscribedSKU {
@@ -80,19 +81,18 @@ func (s SubscribedSKU) clone() SubscribedSKU {
 	return s
 }
 
-// SKU returns the SKU that a name is for: a GUID, a part number such as
-// "ENTERPRISEPACK", or an id of the form {tenant}_{SKU}. Failing these, it can
-// be a product name, where the catalog has them; see [Catalog.WithNames].
-// Letter case and blanks around the name do not matter.
+// SKU returns the SKU with a name. The name is a GUID, a part number such as
+// "ENTERPRISEPACK", or an id of the form {tenant}_{SKU}. It can also be a product
+// name, if the catalog has them; see [Catalog.WithNames]. Letter case and
+// surrounding blanks do not matter.
 //
-// A GUID may be in {}, () or [], or without hyphens. GUIDs and part numbers may
-// follow the account of a tenant and a colon, as in "contoso:ENTERPRISEPACK";
-// which account it is does not matter.
+// A GUID may be in {}, () or [], or lack its hyphens. A GUID or part number may
+// follow a tenant's account and a colon, as in "contoso:ENTERPRISEPACK". The
+// account is ignored.
 //
-// Errors: [ErrUnknownSKU] (none of that name, the text has the nearest names,
-// or where none is near some of those that there are), [ErrInvalidArgument]
-// (the name is empty, be it after an account, or that of several SKUs, the
-// text has their GUIDs).
+// Errors: [ErrUnknownSKU] (no SKU has the name; the text suggests similar names, or
+// else lists some), [ErrInvalidArgument] (the name is empty, or several SKUs have
+// it; the text lists their GUIDs).
 func (c *Catalog) SKU(name string) (SubscribedSKU, error) {
 	const op = "find SKU"
 	c = c.orEmpty()
@@ -153,16 +153,14 @@ func (c *Catalog) unknownSKU(op, name string) error {
 		cause: fmt.Errorf("%q is not one of the tenant's SKUs%s", shortened(name), instead(withoutAccount(plain(name)), names, called))}
 }
 
-// ServicePlan returns the service plan of a SKU that a name is for: a GUID or
-// a plan name such as "EXCHANGE_S_ENTERPRISE". Failing these, it can be the
-// name by which the plan is sold, where the catalog has such names. Letter
-// case and blanks around the name do not matter, and a GUID may be in {}, ()
-// or [], or without hyphens.
+// ServicePlan returns the service plan of a SKU with a name. The name is a GUID or
+// a plan name such as "EXCHANGE_S_ENTERPRISE". It can also be the name under which
+// the plan is sold, if the catalog has product names. Letter case and surrounding
+// blanks do not matter. A GUID may be in {}, () or [], or lack its hyphens.
 //
-// Errors: [ErrUnknownSKU] (not one of the catalog's), [ErrInvalidArgument]
-// (no plan of that name, the text has the nearest ones, or where none is near
-// some of those that there are; the name is empty, or that of several plans,
-// the text has their GUIDs).
+// Errors: [ErrUnknownSKU] (the catalog does not have the SKU), [ErrInvalidArgument]
+// (no plan has the name, and the text suggests similar names or lists some; the
+// name is empty; or several plans have it, and the text lists their GUIDs).
 func (c *Catalog) ServicePlan(sku uuid.UUID, name string) (ServicePlan, error) {
 	const op = "find service plan"
 	c = c.orEmpty()

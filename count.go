@@ -8,17 +8,18 @@ import (
 	"github.com/graphlicensing/licensing/internal/graph"
 )
 
-// CountUsers returns how many users there are, or how many match an OData filter
-// unless it is empty. It tells how long a listing will be before it is made.
+// CountUsers returns how many users match an OData filter, or how many users there
+// are if the filter is empty. Use it to estimate the length of a listing.
 //
-// The number comes from Graph's index, which lags behind more than reads do, so it
-// is near and not exact. It is one request, whatever the size of the tenant. The
-// filter is one for an advanced query, such as "accountEnabled eq true".
+// The count is approximate. It comes from Graph's index, which lags behind more
+// than reads do. It takes one request, whatever the size of the tenant. The filter
+// must be one that Graph accepts in an advanced query, such as "accountEnabled eq
+// true".
 //
 // Permission: User.Read.All, delegated or application.
 //
-// Errors: [ErrUnsupportedQuery] (Graph cannot answer the filter), [ErrForbidden],
-// [ErrThrottled], [ErrUnavailable].
+// Errors: [ErrUnsupportedQuery] (Graph does not support the filter),
+// [ErrForbidden], [ErrThrottled], [ErrUnavailable].
 //
 // Graph: https://learn.microsoft.com/graph/api/user-list
 func (c *Client) CountUsers(ctx context.Context, filter string) (int, error) {

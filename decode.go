@@ -15,14 +15,14 @@ import (
 	"github.com/graphlicensing/licensing/internal/graph"
 )
 
-// MarshalJSON writes both lists, [] where there is nothing in one: Graph
-// refuses a request without either.
+// MarshalJSON writes both lists, and [] for an empty one. Graph refuses a request
+// in which a list is missing.
 func (r AssignLicenseRequest) MarshalJSON() ([]byte, error) {
 	return r.appendJSON(nil), nil
 }
 
-// MarshalJSON writes the list of disabled plans also when it is empty: without
-// it Graph keeps the plans disabled that were.
+// MarshalJSON writes the list of disabled plans even if it is empty. If the list is
+// missing, Graph keeps the disabled plans as they were.
 func (l AssignedLicense) MarshalJSON() ([]byte, error) {
 	return l.appendJSON(nil), nil
 }
@@ -71,8 +71,8 @@ func appendID(b []byte, id uuid.UUID) []byte {
 	return append(b, '"')
 }
 
-// UnmarshalJSON reads a user as Graph writes it: ids in any letter case, times
-// with or without a zone. Null and empty ids in lists are left out.
+// UnmarshalJSON reads a user as Graph writes it. Ids may be in any letter case, and
+// times may lack a zone. Null and empty ids in lists are left out.
 func (u *User) UnmarshalJSON(data []byte) error {
 	var a userAnswer
 	err := a.Read(data)
@@ -80,7 +80,7 @@ func (u *User) UnmarshalJSON(data []byte) error {
 	return err
 }
 
-// UnmarshalJSON reads a group as Graph writes it, like [User.UnmarshalJSON].
+// UnmarshalJSON reads a group as Graph writes it; see [User.UnmarshalJSON].
 func (g *Group) UnmarshalJSON(data []byte) error {
 	var a groupAnswer
 	err := a.Read(data)

@@ -200,6 +200,51 @@ func TestDocsLinks(t *testing.T) {
 	}
 }
 
+// TestPackageCommentListsMethods looks for each method of Client, once, in the list
+// at the top of the package comment, and for the examples that the comment links to.
+func TestPackageCommentListsMethods(t *testing.T) {
+	t.Parallel()
+	comment := readFile(t, "doc.go")
+	list, _, found := strings.Cut(comment, "// # Examples")
+	if !found {
+		t.Fatal("doc.go has no section on examples")
+	}
+	method := regexp.MustCompile(`(?m)^func \(c \*Client\) ([A-Z]\w*)`)
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	methods, examples := 0, ""
+	for _, name := range files {
+		text := readFile(t, name)
+		if strings.HasSuffix(name, "_test.go") {
+			examples += text
+			continue
+		}
+		for _, match := range method.FindAllStringSubmatch(text, -1) {
+			methods++
+			if n := strings.Count(list, "[Client."+match[1]+"]"); n != 1 {
+				t.Errorf("doc.go lists Client.%s %d times", match[1], n)
+			}
+		}
+	}
+	if methods < 25 {
+		t.Errorf("found %d methods", methods)
+	}
+	links := regexp.MustCompile(`(?m)^// \[([^]]+)\]: \S+#example-(\S+)$`).FindAllStringSubmatch(comment, -1)
+	if len(links) < 5 {
+		t.Errorf("found %d links to examples", len(links))
+	}
+	for _, link := range links {
+		if !strings.Contains(comment, "["+link[1]+"],") && !strings.Contains(comment, "["+link[1]+"].") {
+			t.Errorf("doc.go does not use the link %q", link[1])
+		}
+		if !strings.Contains(examples, "func Example"+strings.ReplaceAll(link[2], ".", "_")+"(") {
+			t.Errorf("doc.go links to an example of %s, which does not exist", link[2])
+		}
+	}
+}
+
 // headings returns the anchors of a page's headings.
 func headings(page string) []string {
 	var anchors []string

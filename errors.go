@@ -18,64 +18,64 @@ import (
 	"github.com/graphlicensing/licensing/internal/pace"
 )
 
-// The kinds of failure that callers tell apart, for use with [errors.Is]. An
-// error can be of several kinds: a write that ends in a 503 is both
-// ErrUnavailable and ErrOutcomeUnknown. [Kinds] lists them.
+// The kinds of failure, for use with [errors.Is]. An error can be of several
+// kinds: a write that ends in a 503 is both ErrUnavailable and ErrOutcomeUnknown.
+// [Kinds] lists the kinds of an error.
 var (
-	// Ours, before anything is sent.
+	// Found by this package before it sends anything.
 	ErrInvalidArgument = errors.New("invalid argument")
 
-	// The call.
+	// About the call.
 	ErrUnauthorized     = errors.New("not signed in")                                   // 401, or the token source failed
 	ErrForbidden        = errors.New("not permitted")                                   // 403: permission, role, conditional access or a directory quota
 	ErrNotFound         = errors.New("not found")                                       // 404: no such user or group, or not visible yet
 	ErrConcurrentChange = errors.New("changed by another request at the same time")     // 409
 	ErrThrottled        = errors.New("throttled")                                       // 429 or 509; see Error.RetryAfter
-	ErrUnavailable      = errors.New("service unavailable")                             // no answer of Graph's, most of 5xx, or a stalled write must be waited for
+	ErrUnavailable      = errors.New("service unavailable")                             // no answer from Graph, most 5xx statuses, or an earlier write to the object stalled and may still land
 	ErrOutcomeUnknown   = errors.New("outcome unknown")                                 // the change may have been made, in full or in part
-	ErrDelegatedOnly    = errors.New("only for a signed-in user")                       // "me" with a token of an application
-	ErrListingExpired   = errors.New("listing expired")                                 // the page token; start again
-	ErrUnsupportedQuery = errors.New("filter is not one that Graph can answer")         // as most combinations with licenses
-	ErrUnsafeLink       = errors.New("next link is not one to follow with credentials") // foreign, repeated or not https
-	ErrStopped          = errors.New("run was stopped")                                 // by its context, an outage or BulkOptions, before the operation was sent
-	ErrLocked           = errors.New("locked")                                          // the Locker gave no lock, or it was lost before anything was sent
+	ErrDelegatedOnly    = errors.New("only for a signed-in user")                       // the call is about "me", and the token is an application's
+	ErrListingExpired   = errors.New("listing expired")                                 // the page token expired; start again
+	ErrUnsupportedQuery = errors.New("filter is not one that Graph can answer")         // such as most combinations with licenses
+	ErrUnsafeLink       = errors.New("next link is not one to follow with credentials") // to another host, repeated or not https
+	ErrStopped          = errors.New("run was stopped")                                 // before the operation was sent: by its context, an outage or BulkOptions
+	ErrLocked           = errors.New("locked")                                          // the Locker gave no lock, or lost it before anything was sent
 	ErrTooLarge         = errors.New("answer is too large")                             // see LimitError
 
-	// The license change. Failures of group members are of the same kinds.
+	// About the license change. Failures of group members have the same kinds.
 	ErrNoAvailableLicenses  = errors.New("no available licenses")                     // all seats are taken
-	ErrUsageLocation        = errors.New("usage location not set or not allowed")     // set it, or the product is not sold there
-	ErrPlanDependency       = errors.New("service plan depends on another")           // which is not on, or is to be removed
-	ErrPlanConflict         = errors.New("service plans exclude each other")          // within a SKU, or with another one
-	ErrUnknownSKU           = errors.New("SKU is not one of the tenant's")            // no subscription has it
-	ErrNotAssignable        = errors.New("license is not for users or groups")        // the SKU applies to the company
+	ErrUsageLocation        = errors.New("usage location not set or not allowed")     // set it first, or the product is not sold there
+	ErrPlanDependency       = errors.New("service plan depends on another")           // and the other plan is off or about to be removed
+	ErrPlanConflict         = errors.New("service plans exclude each other")          // within a SKU or across SKUs
+	ErrUnknownSKU           = errors.New("SKU is not one of the tenant's")            // the tenant has no subscription to it
+	ErrNotAssignable        = errors.New("license is not for users or groups")        // the SKU applies to the whole company
 	ErrNotAssigned          = errors.New("license is not assigned")                   // so it cannot be removed
 	ErrInherited            = errors.New("license is inherited from a group")         // change it on the group
 	ErrNoChanges            = errors.New("nothing to add and nothing to remove")      // both lists are empty
-	ErrProxyAddressConflict = errors.New("proxy address is in use by another object") // a mail address of the user's
+	ErrProxyAddressConflict = errors.New("proxy address is in use by another object") // one of the user's mail addresses
 )
 
-// An Error is a failed call. It is always used as *Error. Use [errors.Is] with
-// the sentinels of this package to tell failures apart.
+// An Error is a failed call. Its type is always *Error. Use [errors.Is] with the
+// sentinels of this package to tell failures apart.
 //
-// StatusCode is 0 where there was no answer at all; it is that of any answer,
-// also of one that is not Graph's. Unwrap returns what else went wrong, such as
-// the transport's, the token source's or the context's error, of which a long
-// one is cut in the text.
+// StatusCode is that of the last answer, even if the answer is not Graph's. It is 0
+// if there was no answer. Unwrap returns a cause other than Graph's answer: an
+// error of the transport, the token source or the context. Error shows a long cause
+// shortened.
 type Error struct {
-	Op              string // what was called: "assign user license"
+	Op              string // the operation: "assign user license"
 	StatusCode      int
-	Code, Message   string // Graph's own, untouched but for a token
-	Target          string // Graph's own, rarely there
+	Code, Message   string // as Graph sent them, without tokens
+	Target          string // as Graph sent it, rarely set
 	Details         []ErrorDetail
 	RequestID       string        // Graph's id of the request, for Microsoft support
-	ClientRequestID string        // ours; see ContextWithClientRequestID
-	Date            time.Time     // when Graph answered, zero when it did not say
-	RetryAfter      time.Duration // what the server asked for
+	ClientRequestID string        // the client's id; see ContextWithClientRequestID
+	Date            time.Time     // when Graph answered, zero if unknown
+	RetryAfter      time.Duration // the wait that the server asked for
 	Attempts        int           // requests made; net/http may have made more
 	SKUIDs          []uuid.UUID   // the SKUs that Message names, whatever the kind
-	ServicePlanIDs  []uuid.UUID   // the service plans that it names
+	ServicePlanIDs  []uuid.UUID   // the service plans that Message names
 	Header          http.Header   // of the answer, without cookies and credentials
-	Body            []byte        // as received but for a token, 64 KiB at most
+	Body            []byte        // as received but without tokens, 64 KiB at most
 
 	kinds []error // what is known beyond the answer itself
 	cause error
@@ -92,7 +92,8 @@ type ErrorDetail struct {
 //
 //	assign user license: 403 Authorization_RequestDenied: Insufficient privileges to complete the operation. (request-id 3957016c-f6a7-40df-a671-84f3581a6e7a, 1 attempt)
 //
-// It has no URL and no token, and no user's name unless Graph's message has.
+// The line contains no URL and no token. It names a user only if Graph's message
+// does.
 func (e *Error) Error() string {
 	if e == nil {
 		return "<nil>"
@@ -145,7 +146,7 @@ func (e *Error) Error() string {
 	return line
 }
 
-// Is reports whether the error is of the kind of target, one of the sentinels
+// Is reports whether the error is of the kind target, which is one of the sentinels
 // of this package.
 func (e *Error) Is(target error) bool {
 	if e == nil {
@@ -154,8 +155,8 @@ func (e *Error) Is(target error) bool {
 	return slices.Contains(e.kinds, target) || slices.Contains(kindsOf(e.StatusCode, e.Code, e.Message), target)
 }
 
-// Unwrap returns what went wrong beside Graph's answer or in place of it, such
-// as the transport's, the token source's or the context's error.
+// Unwrap returns a cause other than Graph's answer, such as an error of the
+// transport, the token source or the context.
 func (e *Error) Unwrap() error {
 	if e == nil {
 		return nil
@@ -163,15 +164,16 @@ func (e *Error) Unwrap() error {
 	return e.cause
 }
 
-// A DecodeError is a complete answer of Graph's with a property that cannot be
-// read. On a write the change was accepted. It is always used as *DecodeError.
+// A DecodeError says that a property of Graph's answer cannot be read. The answer
+// is complete and reports success, so a write was accepted. The type is always
+// *DecodeError.
 type DecodeError struct {
 	Op              string
 	StatusCode      int
 	RequestID       string
 	ClientRequestID string
 	Property        string // such as "assignedLicenses[0].skuId"
-	Body            []byte // as received but for a token, 64 KiB at most
+	Body            []byte // as received but without tokens, 64 KiB at most
 	Err             error
 }
 
@@ -224,14 +226,14 @@ func (e *DecodeError) Unwrap() error {
 	return e.Err
 }
 
-// A LimitError is the cause of an error for an answer that has more in it than
-// Graph sends, and than is taken in. [ErrTooLarge] is its kind.
+// A LimitError says that an answer is larger than anything Graph sends, and was not
+// read. It is the cause of an [*Error] of the kind [ErrTooLarge].
 type LimitError struct {
-	What  string // is limited, such as "items" of a list or "MiB" of the answer
+	What  string // what is limited, such as "items" of a list or "MiB" of the answer
 	Limit int
 }
 
-// Error returns one line that says which limit it is.
+// Error returns one line that names the limit.
 func (e *LimitError) Error() string {
 	return (*graph.LimitError)(e).Error()
 }
@@ -239,11 +241,12 @@ func (e *LimitError) Error() string {
 // Is reports whether target is [ErrTooLarge].
 func (e *LimitError) Is(target error) bool { return target == ErrTooLarge }
 
-// Err returns nil for a healthy assignment, and otherwise an error that wraps
-// the sentinel of its cause, the same that a direct assignment fails with:
-// [ErrNoAvailableLicenses], [ErrPlanConflict], [ErrPlanDependency],
-// [ErrUsageLocation] or [ErrProxyAddressConflict]. Any other cause, and states
-// Error and ActiveWithError without a cause, give an error that shows Graph's word.
+// Err returns nil for a healthy assignment. Otherwise it returns an error that
+// wraps the sentinel of the cause, the same one that a direct assignment fails
+// with: [ErrNoAvailableLicenses], [ErrPlanConflict], [ErrPlanDependency],
+// [ErrUsageLocation] or [ErrProxyAddressConflict]. For any other cause it returns
+// an error that shows Graph's word for it. The same holds for the states Error and
+// ActiveWithError without a cause.
 func (s LicenseAssignmentState) Err() error {
 	word := string(s.Error)
 	if s.Error == "" || strings.EqualFold(word, string(AssignmentErrorNone)) {

@@ -7,24 +7,25 @@ import (
 	"github.com/graphlicensing/licensing/internal/graph"
 )
 
-// AssignGroupLicense adds and removes licenses of a group and returns the
-// group as Graph answers the write. The change is accepted, not made: Graph
-// applies it to the members later, and what fails for one of them shows in
-// that user's LicenseAssignmentStates. At once only what is wrong for all of them is
-// refused, such as a plan whose prerequisite the group itself does not have.
+// AssignGroupLicense adds and removes licenses of a group. It returns the group as
+// Graph answers the write. At that time Graph has accepted the change but not made
+// it: the members get the change later, and a failure for a member shows in that
+// user's LicenseAssignmentStates. Graph refuses at once only what is wrong for all
+// members, such as a plan that needs another plan which the group itself does not
+// have.
 //
-// The group is given by its object id. It must be a security group, or a
-// Microsoft 365 group with securityEnabled. The disabled plans of an added
-// SKU replace those it had. Removing Exchange starts the 30 days after which
-// the mailboxes of the members are deleted.
+// The group is given by object id. It must be a security group, or a Microsoft 365
+// group with securityEnabled. The disabled plans of an added SKU replace its
+// earlier ones. Removing Exchange Online starts a 30-day period after which the
+// members' mailboxes are deleted.
 //
 // Permission: LicenseAssignment.ReadWrite.All, delegated or application.
 //
-// Errors: [ErrInvalidArgument] (nothing was sent), [ErrUnknownSKU] (not
-// one of the tenant's), [ErrNotAssignable] (for the company), [ErrPlanDependency]
-// (a plan needs one that the group does not have), [ErrNotAssigned] (nothing to
-// remove), [ErrNotFound], [ErrForbidden], [ErrThrottled], [ErrOutcomeUnknown] (ended
-// in doubt: send it again).
+// Errors: [ErrInvalidArgument] (nothing was sent), [ErrUnknownSKU] (not in the
+// tenant), [ErrNotAssignable] (applies to the company), [ErrPlanDependency] (a plan
+// needs one that the group does not have), [ErrNotAssigned] (nothing to remove),
+// [ErrNotFound], [ErrForbidden], [ErrThrottled], [ErrOutcomeUnknown] (send it
+// again).
 //
 // Graph: https://learn.microsoft.com/graph/api/group-assignlicense
 func (c *Client) AssignGroupLicense(ctx context.Context, groupID string, req AssignLicenseRequest) (*Group, error) {
@@ -32,13 +33,13 @@ func (c *Client) AssignGroupLicense(ctx context.Context, groupID string, req Ass
 	return asGroup(finish(ctx, w, err))
 }
 
-// Group reads what licenses a group has, and how far Graph has come
-// with giving them to the members.
+// Group reads the licenses of a group, and how far Graph has come with applying
+// them to the members.
 //
-// The group is given by its object id. What this client wrote in the last five
-// minutes is shown as it wrote it; see Reading in the package's documentation.
-// [Client.WaitForGroup] waits until a change is complete. LicenseProcessingState
-// is nil on a group that never had a license.
+// The group is given by object id. LicenseProcessingState is nil for a group that
+// never had a license. The result shows this client's own writes of the last five
+// minutes; see Reading in the package documentation. [Client.WaitForGroup] waits
+// until a change is complete.
 //
 // Permission: Group.Read.All, delegated or application.
 //
@@ -50,22 +51,23 @@ func (c *Client) Group(ctx context.Context, groupID string) (*Group, error) {
 	return asGroup(c.read(ctx, "read group licenses", graph.Group(groupID)))
 }
 
-// GroupMembersWithErrors returns the members of a group for whom one of its
-// licenses is in error. What is wrong is in their LicenseAssignmentStates; see
-// [LicenseAssignmentState.Err]. [Client.ReprocessUserLicense] tries again.
+// GroupMembersWithErrors returns the members of a group for whom one of the group's
+// licenses is in error. The LicenseAssignmentStates of each member say what is
+// wrong; see [LicenseAssignmentState.Err]. [Client.ReprocessUserLicense] tries
+// again.
 //
-// The members are read page by page as they are asked for, and ranging again
-// reads again. Of members whom the token may not read Graph tells the id alone:
-// their LicenseAssignmentStates are nil.
+// The sequence reads page by page, as it is consumed. Ranging again reads again.
+// For members whom the token may not read, Graph returns only the id, and
+// LicenseAssignmentStates is nil.
 //
 // Permission: Group.Read.All and User.Read.All, delegated or application
 // (unverified: Microsoft has no table).
 //
-// Errors: a [*DecodeError] for an item that cannot be read or is no user, after
-// which the sequence goes on. Any other error ends the sequence: [ErrInvalidArgument]
-// (nothing was sent), [ErrNotFound], [ErrForbidden], [ErrThrottled],
-// [ErrListingExpired] (start again), [ErrUnsafeLink] (a page names another host as
-// the next).
+// Errors: a [*DecodeError] for an item that cannot be read or is not a user, after
+// which the sequence goes on. Any other error ends the sequence:
+// [ErrInvalidArgument] (nothing was sent), [ErrNotFound], [ErrForbidden],
+// [ErrThrottled], [ErrListingExpired] (start again), [ErrUnsafeLink] (the next page
+// is on another host).
 //
 // Graph: https://learn.microsoft.com/graph/api/resources/group
 func (c *Client) GroupMembersWithErrors(ctx context.Context, groupID string) iter.Seq2[*User, error] {

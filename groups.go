@@ -11,46 +11,47 @@ import (
 	"github.com/graphlicensing/licensing/internal/graph"
 )
 
-// A GroupQuery says which groups [Client.Groups] returns, and with which properties.
-// The zero value is all groups.
+// A GroupQuery selects the groups that [Client.Groups] returns, and their
+// properties. The zero value selects all groups.
 type GroupQuery struct {
 	// Filter is an OData filter, such as "startswith(displayName,'Licenses')".
-	// Graph refuses many combinations with a filter on licenses, by
+	// Graph refuses many combinations of a filter with licenses; the error is
 	// ErrUnsupportedQuery.
 	Filter string
 	// SKUID limits the groups to those that have a SKU.
 	SKUID uuid.UUID
 	// Licensed limits the groups to those that have any license.
 	Licensed bool
-	// OnlyErrors limits the groups to those with members for whom a license of the
-	// group is in error. Graph has no answer to that together with anything else:
-	// with Filter as well two listings are read.
+	// OnlyErrors limits the groups to those that have a license in error for any
+	// member. Graph cannot combine this with other filters, so with Filter two
+	// listings are read.
 	OnlyErrors bool
-	// Select names further properties of Group to be read, such as
-	// "membershipRule", "isAssignableToRole" and "onPremisesSyncEnabled", in any case.
+	// Select names more properties of Group to read, such as "membershipRule",
+	// "isAssignableToRole" and "onPremisesSyncEnabled", in any letter case.
 	Select []string
-	// PageSize is how many groups a request asks for, up to 999. The default is
+	// PageSize is how many groups a request asks for, at most 999. The default is
 	// Graph's, 100.
 	PageSize int
 }
 
-// Groups returns the license view of many groups: what they are, what licenses they
-// have, and how far Graph has come with giving these to the members.
+// Groups returns many groups: their names, their licenses, and how far Graph has
+// come with applying the licenses to the members.
 //
-// The groups are read page by page as they are asked for, and ranging again reads
-// again. What [Client.Users] says of lag and of filters holds for groups as well.
-// Of groups that Graph filters by SKUID or Licensed, its index decides; what the
-// client itself has assigned in the last seconds can be missing. A group whose
-// licenses Graph does not tell is returned as well, without AssignedLicenses.
-// [Client.GroupMembersWithErrors] returns for whom a license of a group is in error.
+// The sequence reads page by page, as it is consumed. Ranging again reads again.
+// Lag and filters work as in [Client.Users]. With SKUID or Licensed, Graph's index
+// selects the groups, and a group to which the client assigned a license seconds
+// ago can be missing. A group whose licenses Graph withholds has nil
+// AssignedLicenses. [Client.GroupMembersWithErrors] returns the members for whom a
+// license is in error.
 //
 // Permission: Group.Read.All, delegated or application.
 //
-// Errors: a [*DecodeError] for an item that cannot be read, after which the sequence
-// goes on. Any other error ends the sequence: [ErrInvalidArgument] (nothing was
-// sent), [ErrUnsupportedQuery] (Graph cannot answer the filter), [ErrForbidden],
-// [ErrThrottled], [ErrTooLarge] (lower PageSize), [ErrListingExpired] (start
-// again), [ErrUnsafeLink] (a page names another host as the next).
+// Errors: a [*DecodeError] for an item that cannot be read, after which the
+// sequence goes on. Any other error ends the sequence: [ErrInvalidArgument]
+// (nothing was sent), [ErrUnsupportedQuery] (Graph does not support the filter),
+// [ErrForbidden], [ErrThrottled], [ErrTooLarge] (lower PageSize),
+// [ErrListingExpired] (start again), [ErrUnsafeLink] (the next page is on another
+// host).
 //
 // Graph: https://learn.microsoft.com/graph/api/group-list
 func (c *Client) Groups(ctx context.Context, query GroupQuery) iter.Seq2[*Group, error] {

@@ -55,16 +55,16 @@ var recordedKinds = append(slices.Clip(sentinels),
 	sentinel{err: context.DeadlineExceeded, word: "deadlineExceeded"},
 )
 
-// Kinds returns the sentinels of this package that err is, in the order of their
-// declaration, and nil if it is none of them or nil.
+// Kinds returns the sentinels of this package that err matches, in the order in
+// which they are declared. It returns nil if err is nil or matches none.
 //
-// It asks [errors.Is] for each, so err may be wrapped or joined, or read back
-// from JSON. Of several errors that are joined it returns the kinds of all. A
-// [*DecodeError] has none of its own. The end of a context is no kind; ask
-// [errors.Is] for [context.Canceled] and [context.DeadlineExceeded].
+// Kinds calls [errors.Is] for each sentinel, so err may be wrapped, joined, or read
+// back from JSON. For joined errors it returns the kinds of all of them. A
+// [*DecodeError] has no kind of its own. The end of a context is not a kind; use
+// [errors.Is] with [context.Canceled] and [context.DeadlineExceeded].
 //
-// Use it to count failures or to label them. To choose between two ways of going
-// on, [errors.Is] is enough. What is returned is the caller's to change.
+// Use Kinds to count or label failures. To handle one kind of failure, [errors.Is]
+// is enough. The caller may modify the returned slice.
 func Kinds(err error) []error {
 	var kinds []error
 	for _, k := range sentinels {
@@ -75,18 +75,19 @@ func Kinds(err error) []error {
 	return kinds
 }
 
-// Retryable reports whether the call that failed with err may succeed later,
-// made again as it was, without anybody acting.
+// Retryable reports whether the call that failed with err may succeed later, if it
+// is made again unchanged and nobody does anything.
 //
-// That is so if all that [Kinds] returns passes by itself: [ErrThrottled],
-// [ErrUnavailable], [ErrConcurrentChange], [ErrOutcomeUnknown], [ErrStopped],
-// [ErrLocked] and [ErrListingExpired]. One kind that needs somebody to act is
-// enough for false: [ErrForbidden] beside [ErrOutcomeUnknown] is one. An error
-// without a kind gives false, and so does the end of a context alone.
+// Retryable is true if every kind of err is temporary. The temporary kinds are
+// [ErrThrottled], [ErrUnavailable], [ErrConcurrentChange], [ErrOutcomeUnknown],
+// [ErrStopped], [ErrLocked] and [ErrListingExpired]. It is false if any kind of err
+// needs somebody to act, such as [ErrForbidden] together with [ErrOutcomeUnknown].
+// It is also false for an error without a kind and for the end of a context.
 //
-// The client has already repeated what it may. Wait before the next call, for
-// Error.RetryAfter at least. [ErrNotFound] and [ErrUsageLocation] can pass, too,
-// right after the user or the location was made; they are false here.
+// The client has already retried what it may. Wait for at least Error.RetryAfter
+// before the next call. [ErrNotFound] and [ErrUsageLocation] can also be temporary,
+// shortly after the user was created or the location was set, but Retryable is
+// false for them.
 func Retryable(err error) bool {
 	some := false
 	for _, k := range sentinels {

@@ -11,19 +11,20 @@ import (
 	"github.com/graphlicensing/licensing/internal/graph"
 )
 
-// SetUsageLocation sets the country that a user uses services in, which a user
-// needs before a license can be assigned directly.
+// SetUsageLocation sets the country in which a user uses services. A user needs a
+// usage location before a license can be assigned directly.
 //
-// The user is an object id or a user principal name, the country code two
+// The user is an object id or a user principal name. The country code is two
 // letters of ISO 3166, such as "DE". Graph takes a while to notice the new
-// location: for a minute after, assignments of this client to the same user wait
-// for that instead of failing.
+// location. For one minute afterwards, this client's assignments to the same user
+// wait for that and do not fail.
 //
 // Permission: User.ReadWrite.All, delegated or application.
 //
-// Errors: [ErrInvalidArgument] (nothing was sent), [ErrProxyAddressConflict]
-// (a mail address of the user is in use twice, which such a write runs into),
-// [ErrNotFound], [ErrForbidden], [ErrThrottled], [ErrOutcomeUnknown] (in doubt).
+// Errors: [ErrInvalidArgument] (nothing was sent), [ErrProxyAddressConflict] (one
+// of the user's mail addresses is in use twice, which also fails this write),
+// [ErrNotFound], [ErrForbidden], [ErrThrottled], [ErrOutcomeUnknown] (send it
+// again).
 //
 // Graph: https://learn.microsoft.com/graph/api/user-update
 func (c *Client) SetUsageLocation(ctx context.Context, user, countryCode string) error {

@@ -12,49 +12,56 @@ import (
 	"github.com/graphlicensing/licensing/internal/turn"
 )
 
-// A Locker keeps other processes from writing to the same user or group, and hands
-// what one process wrote to the next. See [WithLocker].
+// A Locker keeps other processes from writing to the same user or group. It also
+// passes on what one process wrote to the next. See [WithLocker].
 type Locker interface {
-	// Lock waits until nobody else has the lock of key, an object id in lower case,
-	// or until ctx ends. Held is made from ctx, and ends when the lock is lost. Its Err
-	// is asked last before each attempt: that of a lease can look at the clock, so that
-	// a process that was stopped and wakes sends nothing more. Ctx goes on until Unlock
-	// was called: a lease has to be renewed by the locker until then, or until ctx ends.
+	// Lock waits until it holds the lock of key, or until ctx ends. The key is an
+	// object id in lower case. Lock derives held from ctx, and ends held when the
+	// lock is lost.
+	//
+	// The client checks held.Err before each attempt. The Err of a lease can
+	// compare the clock, so that a process that was suspended sends nothing more
+	// when it wakes. Ctx stays open until Unlock has returned. A Locker with leases
+	// must renew the lease until Unlock is called or ctx ends.
 	Lock(ctx context.Context, key string) (held context.Context, l Lock, err error)
 }
 
-// A Lock is a lock that a [Locker] gave, until Unlock.
+// A Lock is a lock that a [Locker] granted. It is held until Unlock.
 type Lock interface {
-	// Note returns what the last holder left at Unlock, as it was: nil if the locker
-	// keeps no notes. One that keeps them should return an empty one where there is
-	// none: after nil the client takes it that others wrote in between.
+	// Note returns the note that the last holder passed to Unlock, unchanged. It
+	// returns nil if the Locker keeps no notes. A Locker that keeps notes should
+	// return an empty note where none is stored: after nil the client assumes that
+	// others may have written.
 	Note() []byte
-	// Unlock gives the lock up and keeps note for the next holder, of whatever
-	// process, for ten minutes at least. It is called once, even if the lock was lost.
+	// Unlock releases the lock. It keeps note for the next holder in any process,
+	// for at least ten minutes. The client calls Unlock once, even if the lock was
+	// lost.
 	Unlock(ctx context.Context, note []byte) error
 }
 
-// WithLocker has writes of several processes take turns by l: each write and each
-// edit has the lock of its user or group, also in a [Client.Bulk]. The order within
-// one client stays as it is without one.
+// WithLocker makes several processes take turns to write to a user or group. Each
+// write and each edit holds the lock of its object, in [Client.Bulk] too. The order
+// of calls within one client does not change.
 //
-// The key is the object's id. Where the client does not know it yet, it is read,
-// which needs User.Read.All. A write that the lock is refused for, or that loses it
-// before anything was sent, fails with [ErrLocked]. A lock that is lost while a
-// request is under way leaves that in doubt.
+// The key of a lock is the object's id. If the client does not know the id yet, it
+// reads it, which needs User.Read.All. A write fails with [ErrLocked] if the lock
+// is refused, or is lost before anything was sent. If the lock is lost while a
+// request is under way, the outcome of the write is unknown.
 //
-// A note says what was written lately and until when a request may still land, in
-// some KiB at most. It has ids of SKUs and service plans, and no name of a person. By
-// it an edit knows what another process wrote though reads do not show it yet. The
-// clocks of the machines should agree to some seconds. A note that Unlock fails to
-// keep is logged, and lost to the next holder.
+// A note says what was written recently, and until when a request may still land.
+// It has a few KiB at most, and contains ids of SKUs and service plans but no
+// person's name. With the note, an edit knows what another process wrote even if
+// reads do not show it yet. The clocks of the machines should agree to within a few
+// seconds. If Unlock fails to keep a note, the client logs that, and the next
+// holder does without the note.
 //
-// A locker that keeps no notes, such as an advisory lock of a database, cannot tell
-// whether a read that differs from what the client wrote shows another's later write
-// or is of before. An edit then reads for ten seconds, and takes for true what it
-// still reads unless a time tells otherwise: where reads lag for longer it undoes
-// what was written last, by whomever. After a write in doubt such a lock is given up
-// only when nothing can land any more, when the call has ended.
+// Some lockers keep no notes, such as the advisory locks of a database. If a read
+// then differs from what the client wrote, the client cannot tell an old state from
+// a later write by another process. An edit therefore reads for ten seconds and
+// believes what it then still reads, unless a time proves otherwise. If reads lag
+// for longer than that, the edit undoes the latest write, no matter whose. After a
+// write whose outcome is unknown, the client releases such a lock only when the
+// call has ended and no request can land any more.
 func WithLocker(l Locker) Option {
 	return func(s *settings) error {
 		if l == nil {

@@ -7,13 +7,14 @@ import (
 	"github.com/google/uuid"
 )
 
-// An AssignLicenseRequest says which licenses to add and which to remove. It
-// is applied as a whole or not at all. At least one list must have an entry,
-// and no SKU may stand in both, nor twice in AddLicenses.
+// An AssignLicenseRequest says which licenses to add and which to remove. Graph
+// applies it as a whole or not at all. At least one list must have an entry. No SKU
+// may be in both lists, or in AddLicenses twice.
 type AssignLicenseRequest struct {
-	// AddLicenses are SKUs to assign, or whose disabled plans to replace.
+	// AddLicenses are SKUs to assign. For a SKU that is assigned already, the
+	// disabled plans are replaced.
 	AddLicenses []AssignedLicense `json:"addLicenses"`
-	// RemoveLicenses are SKUs to take away. Named twice they are sent once.
+	// RemoveLicenses are SKUs to remove. A SKU that is listed twice is sent once.
 	RemoveLicenses []uuid.UUID `json:"removeLicenses"`
 }
 
@@ -94,18 +95,18 @@ func distinct(ids []uuid.UUID) ([]uuid.UUID, int) {
 	return once, -1
 }
 
-// An AssignedLicense is a SKU and those of its service plans that are off.
+// An AssignedLicense is a SKU together with its disabled service plans.
 type AssignedLicense struct {
 	SKUID uuid.UUID `json:"skuId"`
-	// DisabledPlans is the whole list: none means that all plans are on.
+	// DisabledPlans is the complete list: if it is empty, all plans are on.
 	DisabledPlans []uuid.UUID `json:"disabledPlans"`
 }
 
-// A User is a user as Graph returned it. Graph sends some properties only
-// where they were asked for: those that did not come have their zero value. A
-// write is answered with the eleven default ones, and no licenses: ID,
-// BusinessPhones, DisplayName, GivenName, JobTitle, Mail, MobilePhone,
-// OfficeLocation, PreferredLanguage, Surname and UserPrincipalName.
+// A User is a user as Graph returned it. Graph returns some properties only on
+// request; properties that were not returned have their zero value. Graph answers a
+// write with eleven default properties and no licenses: ID, BusinessPhones,
+// DisplayName, GivenName, JobTitle, Mail, MobilePhone, OfficeLocation,
+// PreferredLanguage, Surname and UserPrincipalName.
 type User struct {
 	ID                      string                   `json:"id,omitzero"`
 	AccountEnabled          *bool                    `json:"accountEnabled,omitzero"` // nil: not returned
@@ -134,8 +135,8 @@ type User struct {
 	UserType                string                   `json:"userType,omitzero"` // "Member" or "Guest"
 }
 
-// A Group is a group as Graph returned it. Graph sends some properties only
-// where they were asked for: those that did not come have their zero value.
+// A Group is a group as Graph returned it. Graph returns some properties only on
+// request; properties that were not returned have their zero value.
 type Group struct {
 	ID                            string                  `json:"id,omitzero"`
 	AssignedLicenses              []AssignedLicense       `json:"assignedLicenses,omitzero"`
@@ -171,8 +172,8 @@ type Group struct {
 	Visibility                    string                  `json:"visibility,omitzero"`
 }
 
-// An AssignedPlan is a service plan that a user has, or had: removed plans
-// stay listed as [CapabilityStatusDeleted].
+// An AssignedPlan is a service plan that a user has or had. Removed plans stay in
+// the list as [CapabilityStatusDeleted].
 type AssignedPlan struct {
 	AssignedDateTime time.Time        `json:"assignedDateTime,omitzero"`
 	CapabilityStatus CapabilityStatus `json:"capabilityStatus,omitzero"`
@@ -180,17 +181,17 @@ type AssignedPlan struct {
 	ServicePlanID    uuid.UUID        `json:"servicePlanId,omitzero"`
 }
 
-// A ProvisionedPlan tells how far a service has come in setting a user up.
+// A ProvisionedPlan says how far a service has come in setting up a user.
 type ProvisionedPlan struct {
 	CapabilityStatus   CapabilityStatus   `json:"capabilityStatus,omitzero"`
 	ProvisioningStatus ProvisioningStatus `json:"provisioningStatus,omitzero"`
 	Service            string             `json:"service,omitzero"`
 }
 
-// A LicenseAssignmentState is one assignment of a SKU to a user. A user can
-// hold one SKU several times: directly, and through each of some groups.
+// A LicenseAssignmentState is one assignment of a SKU to a user. A user can have
+// one SKU several times: directly, and through any number of groups.
 type LicenseAssignmentState struct {
-	AssignedByGroup     string          `json:"assignedByGroup,omitzero"` // the group's id in any case, empty for a direct assignment
+	AssignedByGroup     string          `json:"assignedByGroup,omitzero"` // the group's id, in any letter case; empty for a direct assignment
 	DisabledPlans       []uuid.UUID     `json:"disabledPlans,omitzero"`
 	Error               AssignmentError `json:"error,omitzero"`
 	LastUpdatedDateTime time.Time       `json:"lastUpdatedDateTime,omitzero"`
@@ -204,21 +205,21 @@ type LicenseProcessingState struct {
 	State ProcessingState `json:"state,omitzero"`
 }
 
-// CapabilityStatus is the state of a plan or SKU. Unpaid, it decays in the
-// order of the constants. Unknown values are kept as they came.
+// CapabilityStatus is the state of a plan or SKU. Without payment it moves through
+// the constants in their order. Unknown values are kept as received.
 type CapabilityStatus string
 
 // The documented values of [CapabilityStatus].
 const (
 	CapabilityStatusEnabled   CapabilityStatus = "Enabled"
-	CapabilityStatusWarning   CapabilityStatus = "Warning"   // grace period, still assignable
+	CapabilityStatusWarning   CapabilityStatus = "Warning"   // in the grace period, still assignable
 	CapabilityStatusSuspended CapabilityStatus = "Suspended" // not assignable, data kept
 	CapabilityStatusLockedOut CapabilityStatus = "LockedOut" // usable by nobody, data kept
 	CapabilityStatusDeleted   CapabilityStatus = "Deleted"
 )
 
-// ProvisioningStatus is how far a service has come in setting a plan up.
-// Unknown values are kept as they came.
+// ProvisioningStatus says how far a service has come in setting up a plan. Unknown
+// values are kept as received.
 type ProvisioningStatus string
 
 // The documented values of [ProvisioningStatus].
@@ -231,20 +232,20 @@ const (
 	ProvisioningStatusPendingProvisioning ProvisioningStatus = "PendingProvisioning" // new in the SKU
 )
 
-// AssignmentState is the state of a [LicenseAssignmentState]. Unknown values
-// are kept as they came.
+// AssignmentState is the state of a [LicenseAssignmentState]. Unknown values are
+// kept as received.
 type AssignmentState string
 
 // The documented values of [AssignmentState].
 const (
 	AssignmentStateActive          AssignmentState = "Active"
-	AssignmentStateActiveWithError AssignmentState = "ActiveWithError" // held, but the latest change failed
+	AssignmentStateActiveWithError AssignmentState = "ActiveWithError" // the user has the license, but the latest change failed
 	AssignmentStateDisabled        AssignmentState = "Disabled"
-	AssignmentStateError           AssignmentState = "Error" // not held
+	AssignmentStateError           AssignmentState = "Error" // the user does not have the license
 )
 
-// AssignmentError is why an assignment failed. Unknown values are kept as they
-// came; see [LicenseAssignmentState.Err].
+// AssignmentError is the reason why an assignment failed. Unknown values are kept
+// as received; see [LicenseAssignmentState.Err].
 type AssignmentError string
 
 // The documented values of [AssignmentError]. A healthy assignment has none,
@@ -259,8 +260,8 @@ const (
 	AssignmentErrorOther                              AssignmentError = "Other"                              // often another SKU's failure
 )
 
-// ProcessingState is how far Graph has come with a group's latest change.
-// Unknown values are kept as they came.
+// ProcessingState says how far Graph has come with a group's latest change. Unknown
+// values are kept as received.
 type ProcessingState string
 
 // The documented values of [ProcessingState].

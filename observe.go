@@ -10,42 +10,43 @@ import (
 	"github.com/graphlicensing/licensing/internal/graph"
 )
 
-// An Attempt is one request that was answered, or failed. No user is named in it.
-// See [WithObserver].
+// An Attempt is one request that was answered or failed. It names no user. See
+// [WithObserver].
 //
-// A request for which there was no token, or no connection, has failed as well:
-// Status is 0, and Kinds says why. What Graph answered earlier is not told again.
-// A batch is one Attempt. Its operations have none of their own, whatever they were
-// answered; what became of each is in its [OperationResult].
+// A request that got no token or no connection is an Attempt too: Status is 0, and
+// Kinds says why. Each Attempt describes its own answer only, not earlier ones. A
+// batch is one Attempt. The operations in the batch have no Attempt of their own;
+// the [OperationResult] of each says how it ended.
 type Attempt struct {
 	Op              string        // as in Error: "assign user license", or "batch"
 	Method          string        // "POST"
 	Route           string        // the path without names: "/users/{id}/assignLicense"
 	Status          int           // 0 if there was no answer
 	Code            string        // Graph's error code, if there is one
-	Kinds           []error       // as [Kinds] has them of this attempt's error; nil if it has none
+	Kinds           []error       // what the function Kinds returns for this attempt's error
 	Start           time.Time     // before the token source was asked
 	Duration        time.Duration // from Start to the end of the answer
 	Wait            time.Duration // before the next attempt, 0 if there is none
-	Number          int           // of the request's attempts, from 1
-	Operations      int           // in a batch, else 1
-	Throttled       int           // of these, so many were refused for their frequency
+	Number          int           // 1 for the first attempt of a request, and so on
+	Operations      int           // how many operations the request carries: 1 unless it is a batch
+	Throttled       int           // how many of the operations were throttled
 	RequestID       string        // Graph's id, for Microsoft support
 	ClientRequestID string        // ours
 }
 
-// WithObserver has f called after each [Attempt], for metrics and traces. Reads and
-// the pages of listings are attempts, too.
+// WithObserver calls f after each [Attempt], for metrics and traces. Reads and the
+// pages of listings are attempts too.
 //
-// The context is the call's or made from it, so that a tracer finds the caller's
-// span. For a batch it is the run's. F is called on the goroutine that waits for
-// the request, by several at once. The call goes on when f returns.
+// The context is the call's or derived from it, so a tracer finds the caller's
+// span. For a batch it is derived from the context of the run. Each call of f runs
+// on the goroutine that waits for the request, and the request's caller continues
+// when f returns. Several goroutines can call f at once.
 //
-// A panic in f is the caller's, as one of the transport is: it goes through the
-// call, and in [Client.Bulk] to whoever ranges. The write that it met counts as one
-// in doubt.
+// A panic in f propagates to the caller, like a panic in a transport. In
+// [Client.Bulk] it propagates to the code that ranges over the results. A write
+// that was interrupted by the panic counts as one whose outcome is unknown.
 //
-// Given several times, all are called, in that order. The default is none.
+// If the option is given several times, all observers are called in that order.
 func WithObserver(f func(ctx context.Context, a Attempt)) Option {
 	return func(s *settings) error {
 		if f == nil {
@@ -56,16 +57,17 @@ func WithObserver(f func(ctx context.Context, a Attempt)) Option {
 	}
 }
 
-// NewTransport returns a transport such as the client has without [WithHTTPClient].
-// It is for whoever wraps it, to trace or to log requests:
+// NewTransport returns a transport like the one that a client without
+// [WithHTTPClient] has. Use it to wrap the transport, for tracing or logging:
 //
 //	hc := &http.Client{Transport: wrapped{licensing.NewTransport()}}
 //	client, err := licensing.NewClient(tokens, licensing.WithHTTPClient(hc))
 //
-// It takes the proxy from the environment, needs TLS 1.2, and pings a silent HTTP/2
-// connection, so that a dead one is given up. Each has connections of its own, and
-// is the caller's to change before it is used. [Client.CloseIdleConnections] closes
-// them if what wraps the transport has that method, too.
+// The transport takes the proxy from the environment and requires TLS 1.2. It pings
+// silent HTTP/2 connections and drops dead ones. Each transport has connections of
+// its own, and the caller may change it before its first use.
+// [Client.CloseIdleConnections] reaches it only if the wrapper has a
+// CloseIdleConnections method too.
 func NewTransport() *http.Transport { return graph.NewTransport() }
 
 // observer returns what tells the observers of the client, nil if there are none.

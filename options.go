@@ -17,8 +17,8 @@ import (
 	"github.com/graphlicensing/licensing/internal/graph"
 )
 
-// An Option changes what [NewClient] makes. Options may come in any order; of
-// two of a kind the later wins, but all observers are called.
+// An Option changes what [NewClient] makes. Options may come in any order. If an
+// option is given twice, the later one wins, except that all observers are called.
 type Option func(*settings) error
 
 type settings struct {
@@ -43,9 +43,9 @@ func WithCloud(cloud Cloud) Option {
 	}
 }
 
-// WithBaseURL sends requests to rawURL, a proxy or a fake, in place of the
-// cloud's Graph URL. Its path is kept as a prefix and "/v1.0" is appended. It
-// must be https, or http on a loopback address.
+// WithBaseURL sends requests to rawURL, such as a proxy or a fake, instead of the
+// cloud's Graph URL. The path of rawURL is kept as a prefix, and "/v1.0" is
+// appended. The URL must be https, or http on a loopback address.
 func WithBaseURL(rawURL string) Option {
 	return func(s *settings) (err error) {
 		s.baseURL, err = parseBaseURL("base URL", rawURL)
@@ -53,16 +53,18 @@ func WithBaseURL(rawURL string) Option {
 	}
 }
 
-// WithHTTPClient uses a copy of hc, with its Transport, Jar and Timeout, which
-// applies to each attempt. Redirects are never followed, whatever hc says.
+// WithHTTPClient uses a copy of hc, with its Transport, Jar and Timeout. The
+// Timeout applies to each attempt. The client never follows redirects, whatever hc
+// says.
 //
-// A Transport is used as it is, and has to end with its request's context; the
-// bodies of its answers need not, and are left alone when that ends. One
-// that gets tokens should do so under a context of its own: a connection for a
-// token looks like one to Graph when that then cannot be reached.
+// A Transport is used as it is. Its RoundTrip must return when the context of the
+// request ends. Reading a response body may block for longer; the client abandons
+// such a body. A Transport that fetches tokens should use a separate context for
+// that: the client traces the connections of each request, and would take a
+// connection to the token service for one to Graph.
 //
-// Without one the client has its own, which finds dead HTTP/2 connections by
-// pings. [NewTransport] returns such a one, for whoever wraps it.
+// By default the client has a transport that detects dead HTTP/2 connections with
+// pings. [NewTransport] returns one like it, for wrapping.
 func WithHTTPClient(hc *http.Client) Option {
 	return func(s *settings) error {
 		if hc == nil {
@@ -73,32 +75,35 @@ func WithHTTPClient(hc *http.Client) Option {
 	}
 }
 
-// A RetryPolicy says how long and how often a call is tried. A zero field
-// takes its default, a negative one switches the limit off.
+// A RetryPolicy says how often and for how long the client tries a call. A zero
+// field takes its default. A negative field removes the limit.
 //
-// Only what may be repeated without harm is: throttling, concurrent changes,
-// and attempts whose outcome is in doubt, which the same operation settles.
+// The client retries only what is safe to repeat: throttled requests, concurrent
+// changes, and attempts whose outcome is unknown. In the last case, repeating the
+// operation also finds out the outcome.
 type RetryPolicy struct {
-	// MaxAttempts is how many requests a call makes, throttled ones not
-	// counted, nor those of an outage in Bulk, and again for each part of a change that has to be settled by
-	// itself; by default 5. With 1 nothing is sent again for any reason, and
-	// a write that is answered with a 503 or 504 is ErrOutcomeUnknown.
+	// MaxAttempts is how many requests a call makes; the default is 5. Throttled
+	// requests do not count, nor do those made during an outage in Bulk. If a call
+	// has to settle parts of a change one by one, each part has MaxAttempts of its
+	// own. With 1 nothing is ever retried, and a write that is answered with 503 or
+	// 504 ends in ErrOutcomeUnknown.
 	MaxAttempts int
-	// MinWait is the first wait where the server asks for none; by default
-	// 1 s. Each further one can be twice as long, up to 30 s, at random.
+	// MinWait is the first wait when the server does not ask for one; the default
+	// is 1 s. The upper limit doubles with each further wait, up to 30 s, and the
+	// wait is a random part of it.
 	MinWait time.Duration
-	// MaxWait is the longest Retry-After that is waited for; by default 3 min,
-	// and in an outage of Bulk as long as the outage is waited out. A call that
-	// is asked to wait longer returns at once.
+	// MaxWait is the longest Retry-After that the client waits for; the default is
+	// 3 min. A call that is asked to wait longer returns at once. During an outage
+	// in Bulk the default is as long as MaxOutage allows.
 	MaxWait time.Duration
-	// AttemptTimeout bounds one request and its answer; by default 60 s.
+	// AttemptTimeout limits one request and its answer; the default is 60 s.
 	AttemptTimeout time.Duration
-	// MaxElapsed bounds the whole call with its waits; by default 10 min. In
-	// Bulk it does not hold, since operations there wait for each other.
+	// MaxElapsed limits a whole call with its waits; the default is 10 min. Bulk
+	// ignores it, because operations there wait for each other.
 	MaxElapsed time.Duration
-	// Fence is how long a write that stalled may still land; by default 2 min.
-	// One that failed in another way may for 30 s, if Fence is not less. Until
-	// then different writes to the same object are kept back.
+	// Fence is how long Graph may still carry out a write that stalled; the default
+	// is 2 min. For a write that failed in another way it is 30 s, or Fence if that
+	// is shorter. Until then, other writes to the same object wait.
 	Fence time.Duration
 }
 
@@ -110,13 +115,14 @@ func WithRetryPolicy(p RetryPolicy) Option {
 	}
 }
 
-// WithLogger logs a line for each attempt: at level Debug those that end a
-// call well, at level Warn the others. A line has the operation, method, route
-// template, status, attempt, duration, wait and request ids, and names no user. The
-// default is silence.
+// WithLogger logs one line for each attempt. The level is Debug for attempts that
+// end a call with success and Warn for all others. A line has the operation,
+// method, route template, status, attempt, duration, wait and request ids. It names
+// no user. By default nothing is logged.
 //
-// In a [Client.Bulk] a batch has a line, and each operation in it has one that
-// tells its OperationResult.Index as "operation". The duration there is the batch's.
+// In [Client.Bulk] each batch has a line, and so does each operation in the batch.
+// The line of an operation has OperationResult.Index as "operation", and the
+// duration of the whole batch.
 func WithLogger(l *slog.Logger) Option {
 	return func(s *settings) error {
 		s.logger = l
@@ -124,7 +130,7 @@ func WithLogger(l *slog.Logger) Option {
 	}
 }
 
-// WithUserAgent puts product, such as "joiner-bot/2.1", before the package's
+// WithUserAgent puts product, such as "joiner-bot/2.1", in front of the package's
 // own name in the User-Agent header.
 func WithUserAgent(product string) Option {
 	return func(s *settings) error {
@@ -137,10 +143,12 @@ func WithUserAgent(product string) Option {
 	}
 }
 
-// WithWriteQuota says how many writes a second Graph allows the application in
-// the tenant, and how many at once after a rest. The default is 20 and 3000, as
-// documented. It is a hint: [Client.Bulk] sends ever faster until Graph refuses a
-// write, guesses by it how many clients share the quota, and goes on by what Graph
+// WithWriteQuota sets how many writes a second Graph allows the application in the
+// tenant, and how many at once after a rest. The defaults are the documented 20 and
+// 3000.
+//
+// The quota is a hint. [Client.Bulk] speeds up until Graph throttles a write,
+// estimates from that how many clients share the quota, and then follows Graph's
 // answers.
 func WithWriteQuota(perSecond float64, burst int) Option {
 	return func(s *settings) error {

@@ -9,28 +9,29 @@ import (
 	"github.com/google/uuid"
 )
 
-// A ServicePlanChange says which service plans of a SKU to switch on and off.
-// Either EnableOnly is given, or Enable and Disable, or one of these.
+// A ServicePlanChange says which service plans of a SKU to switch on and off. Set
+// either EnableOnly, or one or both of Enable and Disable.
 type ServicePlanChange struct {
 	// Enable and Disable are plans to switch; all others stay as they are.
 	Enable, Disable []uuid.UUID
-	// EnableOnly are the plans that are to be on, with all others for users
-	// off. An empty one is not set: it does not mean that all are to be off.
+	// EnableOnly are the plans that are to be on. All other plans that apply to
+	// users are switched off. An empty list counts as not set; it does not switch
+	// everything off.
 	EnableOnly []uuid.UUID
 }
 
-// Apply returns what current becomes by the change: an entry for AddLicenses
-// of an [AssignLicenseRequest]. The arguments are not modified, nothing is
-// sent, and what is so already is no error.
+// Apply returns current after the change, as an entry for AddLicenses of an
+// [AssignLicenseRequest]. It does not modify its arguments and sends nothing. A
+// plan that is already as requested is not an error.
 //
-// The SKU is that of current, with the service plans that the tenant has in it.
-// Only plans that apply to users can be switched. The disabled plans of current
-// keep their order, and new ones follow in that of the SKU. Those that the SKU
-// no longer has are left out, as Graph refuses them. Plans that Microsoft adds
-// to the SKU later start switched on, with EnableOnly, too.
+// Pass the SKU of current, with the service plans that the tenant has in it. Only
+// plans that apply to users can be switched. The disabled plans of current keep
+// their order, and new ones follow in the order of the SKU. Disabled plans that the
+// SKU no longer has are left out, because Graph refuses them. Plans that Microsoft
+// adds to the SKU later will be on, even with EnableOnly.
 //
-// Errors: [ErrInvalidArgument], which says what of the change cannot be, and
-// with it [ErrNoChanges] where the change is empty.
+// Errors: [ErrInvalidArgument], whose text says which part of the change is wrong,
+// together with [ErrNoChanges] if the change is empty.
 func (p ServicePlanChange) Apply(current AssignedLicense, sku SubscribedSKU) (AssignedLicense, error) {
 	return p.apply("change service plans", current, sku)
 }
@@ -155,22 +156,22 @@ func samePlans(a, b []uuid.UUID) bool {
 	return in(a, b) && in(b, a)
 }
 
-// A PlanMapping tells what became of a disabled service plan when its SKU was
-// exchanged for another.
+// A PlanMapping says what became of a disabled service plan when its SKU was
+// replaced by another.
 type PlanMapping struct {
 	From uuid.UUID // in the old SKU
-	To   uuid.UUID // in the new SKU, nil where By is PlanMatchNone
+	To   uuid.UUID // in the new SKU; the nil UUID if By is PlanMatchNone
 	By   PlanMatch
 }
 
-// PlanMatch is how the service plan of another SKU was found.
+// PlanMatch says how the matching service plan of the new SKU was found.
 type PlanMatch string
 
 // The values of [PlanMatch].
 const (
-	PlanMatchSameID  PlanMatch = "same id" // the other SKU has the same plan
-	PlanMatchMapping PlanMatch = "mapping" // as the caller said
-	PlanMatchNone    PlanMatch = "none"    // nothing is disabled for it
+	PlanMatchSameID  PlanMatch = "same id" // the new SKU has the same plan
+	PlanMatchMapping PlanMatch = "mapping" // from LicenseSwap.Plans
+	PlanMatchNone    PlanMatch = "none"    // there is no match, so no plan is disabled
 )
 
 // swapPlans returns the license of SKU b that takes the place of from, one of

@@ -11,40 +11,40 @@ import (
 	"github.com/google/uuid"
 )
 
-// ProductNames are the names by which Microsoft sells SKUs and service plans.
-// Graph does not know them. They are for people to read, and change without
-// notice: save ids, not names.
+// ProductNames are the names under which Microsoft sells SKUs and service plans.
+// Graph does not return them. They are for people to read and change without
+// notice, so store ids and not names.
 //
-// ProductNames are never changed, and safe for use by several goroutines. The
-// zero value and nil know no names.
+// ProductNames never change and are safe for concurrent use. A nil *ProductNames
+// and the zero value have no names.
 type ProductNames struct {
 	skus, plans map[uuid.UUID]string
 }
 
 // ReadProductNames reads Microsoft's list "Product names and service plan
-// identifiers for licensing", a CSV file that is linked from
+// identifiers for licensing". The list is a CSV file that is linked from
 // https://learn.microsoft.com/entra/identity/users/licensing-service-plan-reference.
-// The module has no copy of it.
+// The module does not contain a copy.
 //
-// The columns are found by their names in the first line, in any order, and
-// are separated by commas, semicolons or tabs, or by what a line such as sep=|
-// before that says. A list may have those of the SKUs alone (GUID and
-// Product_Display_Name) or those of the service plans alone (Service_Plan_Id
-// and Service_Plans_Included_Friendly_Names); others are passed over. The text
-// is UTF-8 or UTF-16, with byte order marks or without, and what is no UTF-8
-// is Windows-1252. Lines end as on any system.
+// The columns are found by their names in the first line, in any order. They are
+// separated by commas, semicolons or tabs, or by the character that a first line
+// such as sep=| names. A list may have only the columns for SKUs (GUID and
+// Product_Display_Name) or only those for service plans (Service_Plan_Id and
+// Service_Plans_Included_Friendly_Names). Other columns are ignored. The text is
+// UTF-8 or UTF-16, with or without a byte order mark. Text that is not valid UTF-8
+// is read as Windows-1252. Any line ending works.
 //
-// What lists are known to have wrong does no harm: blanks, brackets and letters
-// without width around ids, no-break spaces, rows that are there twice. A
-// separator in a name that is not quoted is part of the name where the ids in
-// the row leave no doubt of it. Of several names for one id the most frequent
-// counts, and of equally frequent ones the first. An id that still cannot be
-// read is left out, for one slip should not cost all the other names.
+// Known defects of such lists are tolerated: blanks, brackets and zero-width
+// characters around ids, no-break spaces, and repeated rows. An unquoted separator
+// in a name is part of the name if the ids in the row leave no doubt. If an id has
+// several names, the most frequent one wins, and among equally frequent ones the
+// first. An id that still cannot be read is skipped, so that one typo does not cost
+// all other names.
 //
-// Anything else is an error that names the line, and there are no names then:
-// a file without the columns, a row that breaks off or has more fields than
-// there are columns, wrong quoting, UTF-16 that ends within a letter. So is
-// more than 16 MiB, of which no more is read.
+// Anything else is an error that names the line, and no names are returned: a
+// missing column, a row that breaks off or has too many fields, bad quoting, or
+// UTF-16 that ends within a character. A file of more than 16 MiB is an error too;
+// the rest is not read.
 func ReadProductNames(r io.Reader) (*ProductNames, error) {
 	const most = 16 << 20
 	text, err := io.ReadAll(io.LimitReader(r, most+1))
@@ -152,8 +152,8 @@ func plain(s string) string {
 	return strings.Join(strings.Fields(s), " ")
 }
 
-// SKU returns the name of a product, such as "Office 365 E3", or "" for one
-// that is not in the list.
+// SKU returns the name of a product, such as "Office 365 E3", or "" if it is not in
+// the list.
 func (n *ProductNames) SKU(id uuid.UUID) string {
 	if n == nil {
 		return ""
@@ -161,8 +161,8 @@ func (n *ProductNames) SKU(id uuid.UUID) string {
 	return n.skus[id]
 }
 
-// ServicePlan returns the name of a service plan, such as "Exchange Online
-// (Plan 2)", or "" for one that is not in the list.
+// ServicePlan returns the name of a service plan, such as "Exchange Online (Plan
+// 2)", or "" if it is not in the list.
 func (n *ProductNames) ServicePlan(id uuid.UUID) string {
 	if n == nil {
 		return ""
@@ -170,8 +170,8 @@ func (n *ProductNames) ServicePlan(id uuid.UUID) string {
 	return n.plans[id]
 }
 
-// WithNames returns a catalog of the same SKUs that also knows names, in
-// place of any that it had. c stays as it is.
+// WithNames returns a catalog of the same SKUs that knows the given names and no
+// others. It does not change c.
 func (c *Catalog) WithNames(names *ProductNames) *Catalog {
 	c = c.orEmpty()
 	named := &Catalog{skus: c.skus, exact: c.exact, sold: make(nameIndex), names: names}
@@ -183,9 +183,9 @@ func (c *Catalog) WithNames(names *ProductNames) *Catalog {
 	return named
 }
 
-// DisplayName returns what to call a SKU or service plan when people read it:
-// its name in the attached [ProductNames], else the part number or plan name
-// that the tenant has for it, else the id itself.
+// DisplayName returns a name of a SKU or service plan for people to read. This is
+// its product name if the catalog has one, or else the tenant's part number or plan
+// name, or else the id.
 func (c *Catalog) DisplayName(id uuid.UUID) string {
 	c = c.orEmpty()
 	var part, plan string

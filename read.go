@@ -100,13 +100,14 @@ func (c *Client) look(ctx context.Context, req *graph.Request, carry graph.Carri
 
 type rawKey struct{}
 
-// ContextWithRawReads returns a context whose reads show what Graph answered.
+// ContextWithRawReads returns a context whose reads return exactly what Graph
+// answered.
 //
-// Without it [Client.User], [Client.Me], [Client.Group] and the reads of many show what
-// the client wrote in the last five minutes as it was written, since reads of Graph lag
-// behind; see Reading in the package's documentation. [Client.WaitForUser]
-// and [Client.WaitForGroup] go by what Graph answers in any case. Edits such as
-// [Client.UpdateUserServicePlans] never go by less than what the client wrote.
+// By default, [Client.User], [Client.Me], [Client.Group] and the reads of many
+// objects show the client's own writes of the last five minutes, because reads from
+// Graph lag behind. See Reading in the package documentation. [Client.WaitForUser]
+// and [Client.WaitForGroup] always go by what Graph answered. Edits such as
+// [Client.UpdateUserServicePlans] always take the client's own writes into account.
 func ContextWithRawReads(ctx context.Context) context.Context {
 	return context.WithValue(ctx, rawKey{}, true)
 }

@@ -10,45 +10,44 @@ import (
 	"github.com/graphlicensing/licensing/internal/graph"
 )
 
-// ReadUsersOptions say how [Client.ReadUsers] goes about its work. Zero fields take
-// their defaults.
+// ReadUsersOptions configure [Client.ReadUsers]. Zero fields take their defaults.
 type ReadUsersOptions struct {
-	// Concurrency is how many requests are under way at a time, 100 at most; by
-	// default 4.
+	// Concurrency is how many requests are under way at a time, at most 100. The
+	// default is 4.
 	Concurrency int
-	// BatchSize is how many users go into one request, 20 at most, which is the
-	// default. With 1 each is read by itself.
+	// BatchSize is how many users one request reads, at most 20. The default is 20.
+	// With 1 each user is read without a batch.
 	BatchSize int
-	// Select names further properties of User to be read, such as "department",
-	// "mail" and "onPremisesSyncEnabled", in any case.
+	// Select names more properties of User to read, such as "department", "mail"
+	// and "onPremisesSyncEnabled", in any letter case.
 	Select []string
 }
 
-// A UserRead is what became of one name that [Client.ReadUsers] was given.
+// A UserRead is the result for one name that was given to [Client.ReadUsers].
 type UserRead struct {
 	Index  int    // of the name in the input, from 0; -1 for an error of the options
 	Target string // the name
-	User   *User  // nil if Err is not
+	User   *User  // nil if Err is set
 	Err    error
 }
 
-// ReadUsers reads the users of a list, each by object id or user principal name, and
-// returns each as [Client.User] does. It packs 20 into a request, and has exactly one
-// result for each name, in the order of Graph's answers. For everybody in a tenant
-// [Client.Users] takes fewer requests.
+// ReadUsers reads the users of a list, each given by object id or user principal
+// name, and returns each as [Client.User] does. It packs 20 users into a request.
+// Each name has exactly one result; results come in the order of Graph's answers.
+// To read everybody in a tenant, [Client.Users] takes fewer requests.
 //
-// Reads have a pace of their own, beside that of writes: what Graph refuses for its
-// frequency is read again, however often, and an outage is waited out for a quarter of
-// an hour. When ctx ends, or nothing can be read any more, the names that are left have
-// the reason as their result. The names are taken on a goroutine of their own, a few
-// hundred ahead, and must not block forever: also a break waits for the next.
+// Reads have a pace of their own, apart from that of writes. ReadUsers retries
+// throttled reads without limit, and waits out an outage for 15 minutes. When ctx
+// ends or nothing can be read any more, the remaining names get the reason as their
+// result. A separate goroutine takes the names, a few hundred ahead. The input must
+// not block forever: even a break waits for the next name.
 //
 // Permission: User.Read.All, delegated or application.
 //
-// Errors, in the results: those of [Client.User], [ErrInvalidArgument] (Index is -1 if
-// it is the options'), [ErrStopped] beside [ErrUnavailable] or [ErrUnauthorized] (an
-// outage, or a sign-in that fails, went on), [ErrThrottled] (for longer than
-// RetryPolicy.MaxWait), and the context's error.
+// Errors, in the results: those of [Client.User], [ErrInvalidArgument] (Index is -1
+// if the options are invalid), [ErrStopped] with [ErrUnavailable] or
+// [ErrUnauthorized] (an outage or a sign-in failure lasted too long),
+// [ErrThrottled] (for longer than RetryPolicy.MaxWait), and the context's error.
 //
 // Graph: https://learn.microsoft.com/graph/json-batching
 func (c *Client) ReadUsers(ctx context.Context, users iter.Seq[string], opts ReadUsersOptions) iter.Seq[UserRead] {

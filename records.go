@@ -15,7 +15,7 @@ import (
 	"github.com/graphlicensing/licensing/internal/graph"
 )
 
-// An OperationKind says what an [Operation] does.
+// An OperationKind is the kind of write that an [Operation] makes.
 type OperationKind string
 
 // The kinds of operation.
@@ -26,63 +26,64 @@ const (
 	OperationSetUsageLocation OperationKind = "setUsageLocation" // Client.SetUsageLocation
 )
 
-// An Operation is one write of many, for [Client.Bulk]. It is plain data and
-// travels as JSON; see [Operation.UnmarshalJSON].
+// An Operation is one write of [Client.Bulk]. It is plain data and can be stored as
+// JSON; see [Operation.UnmarshalJSON].
 type Operation struct {
 	Kind   OperationKind `json:"kind"`
-	Target string        `json:"target"` // the user or group, as the method of Kind takes it
+	Target string        `json:"target"` // the user or group, in any form that the method accepts
 	// Request is for OperationAssignUser and OperationAssignGroup.
 	Request AssignLicenseRequest `json:"request,omitzero"`
 	// UsageLocation is for OperationSetUsageLocation.
 	UsageLocation string `json:"usageLocation,omitzero"`
-	// Resumed says that an earlier run may have made the operation: one that was
-	// left with OutcomeUnknown, or without a result. It stays set until a run ends
-	// with OutcomeDone or OutcomeFailed. A removal that finds nothing
-	// to remove counts as made then. A swap that was never sent gives the new SKU
-	// also to somebody who no longer has the old one.
+	// Resumed says that an earlier run may have made the operation, because it
+	// ended with OutcomeUnknown or without a result. Keep it set until a run ends
+	// the operation with OutcomeDone or OutcomeFailed. A resumed removal that finds
+	// nothing to remove counts as done. A resumed swap adds the new SKU even if
+	// the swap was never sent and the user has lost the old SKU since.
 	Resumed bool `json:"resumed,omitzero"`
-	// Ref is the caller's own, such as a ticket or a line of a file. It is no part
-	// of the request, and log lines do not show it.
+	// Ref is the caller's own reference, such as a ticket or the line of a file. It
+	// is not part of the request and not logged.
 	Ref string `json:"ref,omitzero"`
 }
 
-// An Outcome says in a word what became of an [Operation].
+// An Outcome is a one-word summary of how an [Operation] ended.
 type Outcome string
 
 // The outcomes of an operation.
 const (
-	OutcomeDone    Outcome = "done"    // it is known to have been made
-	OutcomeFailed  Outcome = "failed"  // it was not made, and somebody has to act
-	OutcomeUnknown Outcome = "unknown" // it may have been made, in full or in part: ErrOutcomeUnknown
-	OutcomeNotSent Outcome = "notSent" // it was not made, since the run ended, or kept it back, before it was sent or Graph took it
+	OutcomeDone    Outcome = "done"    // the operation was made
+	OutcomeFailed  Outcome = "failed"  // the operation was not made, and somebody has to act
+	OutcomeUnknown Outcome = "unknown" // the operation may have been made, in full or in part: ErrOutcomeUnknown
+	OutcomeNotSent Outcome = "notSent" // the operation was not made; it can be sent unchanged by another run
 )
 
-// An OperationResult is what became of an [Operation]. It travels as JSON, with
-// its error.
+// An OperationResult says how an [Operation] ended. It can be stored as JSON,
+// including its error.
 type OperationResult struct {
-	Index     int // of the operation in this run's input; -1 if no operation is to blame
+	Index     int // of the operation in this run's input; -1 for an error of the whole run
 	Operation Operation
-	User      *User  // for operations on users that were made; without licenses, and it may have the id alone
-	Group     *Group // for operations on groups that were made
-	Attempts  int    // requests that the operation was in
-	// MayLand is until when a request of the operation may still be carried out, the
-	// zero time if none can. The client waits for that itself before another write to
-	// the object; another client, which goes on with the run, has to. It is not in JSON.
+	User      *User  // the user of a successful operation: no licenses, perhaps only the id
+	Group     *Group // the group of a successful operation
+	Attempts  int    // how many requests carried the operation
+	// MayLand is until when Graph may still carry out a request of the operation.
+	// It is zero if no request can land any more. The client itself waits until
+	// then before its next write to the object. Another client that resumes the run
+	// has to wait too. MayLand is not in the JSON form.
 	MayLand time.Time
 	Err     error
 }
 
-// Done reports whether the operation is known to have been made. It was also
-// if Err is a [*DecodeError].
+// Done reports whether the operation is known to have been made. It is true for a
+// [*DecodeError] as well.
 func (r OperationResult) Done() bool {
 	_, unread := errors.AsType[*DecodeError](r.Err)
 	_, failed := errors.AsType[*Error](r.Err) // for which the other may be the cause
 	return r.Err == nil || unread && !failed
 }
 
-// Outcome returns what became of the operation. What Done reports is OutcomeDone.
-// What was never sent is OutcomeNotSent, unless the operation itself is at fault, and
-// so is what Graph refused for its frequency until the run ended.
+// Outcome summarizes the result in one word. It is OutcomeDone if Done is true. It
+// is OutcomeNotSent if the operation was never sent or was throttled until the run
+// ended. An invalid operation is OutcomeFailed even though it was never sent.
 func (r OperationResult) Outcome() Outcome {
 	e, ours := errors.AsType[*Error](r.Err)
 	switch {
@@ -98,11 +99,11 @@ func (r OperationResult) Outcome() Outcome {
 	return OutcomeNotSent
 }
 
-// UnmarshalJSON reads an operation strictly, as it may have been written by hand.
-// A member that is none, or one that the operation's kind does not have and that is
-// not empty, is an error that names it: a misspelled disabledPlans would else be no
-// list, and without one all plans are on. Within an [OperationResult] an unknown
-// member is passed over, so that a program can read what a later one wrote.
+// UnmarshalJSON reads an operation strictly, because people may have written it by
+// hand. An unknown member is an error that names the member. So is a member that
+// does not belong to the operation's kind, unless it is empty. Without this check a
+// misspelled disabledPlans would turn all plans on. Within an [OperationResult]
+// unknown members are ignored, so a program can read what a later version wrote.
 func (o *Operation) UnmarshalJSON(data []byte) error {
 	var plain plainOperation
 	d := json.NewDecoder(bytes.NewReader(data))
@@ -163,23 +164,22 @@ func kindsNamed(words []string) []error {
 	return kinds
 }
 
-// MarshalJSON writes the result as an object that fits on one line:
+// MarshalJSON writes the result as an object on one line:
 //
 //	{"index":7,"operation":{"kind":"reprocessUser","target":"adele@contoso.com"},"outcome":"failed","attempts":1,"error":{"kinds":["notFound"],…}}
 //
-// The outcome is there for other programs, and is not read again. User and group,
-// or the error, are there when the result has them; for the error see
-// [Error.MarshalJSON]. An error of another type is written as its text, its kinds
-// and the *Error or *DecodeError that it wraps. The operation's target, the user and
-// Graph's messages can be personal data.
+// The outcome is for other programs; UnmarshalJSON ignores it. The user, group and
+// error are present if the result has them. For the error see [Error.MarshalJSON].
+// An error of another type is written as its text, its kinds, and the [*Error] or
+// [*DecodeError] that it wraps. The operation's target, the user and Graph's
+// messages can be personal data.
 func (r OperationResult) MarshalJSON() ([]byte, error) {
 	return json.Marshal(resultRecord{r.Index, plainOperation(r.Operation), r.Outcome(), r.User, r.Group, r.Attempts, recordOf(r.Err)})
 }
 
-// UnmarshalJSON reads what [OperationResult.MarshalJSON] writes. Err is an
-// *Error or a *DecodeError if it was one. Any other is an error with the same
-// text. [errors.Is] finds the kinds that it had. What has neither an operation
-// nor an error is refused.
+// UnmarshalJSON reads what [OperationResult.MarshalJSON] writes. Err is an [*Error]
+// or a [*DecodeError] if it was one. Any other error keeps its text, and its kinds
+// for [errors.Is]. A record with neither an operation nor an error is refused.
 func (r *OperationResult) UnmarshalJSON(data []byte) error {
 	var record resultRecord
 	if err := json.Unmarshal(data, &record); err != nil {
@@ -195,14 +195,14 @@ func (r *OperationResult) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// MarshalJSON writes the error as an object. Its kinds are the words for the
-// sentinels of this package, and for those of package context, that it is:
+// MarshalJSON writes the error as an object. Its kinds are one word for each
+// sentinel of this package, and of package context, that the error matches:
 //
 //	{"kinds":["notFound"],"op":"assign user license","statusCode":404,"code":"Request_ResourceNotFound",…}
 //
-// What is not there is left out, and so are Header and Body, which are large.
-// The cause is written as Error shows it, retryAfterSeconds as a number.
-// Graph's message can hold personal data.
+// Empty fields are left out. Header and Body are left out because they are large.
+// The cause is written as Error shows it, and RetryAfter as a number,
+// retryAfterSeconds. Graph's message can contain personal data.
 func (e *Error) MarshalJSON() ([]byte, error) {
 	if e == nil {
 		return []byte("null"), nil
@@ -210,13 +210,13 @@ func (e *Error) MarshalJSON() ([]byte, error) {
 	return json.Marshal(e.record())
 }
 
-// UnmarshalJSON reads what [Error.MarshalJSON] writes. The error has the same
-// line and is of the same kinds; its cause is one with the same text. Unknown
-// kinds are passed over.
+// UnmarshalJSON reads what [Error.MarshalJSON] writes. The error has the same text
+// and the same kinds. Its cause is an error with the same text. Unknown kinds are
+// ignored.
 func (e *Error) UnmarshalJSON(data []byte) error { return readInto(e, data) }
 
-// MarshalJSON writes the error as [Error.MarshalJSON] does, with unreadable
-// true and the property, and without Body.
+// MarshalJSON writes the error as [Error.MarshalJSON] does, with "unreadable":true
+// and the property, and without Body.
 func (e *DecodeError) MarshalJSON() ([]byte, error) {
 	if e == nil {
 		return []byte("null"), nil
@@ -224,14 +224,14 @@ func (e *DecodeError) MarshalJSON() ([]byte, error) {
 	return json.Marshal(e.record())
 }
 
-// UnmarshalJSON reads what [DecodeError.MarshalJSON] writes. The error has the
-// same line; Err is an error with the text of the cause.
+// UnmarshalJSON reads what [DecodeError.MarshalJSON] writes. The error has the same
+// text. Err is an error with the text of the cause.
 func (e *DecodeError) UnmarshalJSON(data []byte) error { return readInto(e, data) }
 
-// LogValue makes a log line show the error as one line, also where it is JSON.
+// LogValue makes slog show the error as one line, even in JSON logs.
 func (e *Error) LogValue() slog.Value { return slog.StringValue(e.Error()) }
 
-// LogValue makes a log line show the error as one line, also where it is JSON.
+// LogValue makes slog show the error as one line, even in JSON logs.
 func (e *DecodeError) LogValue() slog.Value { return slog.StringValue(e.Error()) }
 
 // readInto makes e what a record says, if it is the record of such an error.

@@ -13,24 +13,25 @@ import (
 	"github.com/graphlicensing/licensing/internal/turn"
 )
 
-// RemoveUserLicenses takes SKUs away from a user that are assigned directly, and
-// returns the user as read afterwards. What is not there is no error.
-// [User.InheritedLicenses] says what groups still give.
+// RemoveUserLicenses removes SKUs that are assigned to a user directly, and returns
+// the user as read afterwards. A SKU that the user does not have is not an error.
+// [User.InheritedLicenses] returns what groups still give.
 //
-// What the user has is taken away in one request, and what reads do not show is
-// tried by itself. Then it reads until two reads agree that the SKUs are gone, as
-// [Client.WaitForUser] does, or until ctx ends. A license that somebody assigns
-// meanwhile stays, and the user shows it; so does one that reads go on showing for
-// ten minutes. Removing Exchange starts the 30 days
-// after which the mailbox is deleted.
+// One request removes all SKUs that reads show. A SKU that reads do not show gets a
+// request of its own. Then RemoveUserLicenses reads until two reads in a row show
+// that the SKUs are gone, or until ctx ends. If somebody assigns a SKU again in the
+// meantime, it stays, and the returned user has it. So does a SKU that reads still
+// show after ten minutes. Removing Exchange Online starts a 30-day period after
+// which the mailbox is deleted.
 //
 // Permission: LicenseAssignment.ReadWrite.All and User.Read.All, delegated or
 // application.
 //
-// Errors: [ErrInvalidArgument] (no SKU; nothing was sent), [ErrPlanDependency]
-// (what stays needs a plan of it), [ErrUnknownSKU], the context's error when it ends
-// (the text says what reads still showed), and those of [Client.AssignUserLicense].
-// What fails after a SKU was taken away is an [ErrOutcomeUnknown] as well.
+// Errors: [ErrInvalidArgument] (no SKU; nothing was sent), [ErrPlanDependency] (a
+// license that stays needs a plan of a removed SKU), [ErrUnknownSKU], the context's
+// error when it ends (the text says what reads still showed), and those of
+// [Client.AssignUserLicense]. After a SKU was removed, every error is an
+// [ErrOutcomeUnknown] too.
 //
 // Graph: https://learn.microsoft.com/graph/api/user-assignlicense
 func (c *Client) RemoveUserLicenses(ctx context.Context, user string, skuIDs []uuid.UUID) (*User, error) {
@@ -45,14 +46,15 @@ func (c *Client) RemoveUserLicenses(ctx context.Context, user string, skuIDs []u
 	return c.removeLicenses(ctx, op, user, skus)
 }
 
-// RemoveAllUserLicenses takes away all licenses that are assigned to a user
-// directly, as of somebody who leaves, and returns the user as read afterwards.
-// [User.InheritedLicenses] says what groups still give.
+// RemoveAllUserLicenses removes all licenses that are assigned to a user directly,
+// such as when the user leaves. It returns the user as read afterwards.
+// [User.InheritedLicenses] returns what groups still give.
 //
-// It goes by what reads show and by what this client wrote in the last five
-// minutes, and takes away what later reads show beside that. What another client
-// assigned so lately that no read shows it stays. Else it works and warns as
-// [Client.RemoveUserLicenses] does.
+// It removes what reads show and what this client assigned in the last five
+// minutes. If later reads show more licenses, it removes those too. It misses a
+// license that another client assigned so recently that no read shows it.
+// Everything else is as in [Client.RemoveUserLicenses], including the effect on
+// mailboxes.
 //
 // Permission: LicenseAssignment.ReadWrite.All and User.Read.All, delegated or
 // application.

@@ -6,24 +6,24 @@ import (
 	"github.com/graphlicensing/licensing/internal/graph"
 )
 
-// ReprocessUserLicense makes Graph work out all group-based licenses of a user
-// again and returns the user as Graph answers the write: with the eleven default
-// properties of a user, and no licenses. That it succeeded is what to trust. For
-// the licenses read the user, by [Client.User]: reads lag behind.
+// ReprocessUserLicense makes Graph evaluate all group-based licenses of a user
+// again. It returns the user as Graph answers the write: with eleven default
+// properties and no licenses. Rely on the success of the call. To get the licenses,
+// read the user with [Client.User]; reads lag behind.
 //
-// The user is an object id or a user principal name. It is the way out of a
-// license in error once its cause is gone: seats freed, a conflict, usage
-// location or proxy address mended, a group left. It returns the true reason
-// where a [LicenseAssignmentState] says Other. Direct licenses stay as they
-// are.
+// The user is an object id or a user principal name. Use it for a license in error
+// once the cause is gone: a seat is free, a conflict, usage location or proxy
+// address is fixed, or the user left a group. If LicenseAssignmentState says Other,
+// the call returns the actual reason. Direct licenses do not change.
 //
 // Permission: User.ReadWrite.All, delegated or application.
-// LicenseAssignment.ReadWrite.All does not suffice.
+// LicenseAssignment.ReadWrite.All is not enough.
 //
-// Errors: [ErrInvalidArgument] (nothing was sent), [ErrNoAvailableLicenses],
-// [ErrPlanDependency], [ErrPlanConflict], [ErrUsageLocation],
-// [ErrProxyAddressConflict] (what still keeps the license away), [ErrNotFound],
-// [ErrForbidden], [ErrThrottled], [ErrOutcomeUnknown] (ended in doubt).
+// Errors: [ErrInvalidArgument] (nothing was sent); the reasons why a license still
+// fails, which are [ErrNoAvailableLicenses], [ErrPlanDependency],
+// [ErrPlanConflict], [ErrUsageLocation] and [ErrProxyAddressConflict];
+// [ErrNotFound], [ErrForbidden], [ErrThrottled], [ErrOutcomeUnknown] (send it
+// again).
 //
 // Graph: https://learn.microsoft.com/graph/api/user-reprocesslicenseassignment
 func (c *Client) ReprocessUserLicense(ctx context.Context, user string) (*User, error) {
@@ -31,18 +31,18 @@ func (c *Client) ReprocessUserLicense(ctx context.Context, user string) (*User, 
 	return asUser(finish(ctx, w, err))
 }
 
-// ReprocessMyLicense makes Graph work out all group-based licenses of the
-// signed-in user again and returns the user as Graph answers the write: with the
-// eleven default properties of a user, and no licenses. That it succeeded is what
-// to trust; [Client.Me] reads the licenses.
+// ReprocessMyLicense makes Graph evaluate all group-based licenses of the signed-in
+// user again. It returns the user as Graph answers the write: with eleven default
+// properties and no licenses. Rely on the success of the call; [Client.Me] reads
+// the licenses.
 //
-// It is [Client.ReprocessUserLicense] for the user whose token it is, and
-// works with delegated tokens only. Graph's page does not list this form.
+// It is [Client.ReprocessUserLicense] for the user who signed in, and works with
+// delegated tokens only. Graph's page does not list this form.
 //
 // Permission: User.ReadWrite.All, delegated.
 //
-// Errors: those of [Client.ReprocessUserLicense], and [ErrDelegatedOnly] (the
-// token is an application's).
+// Errors: those of [Client.ReprocessUserLicense], and [ErrDelegatedOnly] (the token
+// is an application's).
 //
 // Graph: https://learn.microsoft.com/graph/api/user-reprocesslicenseassignment
 func (c *Client) ReprocessMyLicense(ctx context.Context) (*User, error) {

@@ -24,22 +24,22 @@ type SubscribedSKU struct {
 	SubscriptionIDs  []string         `json:"subscriptionIds,omitzero"`
 }
 
-// Available returns the number of free seats: enabled and warning units less
-// those consumed. It is negative when more are in use than were paid for.
+// Available returns the number of free seats: enabled and warning units minus
+// consumed units. It is negative if more seats are in use than were paid for.
 func (s SubscribedSKU) Available() int {
 	return s.PrepaidUnits.Enabled + s.PrepaidUnits.Warning - s.ConsumedUnits
 }
 
-// LicenseUnits are the seats of a SKU by their state.
+// LicenseUnits are the seats of a SKU, by state.
 type LicenseUnits struct {
 	Enabled   int `json:"enabled"`
-	LockedOut int `json:"lockedOut"` // not told by the national clouds
+	LockedOut int `json:"lockedOut"` // national clouds do not return it
 	Suspended int `json:"suspended"`
 	Warning   int `json:"warning"` // in the grace period, still assignable
 }
 
-// A ServicePlan is a part of a SKU that can be switched off by itself, where
-// it applies to users.
+// A ServicePlan is a part of a SKU. A plan that applies to users can be switched
+// off separately.
 type ServicePlan struct {
 	AppliesTo          string             `json:"appliesTo,omitzero"` // "User" or "Company"
 	ProvisioningStatus ProvisioningStatus `json:"provisioningStatus,omitzero"`
@@ -47,10 +47,10 @@ type ServicePlan struct {
 	ServicePlanName    string             `json:"servicePlanName,omitzero"`
 }
 
-// LicenseDetails is a SKU that a user has, directly or through a group, with
-// the state of its service plans.
+// LicenseDetails is a SKU that a user has, directly or through a group, with the
+// status of its service plans.
 type LicenseDetails struct {
-	ID            string        `json:"id,omitzero"` // of the SKU in the tenant: the same for all users who have it
+	ID            string        `json:"id,omitzero"` // the same for all users who have the SKU
 	ServicePlans  []ServicePlan `json:"servicePlans,omitzero"`
 	SKUID         uuid.UUID     `json:"skuId,omitzero"`
 	SKUPartNumber string        `json:"skuPartNumber,omitzero"`
@@ -63,12 +63,12 @@ type InheritedLicense struct {
 	GroupID       string
 }
 
-// SubscribedSKUs returns the products that the tenant has subscribed to, with
-// their seats and service plans.
+// SubscribedSKUs returns the products that the tenant has subscribed to, with their
+// seats and service plans.
 //
-// It is what to choose from: SKUs that apply to "Company" cannot be assigned.
-// [NewCatalog] finds SKUs and plans by name. Reads lag behind writes, so
-// [SubscribedSKU.Available] is no promise of a seat.
+// SKUs that apply to "Company" cannot be assigned. [NewCatalog] finds SKUs and
+// plans by name. Reads lag behind writes, so [SubscribedSKU.Available] does not
+// guarantee a seat.
 //
 // Permission: LicenseAssignment.Read.All, delegated or application.
 //
@@ -85,12 +85,12 @@ func (c *Client) subscribed(ctx context.Context, op string, within *graph.Reques
 	return collect(listed(ctx, c, listing{op: op, object: graph.Tenant, action: "/subscribedSkus", whole: true, within: within}, always((*wireSKU).sku)))
 }
 
-// UserLicenseDetails returns the SKUs that a user has, directly or through a
-// group, with the state of each service plan.
+// UserLicenseDetails returns the SKUs that a user has, directly or through a group,
+// with the status of each service plan.
 //
 // The user is an object id or a user principal name. A plan that is off has the
-// status [ProvisioningStatusDisabled]. Where a SKU comes from is told by
-// [Client.User].
+// status ProvisioningStatusDisabled. The result does not say where a SKU comes
+// from; [Client.User] does.
 //
 // Permission: LicenseAssignment.Read.All, delegated or application.
 //
@@ -103,15 +103,15 @@ func (c *Client) UserLicenseDetails(ctx context.Context, user string) ([]License
 }
 
 // MyLicenseDetails returns the SKUs that the signed-in user has, directly or
-// through a group, with the state of each service plan.
+// through a group, with the status of each service plan.
 //
-// It is [Client.UserLicenseDetails] for the user whose token it is, and works
-// with delegated tokens only.
+// It is [Client.UserLicenseDetails] for the user who signed in, and works with
+// delegated tokens only.
 //
 // Permission: LicenseAssignment.Read.All or User.Read, delegated.
 //
-// Errors: those of [Client.UserLicenseDetails], and [ErrDelegatedOnly] (the
-// token is an application's).
+// Errors: those of [Client.UserLicenseDetails], and [ErrDelegatedOnly] (the token
+// is an application's).
 //
 // Graph: https://learn.microsoft.com/graph/api/user-list-licensedetails
 func (c *Client) MyLicenseDetails(ctx context.Context) ([]LicenseDetails, error) {

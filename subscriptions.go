@@ -9,17 +9,17 @@ import (
 	"github.com/graphlicensing/licensing/internal/graph"
 )
 
-// A Subscription is one purchase of a SKU, or a trial of it: how many seats it
-// brings, and when it ends or renews. A tenant can have several of one SKU. Their ids
-// are in [SubscribedSKU].SubscriptionIDs.
+// A Subscription is one purchase or trial of a SKU. It says how many seats the
+// purchase has, and when it ends or renews. A tenant can have several subscriptions
+// of one SKU. SubscribedSKU.SubscriptionIDs has their ids.
 type Subscription struct {
 	ID                     string           `json:"id,omitzero"`
 	CommerceSubscriptionID string           `json:"commerceSubscriptionId,omitzero"` // in the commerce system
 	CreatedDateTime        time.Time        `json:"createdDateTime,omitzero"`
 	IsTrial                *bool            `json:"isTrial,omitzero"`               // nil: not returned
-	NextLifecycleDateTime  time.Time        `json:"nextLifecycleDateTime,omitzero"` // when Status is to change; zero: not returned
+	NextLifecycleDateTime  time.Time        `json:"nextLifecycleDateTime,omitzero"` // when Status changes next; zero: not returned
 	OwnerID                string           `json:"ownerId,omitzero"`
-	OwnerTenantID          string           `json:"ownerTenantId,omitzero"` // the partner's, of one that a partner sold
+	OwnerTenantID          string           `json:"ownerTenantId,omitzero"` // the partner's tenant, if a partner sold it
 	OwnerType              string           `json:"ownerType,omitzero"`
 	ServiceStatus          []ServicePlan    `json:"serviceStatus,omitzero"`
 	SKUID                  uuid.UUID        `json:"skuId,omitzero"`
@@ -31,10 +31,10 @@ type Subscription struct {
 // Subscriptions returns the tenant's purchases of SKUs, with the seats, the status
 // and the end of each.
 //
-// [Client.SubscribedSKUs] returns the SKUs with all their seats, free ones as well;
-// this is for when they end, and for which of them are trials. NextLifecycleDateTime
-// is when the status changes next, which is the end or the renewal of one that is
-// enabled.
+// Use it to find out when purchases end and which are trials.
+// [Client.SubscribedSKUs] returns each SKU with all its seats and the free ones.
+// NextLifecycleDateTime is when the status changes next. For an enabled
+// subscription this is its end or its renewal.
 //
 // Permission: Organization.Read.All, delegated or application.
 //

@@ -8,25 +8,26 @@ import (
 	"github.com/graphlicensing/licensing/internal/graph"
 )
 
-// A LicenseSwap says which SKU takes the place of which.
+// A LicenseSwap says which SKU replaces which.
 type LicenseSwap struct {
 	From, To uuid.UUID
-	// Plans maps service plans of From to plans of To that have other ids, so
-	// that those that are off stay off.
+	// Plans maps service plans of From to plans of To that have different ids, so
+	// that a disabled plan stays off.
 	Plans map[uuid.UUID]uuid.UUID
 }
 
-// Apply works out the license that takes the place of current, which is of the SKU
-// from, and for each plan of it that is off what became of it. Nothing is sent.
+// Apply computes the license that replaces current, a license of the SKU from. It
+// also returns, for each disabled plan of current, what became of the plan. It
+// sends nothing.
 //
-// A plan that both SKUs have stays off. For others s.Plans says which plan of the
-// new SKU stands for which of the old. The rest of the new SKU's plans are on. A
-// plan that is off and that the old SKU lists no more is carried over like the
-// others.
+// A disabled plan that both SKUs have stays off. For other plans, s.Plans says
+// which plan of the new SKU corresponds to which plan of the old one. All other
+// plans of the new SKU are on. A disabled plan that the old SKU no longer lists is
+// carried over in the same way.
 //
-// Errors: [ErrInvalidArgument] (s names no SKU or one twice, from or to is not the
-// SKU that it names, current is not of from, or s.Plans has a plan that is not of
-// its SKU or cannot be switched).
+// Errors: [ErrInvalidArgument] (s.From or s.To is not set, or they are the same;
+// from or to is not the SKU that s names; current is not of the SKU from; s.Plans
+// has a plan that is not in its SKU or cannot be switched).
 func (s LicenseSwap) Apply(current AssignedLicense, from, to SubscribedSKU) (AssignedLicense, []PlanMapping, error) {
 	return s.apply("swap license", current, from, to)
 }
@@ -56,39 +57,37 @@ func (s LicenseSwap) check(op string) error {
 	return nil
 }
 
-// A SwapResult is what became of a swap.
+// A SwapResult is the result of a swap.
 type SwapResult struct {
-	// User is the user with the eleven default properties, and no licenses, where
-	// something was written; as it was read, with licenses, where nothing was.
+	// User is the user. If something was written, it has eleven default properties
+	// and no licenses. If nothing was written, it is the user as read, with
+	// licenses.
 	User *User
-	// Group is the group as Graph answered the write, or as it was read where
-	// nothing was written.
+	// Group is the group as Graph answered the write, or as read if nothing was
+	// written.
 	Group   *Group
-	License AssignedLicense // what the object has of the new SKU
-	Plans   []PlanMapping   // what became of the plans that were off
-	Changed bool            // false where the swap had been made before
+	License AssignedLicense // the license of the new SKU
+	Plans   []PlanMapping   // what became of the disabled plans
+	Changed bool            // false if the swap was made before
 }
 
-// SwapUserLicense replaces a SKU that a user has directly by another, in one
-// request that is made as a whole or not at all, and carries over which service
-// plans are off: by the same id, then by swap.Plans. The rest of the new SKU's
-// plans are on.
+// SwapUserLicense replaces a SKU that a user has directly with another one. One
+// request does this, as a whole or not at all. Plans that are off stay off, matched
+// first by id and then by swap.Plans. All other plans of the new SKU are on.
 //
-// That it succeeded is what to trust. The user in the result has licenses only
-// where nothing was written; else read it, by [Client.User] or
-// [Client.WaitForUser].
-//
-// A new SKU that the user has directly already keeps its own disabled plans.
-// With the new one there and no direct old one nothing is written, so that a
-// swap can be repeated. It reads and warns as [Client.UpdateUserServicePlans]
-// does. Where the new SKU has no Exchange, the mailbox ends after 30 days.
+// If the user has the new SKU directly already, that license keeps its own disabled
+// plans. If the old SKU is then gone too, nothing is written, so a swap can be
+// repeated. The returned user has licenses only if nothing was written; otherwise
+// read the user with [Client.User]. If the new SKU lacks Exchange Online, the
+// mailbox is deleted after 30 days. Other processes are as in
+// [Client.UpdateUserServicePlans].
 //
 // Permission: LicenseAssignment.ReadWrite.All, LicenseAssignment.Read.All and
 // User.Read.All, delegated or application.
 //
-// Errors: [ErrInvalidArgument], [ErrInherited] (the old SKU comes from groups
-// alone, which are named), [ErrNotAssigned], [ErrUnknownSKU], and those of
-// [Client.AssignUserLicense].
+// Errors: [ErrInvalidArgument], [ErrInherited] (the old SKU comes only from groups,
+// which the text names), [ErrNotAssigned] (the user has neither SKU),
+// [ErrUnknownSKU], and those of [Client.AssignUserLicense].
 //
 // Graph: https://learn.microsoft.com/graph/api/user-assignlicense
 func (c *Client) SwapUserLicense(ctx context.Context, user string, swap LicenseSwap) (*SwapResult, error) {
@@ -101,12 +100,12 @@ func (c *Client) SwapUserLicense(ctx context.Context, user string, swap LicenseS
 	return &result, nil
 }
 
-// SwapGroupLicense replaces a SKU that a group has by another. The members
-// follow later; see [Client.WaitForGroup].
+// SwapGroupLicense replaces a SKU that a group has with another one. The members
+// get the change later; see [Client.WaitForGroup].
 //
-// It works and warns as [Client.SwapUserLicense] does. Within a group plans have to
-// be complete: [ErrPlanDependency] comes at once, also where the members have what is
-// missing from elsewhere.
+// Everything else is as in [Client.SwapUserLicense]. A group must have all plans
+// that its own plans need. Otherwise Graph returns [ErrPlanDependency] at once,
+// even if the members have the missing plan from elsewhere.
 //
 // Permission: LicenseAssignment.ReadWrite.All, LicenseAssignment.Read.All and
 // Group.Read.All, delegated or application.

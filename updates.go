@@ -13,45 +13,44 @@ import (
 	"github.com/graphlicensing/licensing/internal/turn"
 )
 
-// UpdateUserServicePlans switches service plans of a SKU on or off that a user
-// has directly, leaves the others as they are, and returns the user. Where nothing
-// changes, nothing is written, and the user is as it was read, with licenses.
-// Where something was written, the user has the eleven default properties, and no
-// licenses. That it succeeded is what to trust. For the licenses read the user, by
-// [Client.User] or [Client.WaitForUser].
+// UpdateUserServicePlans switches service plans of a SKU that a user has directly,
+// and leaves all other plans as they are. It returns the user. If something was
+// written, the user has eleven default properties and no licenses; read the
+// licenses with [Client.User] or [Client.WaitForUser]. If nothing had to change,
+// nothing is written, and the user is the one that was read, with licenses.
 //
-// It reads the direct assignment and the tenant's SKUs and then writes. Calls of
-// one client to one user wait for each other. What it reads is what [Client.User]
-// shows, with the client's own writes. What another process changed lately can be
-// undone without [WithLocker]. Switching Exchange off starts the 30 days to the
-// mailbox's end.
+// The call reads the user and the tenant's SKUs, and then writes. Calls of one
+// client for one user take turns, and they see the client's own writes. Without
+// [WithLocker] the call can undo what another process changed recently. Switching
+// Exchange Online off starts a 30-day period after which the mailbox is deleted.
 //
 // Permission: LicenseAssignment.ReadWrite.All, LicenseAssignment.Read.All and
 // User.Read.All, delegated or application.
 //
-// Errors: [ErrInvalidArgument] (change contradicts itself, or names no User plan
-// of the SKU), [ErrInherited] (only from groups, which are named: change those),
-// [ErrNotAssigned], [ErrUnknownSKU], and those of [Client.AssignUserLicense].
+// Errors: [ErrInvalidArgument] (change contradicts itself, or names a plan that is
+// not a User plan of the SKU), [ErrInherited] (the SKU comes only from groups,
+// which the text names: change it there), [ErrNotAssigned], [ErrUnknownSKU], and
+// those of [Client.AssignUserLicense].
 //
 // Graph: https://learn.microsoft.com/graph/api/user-assignlicense
 func (c *Client) UpdateUserServicePlans(ctx context.Context, user string, skuID uuid.UUID, change ServicePlanChange) (*User, error) {
 	return asUser(c.updatePlans(ctx, "update user service plans", graph.User(user), skuID, change))
 }
 
-// UpdateGroupServicePlans switches service plans of a SKU on or off that a
-// group has, leaves the others as they are, and returns the group. The members
-// follow later; see [Client.WaitForGroup]. Where nothing changes, nothing is
+// UpdateGroupServicePlans switches service plans of a SKU that a group has, and
+// leaves all other plans as they are. It returns the group. The members get the
+// change later; see [Client.WaitForGroup]. If nothing had to change, nothing is
 // written.
 //
-// It works and warns as [Client.UpdateUserServicePlans] does, except that a
-// group's licenses carry no times: for those five minutes the client's own write
-// always counts.
+// It reads and writes as [Client.UpdateUserServicePlans] does, with one difference.
+// A group's licenses carry no times, so for five minutes the client's own write
+// always counts as the latest one.
 //
 // Permission: LicenseAssignment.ReadWrite.All, LicenseAssignment.Read.All and
 // Group.Read.All, delegated or application.
 //
-// Errors: [ErrInvalidArgument] (change contradicts itself, or names no User plan
-// of the SKU), [ErrNotAssigned], [ErrUnknownSKU], and those of
+// Errors: [ErrInvalidArgument] (change contradicts itself, or names a plan that is
+// not a User plan of the SKU), [ErrNotAssigned], [ErrUnknownSKU], and those of
 // [Client.AssignGroupLicense].
 //
 // Graph: https://learn.microsoft.com/graph/api/group-assignlicense

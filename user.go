@@ -10,24 +10,26 @@ import (
 	"github.com/graphlicensing/licensing/internal/graph"
 )
 
-// AssignUserLicense adds and removes licenses of a user in one request and
-// returns the user as Graph answers the write: with the eleven default properties
-// of a user, and no licenses. That it succeeded is what to trust. For the licenses
-// read the user, by [Client.User] or [Client.WaitForUser]: reads lag behind.
+// AssignUserLicense adds and removes licenses of a user in one request. It returns
+// the user as Graph answers the write: with eleven default properties and no
+// licenses. Rely on the success of the call. To get the licenses, read the user
+// with [Client.User], or with [Client.WaitForUser] because reads lag behind.
 //
-// The user is an object id or a user principal name, and needs a usage
-// location. The disabled plans of an added SKU replace those it had; without
-// any all plans are on. What is inherited from a group is removed on the group.
-// Removing Exchange starts the 30 days after which the mailbox is deleted.
+// The user is an object id or a user principal name, and needs a usage location.
+// The disabled plans of an added SKU replace its earlier ones; an empty list turns
+// all plans on. A license that is inherited from a group can be removed on the
+// group only. Removing Exchange Online starts a 30-day period after which the
+// mailbox is deleted.
 //
 // Permission: LicenseAssignment.ReadWrite.All, delegated or application.
 //
-// Errors: [ErrInvalidArgument] (nothing was sent), [ErrNoAvailableLicenses]
-// (no seat left), [ErrUsageLocation] (none, or not sold there), [ErrUnknownSKU]
-// (not the tenant's), [ErrNotAssignable] (for the company), [ErrPlanDependency],
-// [ErrPlanConflict] (plans need or exclude others), [ErrNotAssigned],
-// [ErrInherited] (nothing to remove here), [ErrNotFound], [ErrForbidden],
-// [ErrThrottled], [ErrOutcomeUnknown] (in doubt).
+// Errors: [ErrInvalidArgument] (nothing was sent), [ErrNoAvailableLicenses] (no
+// free seat), [ErrUsageLocation] (not set, or the product is not sold there),
+// [ErrUnknownSKU] (not in the tenant), [ErrNotAssignable] (applies to the company),
+// [ErrPlanDependency] (a plan needs another), [ErrPlanConflict] (plans exclude each
+// other), [ErrNotAssigned] (nothing to remove), [ErrInherited] (remove it on the
+// group), [ErrNotFound], [ErrForbidden], [ErrThrottled], [ErrOutcomeUnknown] (send
+// it again).
 //
 // Graph: https://learn.microsoft.com/graph/api/user-assignlicense
 func (c *Client) AssignUserLicense(ctx context.Context, user string, req AssignLicenseRequest) (*User, error) {
@@ -35,18 +37,17 @@ func (c *Client) AssignUserLicense(ctx context.Context, user string, req AssignL
 	return asUser(finish(ctx, w, err))
 }
 
-// AssignMyLicense adds and removes licenses of the signed-in user and returns
-// the user as Graph answers the write: with the eleven default properties of a
-// user, and no licenses. That it succeeded is what to trust; [Client.Me] reads the
-// licenses.
+// AssignMyLicense adds and removes licenses of the signed-in user. It returns the
+// user as Graph answers the write: with eleven default properties and no licenses.
+// Rely on the success of the call; [Client.Me] reads the licenses.
 //
-// It is [Client.AssignUserLicense] for the user whose token it is, and works
-// with delegated tokens only.
+// It is [Client.AssignUserLicense] for the user who signed in, and works with
+// delegated tokens only.
 //
 // Permission: LicenseAssignment.ReadWrite.All, delegated.
 //
-// Errors: those of [Client.AssignUserLicense], and [ErrDelegatedOnly] (the
-// token is an application's).
+// Errors: those of [Client.AssignUserLicense], and [ErrDelegatedOnly] (the token is
+// an application's).
 //
 // Graph: https://learn.microsoft.com/graph/api/user-assignlicense
 func (c *Client) AssignMyLicense(ctx context.Context, req AssignLicenseRequest) (*User, error) {
@@ -54,47 +55,48 @@ func (c *Client) AssignMyLicense(ctx context.Context, req AssignLicenseRequest) 
 	return asUser(finish(ctx, w, err))
 }
 
-// User reads what licenses a user has, directly and through groups,
-// with all properties that are about licenses.
+// User reads a user with all properties that concern licenses, both direct and
+// inherited.
 //
-// The user is an object id or a user principal name. See [User.DirectLicenses],
-// [User.InheritedLicenses] and [User.EffectivePlans]: AssignedLicenses cannot
-// tell direct from inherited. What this client wrote in the last five minutes is
-// shown as it wrote it; see Reading in the package's documentation.
+// The user is an object id or a user principal name. Use [User.DirectLicenses],
+// [User.InheritedLicenses] and [User.EffectivePlans] to evaluate the result,
+// because AssignedLicenses does not tell direct from inherited licenses. The result
+// shows this client's own writes of the last five minutes; see Reading in the
+// package documentation.
 //
 // Permission: User.Read.All, delegated or application.
 //
-// Errors: [ErrInvalidArgument] (nothing was sent), [ErrNotFound] (no such user,
-// or one just made), [ErrForbidden], [ErrThrottled], [ErrUnavailable].
+// Errors: [ErrInvalidArgument] (nothing was sent), [ErrNotFound] (no such user, or
+// the user was just created), [ErrForbidden], [ErrThrottled], [ErrUnavailable].
 //
 // Graph: https://learn.microsoft.com/graph/api/user-get
 func (c *Client) User(ctx context.Context, user string) (*User, error) {
 	return asUser(c.read(ctx, "read user licenses", graph.User(user)))
 }
 
-// Me reads what licenses the signed-in user has.
+// Me reads the licenses of the signed-in user.
 //
-// It is [Client.User] for the user whose token it is, and works with
-// delegated tokens only.
+// It is [Client.User] for the user who signed in, and works with delegated tokens
+// only.
 //
 // Permission: User.Read, delegated.
 //
-// Errors: those of [Client.User], and [ErrDelegatedOnly] (the token is
-// an application's).
+// Errors: those of [Client.User], and [ErrDelegatedOnly] (the token is an
+// application's).
 //
 // Graph: https://learn.microsoft.com/graph/api/user-get
 func (c *Client) Me(ctx context.Context) (*User, error) {
 	return asUser(c.read(ctx, "read my licenses", graph.Me))
 }
 
-// DirectLicenses returns the licenses that are assigned to the user directly,
-// which are those that can be changed and removed on the user. A SKU may be
-// among them and be inherited as well.
+// DirectLicenses returns the licenses that are assigned to the user directly. These
+// are the licenses that can be changed and removed on the user. The user may
+// inherit the same SKU as well.
 //
-// They come from LicenseAssignmentStates, for AssignedLicenses does not tell
-// direct and inherited ones apart. Assignments in state Error failed, and are
-// left out. It reports false when the user was read without the states: then
-// nothing is known.
+// The licenses come from LicenseAssignmentStates, because AssignedLicenses does not
+// tell direct from inherited. Assignments in state Error failed and are left out.
+// DirectLicenses returns false if the user was read without
+// LicenseAssignmentStates. In that case nothing is known about the licenses.
 func (u *User) DirectLicenses() ([]AssignedLicense, bool) {
 	states, ok := u.held()
 	var licenses []AssignedLicense
@@ -106,12 +108,12 @@ func (u *User) DirectLicenses() ([]AssignedLicense, bool) {
 	return licenses, ok
 }
 
-// InheritedLicenses returns the licenses that the user has through groups,
-// which can be changed and removed on the group only. A SKU that comes through
-// several groups is there for each.
+// InheritedLicenses returns the licenses that the user has through groups. They can
+// be changed and removed on the group only. A SKU that comes through several groups
+// appears once for each group.
 //
-// It goes by LicenseAssignmentStates, and reports false without them, like
-// [User.DirectLicenses].
+// Like [User.DirectLicenses], it uses LicenseAssignmentStates and returns false if
+// the user was read without them.
 func (u *User) InheritedLicenses() ([]InheritedLicense, bool) {
 	states, ok := u.held()
 	var licenses []InheritedLicense
@@ -142,23 +144,23 @@ func (u *User) held() ([]LicenseAssignmentState, bool) {
 	return held, true
 }
 
-// An EffectivePlan is a service plan of a SKU, and whether a user has it.
+// An EffectivePlan is a service plan of a SKU, together with whether a user has it.
 type EffectivePlan struct {
 	ServicePlan
 	Enabled  bool
-	Direct   bool     // by a direct assignment
-	GroupIDs []string // by the assignments of these groups
+	Direct   bool     // enabled by a direct assignment
+	GroupIDs []string // groups whose assignments enable it
 }
 
-// EffectivePlans returns the service plans of a SKU in the SKU's order, and for
-// each whether the user has it, and from where. All are off when the user does
-// not have the SKU.
+// EffectivePlans returns the service plans of a SKU in the order of the SKU. For
+// each plan it says whether the user has it, and through which assignments. If the
+// user does not have the SKU, all plans are off.
 //
-// The assignments of a SKU add up: a plan is on when any of them, direct or
-// through a group, leaves it on. Assignments in state Error or Disabled give
-// nothing. Those in an unknown state count as held: Graph documents no other
-// state that takes a license away. Like [User.DirectLicenses] it reports false
-// when nothing is known.
+// The assignments of a SKU add up: a plan is on if any assignment, direct or
+// inherited, leaves it on. Assignments in state Error or Disabled give nothing. An
+// assignment in an unknown state counts as held, because Graph documents no other
+// state without a license. Like [User.DirectLicenses], EffectivePlans returns false
+// if nothing is known.
 func (u *User) EffectivePlans(sku SubscribedSKU) ([]EffectivePlan, bool) {
 	states, ok := u.held()
 	if !ok {

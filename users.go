@@ -12,45 +12,46 @@ import (
 	"github.com/graphlicensing/licensing/internal/graph"
 )
 
-// A UserQuery says which users [Client.Users] returns, and with which properties.
-// The zero value is everybody.
+// A UserQuery selects the users that [Client.Users] returns, and their properties.
+// The zero value selects all users.
 type UserQuery struct {
-	// Filter is an OData filter, such as "accountEnabled eq true". Graph
-	// refuses most combinations with a filter on licenses, by ErrUnsupportedQuery.
+	// Filter is an OData filter, such as "accountEnabled eq true". Graph refuses
+	// most combinations of a filter with licenses; the error is
+	// ErrUnsupportedQuery.
 	Filter string
-	// SKUID limits the users to those who have a SKU, directly or through a
-	// group.
+	// SKUID limits the users to those who have a SKU, directly or through a group.
 	SKUID uuid.UUID
-	// OnlyErrors limits the users to those with a license in error, that of
-	// SKUID if it is given, whether they have it or not. Graph cannot filter
-	// by that, so all users that Filter allows are read. Users whose licenses it
-	// does not tell are among them, with nil LicenseAssignmentStates.
+	// OnlyErrors limits the users to those with a license in error. If SKUID is
+	// set, only that SKU's assignments count, and users in error are returned even
+	// if they do not have the SKU. Graph cannot filter by errors, so the client
+	// reads all users that Filter selects. Users whose licenses Graph withholds are
+	// returned too, with nil LicenseAssignmentStates.
 	OnlyErrors bool
-	// Select names further properties of User to be read, such as "department",
-	// "mail" and "onPremisesSyncEnabled", in any case.
+	// Select names more properties of User to read, such as "department", "mail"
+	// and "onPremisesSyncEnabled", in any letter case.
 	Select []string
-	// PageSize is how many users a request asks for, up to 999. The default
-	// is Graph's, 100.
+	// PageSize is how many users a request asks for, at most 999. The default is
+	// Graph's, 100.
 	PageSize int
 }
 
-// Users returns the license view of many users: who they are, whether they are
-// enabled, their usage location, and what licenses they have from where.
+// Users returns many users: their names, whether their accounts are enabled, their
+// usage locations, and their licenses with the source of each.
 //
-// The users are read page by page as they are asked for, and ranging again reads
-// again. A listing of a large tenant is no snapshot: reads lag behind the writes of
-// others, and filters that need Graph's index lag more. A filter is sent plainly,
-// and as an advanced query where it has to be, or where Graph says so. For the users
-// of a list that is at hand see [Client.ReadUsers].
+// The sequence reads page by page, as it is consumed. Ranging again reads again. A
+// listing is not a snapshot: reads lag behind the writes of others, and filters
+// that use Graph's index lag more. The client sends a filter as an advanced query
+// if the filter needs that, or if Graph asks for it. To read the users of a known
+// list, use [Client.ReadUsers].
 //
 // Permission: User.Read.All, delegated or application.
 //
-// Errors: a [*DecodeError] for an item that cannot be read or is no user, after
-// which the sequence goes on. Any other error ends the sequence: [ErrInvalidArgument]
-// (nothing was sent), [ErrUnsupportedQuery] (Graph cannot answer the filter),
-// [ErrForbidden], [ErrThrottled], [ErrTooLarge] (lower PageSize),
-// [ErrListingExpired] (start again), [ErrUnsafeLink] (a page names another host as
-// the next).
+// Errors: a [*DecodeError] for an item that cannot be read or is not a user, after
+// which the sequence goes on. Any other error ends the sequence:
+// [ErrInvalidArgument] (nothing was sent), [ErrUnsupportedQuery] (Graph does not
+// support the filter), [ErrForbidden], [ErrThrottled], [ErrTooLarge] (lower
+// PageSize), [ErrListingExpired] (start again), [ErrUnsafeLink] (the next page is
+// on another host).
 //
 // Graph: https://learn.microsoft.com/graph/api/user-list
 func (c *Client) Users(ctx context.Context, query UserQuery) iter.Seq2[*User, error] {

@@ -21,30 +21,32 @@ const (
 	staleness   = 30 * time.Second // how long what was so before may pass for what is
 )
 
-// A WaitOption changes what [Client.WaitForGroup] and [Client.WaitForUser] wait for.
+// A WaitOption changes the condition that [Client.WaitForGroup] and
+// [Client.WaitForUser] wait for.
 type WaitOption func(*waiting)
 
-// IgnoreServicePlans waits for the SKUs alone, whatever plans of them are off.
+// IgnoreServicePlans makes a wait compare the SKUs only, not which plans are off.
 func IgnoreServicePlans() WaitOption {
 	return func(w *waiting) { w.skusAlone = true }
 }
 
-// WaitForGroup waits until a change to a group has been applied to its members,
-// and returns the group: its licenses are what want asks for and processing is
-// complete. Want is the request that the change was made with. An empty one waits
-// until the group can be read, as one that was just made, or never if there is none.
+// WaitForGroup waits until a change to a group has been applied to its members, and
+// returns the group. Pass the request of the change as want. The wait is over when
+// the group has the licenses that want asks for, and processing is complete. With
+// an empty want it waits until the group can be read, such as after its creation.
+// If no such group exists, that wait ends only with ctx.
 //
-// It reads the group at growing intervals until ctx ends, which is its only
-// limit; a large group can take hours. Reads can show what was complete before
-// the change: unless it has seen processing go on, it wants to see the same for
-// half a minute. Complete does not mean that all members have the license: see
-// [Client.GroupMembersWithErrors].
+// WaitForGroup reads the group at growing intervals until ctx ends. There is no
+// other limit, and a large group can take hours. Reads can show a completion from
+// before the change. Unless it has seen processing go on, it therefore waits until
+// reads have shown the same for 30 seconds. Complete does not mean that every
+// member has the license; see [Client.GroupMembersWithErrors].
 //
 // Permission: Group.Read.All, delegated or application.
 //
 // Errors: [ErrInvalidArgument] (nothing was sent), the context's error when it ends
-// (the text says what was seen last), [ErrNotFound], [ErrForbidden]. An unavailable
-// service is waited for.
+// (the text says what was seen last), [ErrNotFound], [ErrForbidden]. The wait goes
+// on while the service is unavailable.
 //
 // Graph: https://learn.microsoft.com/graph/api/group-get
 func (c *Client) WaitForGroup(ctx context.Context, groupID string, want AssignLicenseRequest, opts ...WaitOption) (*Group, error) {
@@ -76,23 +78,24 @@ func (c *Client) WaitForGroup(ctx context.Context, groupID string, want AssignLi
 	})
 }
 
-// WaitForUser waits until reads show a change of a user's direct licenses, and
-// returns the user. Want is the request that the change was made with. An empty one
-// waits until the user can be read, as one that was just made, or never if the name
-// is misspelled.
+// WaitForUser waits until reads show a change to a user's direct licenses, and
+// returns the user. Pass the request of the change as want. With an empty want it
+// waits until the user can be read, such as after its creation. If the name is
+// misspelled, that wait ends only with ctx.
 //
-// The change itself is made when [Client.AssignUserLicense] returns. This is for
-// what follows and reads the user by itself. It reads at growing intervals until
-// two reads one after the other agree, since they can be answered by different
-// replicas, or until ctx ends, which is its only limit. A state that this client
-// left and came back to within five minutes counts when its time shows that it is
-// the later one, or when these are over.
+// A change is complete when [Client.AssignUserLicense] returns. Use WaitForUser
+// only if something else reads the user afterwards. WaitForUser reads at growing intervals until
+// two reads in a row agree, because different replicas can answer them. Only ctx
+// limits the wait. If this client changed the licenses and changed them back within
+// five minutes, reads cannot tell the old state from the new one by its licenses.
+// Then the time of the state decides, or the wait lasts until the five minutes are
+// over.
 //
 // Permission: User.Read.All, delegated or application.
 //
 // Errors: [ErrInvalidArgument] (nothing was sent), the context's error when it ends
-// (the text says what was seen last), [ErrNotFound], [ErrForbidden]. An unavailable
-// service is waited for.
+// (the text says what was seen last), [ErrNotFound], [ErrForbidden]. The wait goes
+// on while the service is unavailable.
 //
 // Graph: https://learn.microsoft.com/graph/api/user-get
 func (c *Client) WaitForUser(ctx context.Context, user string, want AssignLicenseRequest, opts ...WaitOption) (*User, error) {
