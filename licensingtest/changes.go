@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// AddMember adds a user to a group. The group's licenses reach the user when
-// processing runs. It panics when there is no such user or group.
+// AddMember adds a user to a group. The user gets the group's licenses when the
+// group is processed. AddMember panics if there is no such user or group.
 func (t *Tenant) AddMember(groupID, userKey string) {
 	t.lock()
 	defer t.mu.Unlock()
@@ -18,8 +18,9 @@ func (t *Tenant) AddMember(groupID, userKey string) {
 	g.touch(now)
 }
 
-// RemoveMember takes a user out of a group. The group's licenses leave the user
-// when processing runs. It panics when there is no such user or group.
+// RemoveMember removes a user from a group. The user loses the group's licenses
+// when the group is processed. RemoveMember panics if there is no such user or
+// group.
 func (t *Tenant) RemoveMember(groupID, userKey string) {
 	t.lock()
 	defer t.mu.Unlock()
@@ -30,12 +31,12 @@ func (t *Tenant) RemoveMember(groupID, userKey string) {
 	g.touch(now)
 }
 
-// SetUserLicenses gives a user exactly these licenses directly, as somebody else
-// may do while a client works, and takes all other direct licenses away. What a
-// group gives stays. Seats and plans follow, and reads that lag show it late.
-// Seats, usage location, dependencies and conflicts are not looked at, as in
-// [Tenant.AddUser]. [Tenant.Writes] does not have the change, which no request
-// made. It panics when there is no such user, or a license makes no sense.
+// SetUserLicenses replaces a user's direct licenses. It simulates a change that
+// somebody else makes. Licenses from groups stay. Seats and plans are updated, and
+// reads that lag show the change late. As in [Tenant.AddUser], seats, usage
+// location, dependencies and conflicts are not checked. [Tenant.Writes] does not
+// list the change, because no request made it. SetUserLicenses panics if there is
+// no such user or a license is invalid.
 func (t *Tenant) SetUserLicenses(userKey string, licenses ...License) {
 	t.lock()
 	defer t.mu.Unlock()
@@ -44,11 +45,11 @@ func (t *Tenant) SetUserLicenses(userKey string, licenses ...License) {
 	t.setLicenses(u, "", licenses, time.Now())
 }
 
-// SetGroupLicenses gives a group exactly these licenses, as somebody else may do
-// while a client works. They reach its members when processing runs. A group that
-// is not complete in itself is not refused: its members have the error.
-// [Tenant.Writes] does not have the change, which no request made. It panics when
-// there is no such group, or a license makes no sense.
+// SetGroupLicenses replaces a group's licenses. It simulates a change that somebody
+// else makes. The members get the change when the group is processed. A plan that
+// needs a plan which the group does not have is not refused; the members get the
+// error instead. [Tenant.Writes] does not list the change, because no request made
+// it. SetGroupLicenses panics if there is no such group or a license is invalid.
 func (t *Tenant) SetGroupLicenses(groupID string, licenses ...License) {
 	t.lock()
 	defer t.mu.Unlock()
@@ -57,11 +58,11 @@ func (t *Tenant) SetGroupLicenses(groupID string, licenses ...License) {
 	t.setGroupLicenses(g, cloneLicenses(licenses), time.Now())
 }
 
-// RemoveUser removes a user for good, as somebody else may do while a client
-// works. The user's seats are free at once, no group has the user as a member, and
-// requests about the user are answered with 404. Reads that lag show the user
-// until the lag has passed. Somebody new can have the id and the user principal
-// name. It panics when there is no such user.
+// RemoveUser deletes a user for good. It simulates a change that somebody else
+// makes. The user's seats become free at once, the user leaves all groups, and
+// requests about the user get 404. Reads that lag show the user until the lag has
+// passed. A new user can have the same id and user principal name. RemoveUser
+// panics if there is no such user.
 func (t *Tenant) RemoveUser(userKey string) {
 	t.lock()
 	defer t.mu.Unlock()

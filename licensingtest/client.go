@@ -6,10 +6,10 @@ import (
 	"github.com/graphlicensing/licensing"
 )
 
-// Client returns a client of the tenant that needs no network. It works inside
-// a testing/synctest bubble. Options come after those that connect it to the
-// tenant, so [licensing.WithHTTPClient] would take it elsewhere. Client panics
-// on a bad option.
+// Client returns a client of the tenant that needs no network. It works inside a
+// testing/synctest bubble. The options are applied after those that connect the
+// client to the tenant, so do not pass [licensing.WithHTTPClient]. Client panics if
+// an option is invalid.
 func (t *Tenant) Client(opts ...licensing.Option) *licensing.Client {
 	t.mu.Lock()
 	token := t.token

@@ -11,40 +11,40 @@ import (
 
 // A SKU is a product that the tenant has subscribed to.
 type SKU struct {
-	ID         uuid.UUID // made up by AddSKU when zero
-	PartNumber string    // made up by AddSKU when empty
+	ID         uuid.UUID // chosen by AddSKU if zero
+	PartNumber string    // chosen by AddSKU if empty
 	Seats      int       // how many users can have it
 	AppliesTo  string    // "User" (the default), or "Company" for a SKU that cannot be assigned
 	BarredIn   []string  // countries where it cannot be used
 	Plans      []Plan
 
-	// Seats that are not paid for, by Graph's stages of decay. Those in Warning
-	// can be used beside Seats, the others cannot.
+	// Seats that are no longer paid for, by stage. Seats in Warning can be used in
+	// addition to Seats. The others cannot be used.
 	Warning, Suspended, LockedOut int
 
-	CapabilityStatus string   // follows from the seats when empty
-	SubscriptionIDs  []string // those of Subscriptions, or one that is made up, when there is none
+	CapabilityStatus string   // computed from the seats if empty
+	SubscriptionIDs  []string // if empty: the ids of Subscriptions, or one chosen by AddSKU
 
-	// Subscriptions are what was bought, in /directory/subscriptions. Without them
-	// there is one for each of SubscriptionIDs, the first of them with all seats.
+	// Subscriptions are the purchases that /directory/subscriptions returns. If it
+	// is empty, there is one for each of SubscriptionIDs, and the first has all seats.
 	Subscriptions []Subscription
 
-	Consumed int // users who have it; set by [Tenant.SKU], ignored by AddSKU
+	Consumed int // how many users have it; set by Tenant.SKU, ignored by AddSKU
 }
 
 // A Plan is a service plan of a SKU. Several SKUs can have the same plan.
 type Plan struct {
-	ID            uuid.UUID   // made up by AddSKU when zero
-	Name          string      // made up by AddSKU when empty
-	Service       string      // the service it belongs to, such as "exchange"; the name in lower case when empty
+	ID            uuid.UUID   // chosen by AddSKU if zero
+	Name          string      // chosen by AddSKU if empty
+	Service       string      // the service it belongs to, such as "exchange"; by default Name in lower case
 	AppliesTo     string      // "User" (the default) or "Company"
-	DependsOn     []uuid.UUID // plans of which one must be enabled with it; for a group, by the same group
-	ConflictsWith []uuid.UUID // plans that no user can have at the same time
+	DependsOn     []uuid.UUID // it needs at least one of these plans; a group must have one itself
+	ConflictsWith []uuid.UUID // plans that a user cannot have at the same time
 
-	ProvisioningStatus string // where it is enabled: "Success" (the default), "PendingActivation" and so on
+	ProvisioningStatus string // while it is on: "Success" (the default), "PendingActivation", and so on
 }
 
-// A License is a SKU that is assigned, without some of its plans.
+// A License is an assigned SKU with some of its plans disabled.
 type License struct {
 	SKUID         uuid.UUID
 	DisabledPlans []uuid.UUID
@@ -52,40 +52,39 @@ type License struct {
 
 // A User is a user of the tenant.
 type User struct {
-	ID                string // a GUID; made up by AddUser when empty
-	UserPrincipalName string // made up by AddUser when empty
-	DisplayName       string // the user principal name when empty
+	ID                string // a GUID; chosen by AddUser if empty
+	UserPrincipalName string // chosen by AddUser if empty
+	DisplayName       string // the user principal name if empty
 	UserType          string // "Member" (the default) or "Guest"
 	UsageLocation     string
 	AccountDisabled   bool
 
-	// What users are looked for by, and nothing here depends on.
+	// Properties that filters can use and that have no other effect.
 	GivenName, Surname, Mail, JobTitle, Department, CompanyName   string
 	City, Country, OfficeLocation, MobilePhone, PreferredLanguage string
 	BusinessPhones, OtherMails, ProxyAddresses                    []string
 	OnPremisesSyncEnabled                                         bool
 
-	// Licenses are those that are assigned to the user directly. AddUser takes
-	// them as they are: seats, usage location, dependencies and conflicts are
-	// not looked at.
+	// Licenses are the direct licenses. AddUser does not check seats, usage location,
+	// dependencies or conflicts.
 	Licenses []License
 
-	// ProxyAddressConflict makes every change of the user's licenses fail because
-	// another object has one of the user's mail addresses.
+	// ProxyAddressConflict makes every change to the user's licenses fail, as if
+	// another object had one of the user's mail addresses.
 	ProxyAddressConflict bool
 
-	// States are the licenses from all sources, in the rows of Graph's
-	// licenseAssignmentStates. Set by [Tenant.User], ignored by AddUser.
+	// States are the licenses from all sources, as in Graph's licenseAssignmentStates.
+	// Set by Tenant.User, ignored by AddUser.
 	States []Assignment
 }
 
 // An Assignment is a user's license for one SKU from one source.
 type Assignment struct {
 	License
-	Group   string    // the group that it comes from, empty when it is assigned directly
+	Group   string    // the id of the group that it comes from, empty for a direct assignment
 	State   string    // "Active", "ActiveWithError" or "Error"
-	Error   string    // "None", or what went wrong, such as "CountViolation"
-	Updated time.Time // when the row was last changed
+	Error   string    // "None", or the reason for the state, such as "CountViolation"
+	Updated time.Time // when the assignment last changed
 }
 
 // held reports whether the user really has the license.
@@ -93,19 +92,19 @@ func (a Assignment) held() bool { return a.State != "Error" }
 
 // A Group is a security group of the tenant.
 type Group struct {
-	ID          string // a GUID; made up by AddGroup when empty
-	DisplayName string // made up by AddGroup when empty
+	ID          string // a GUID; chosen by AddGroup if empty
+	DisplayName string // chosen by AddGroup if empty
 	GroupTypes  []string
 	MailEnabled bool
-	Members     []string // ids, or for AddGroup also user principal names
+	Members     []string // ids; AddGroup accepts user principal names too
 	Licenses    []License
 
-	// What groups are looked for by, and nothing here depends on.
+	// Properties that filters can use and that have no other effect.
 	Description, Mail, MailNickname, MembershipRule, Visibility string
 	SecurityDisabled, OnPremisesSyncEnabled, IsAssignableToRole bool
 
-	// State is Graph's licenseProcessingState, empty while the group has never
-	// had a license. Set by [Tenant.Group], ignored by AddGroup.
+	// State is Graph's licenseProcessingState. It is empty if the group never had a
+	// license. Set by Tenant.Group, ignored by AddGroup.
 	State string
 }
 
@@ -138,9 +137,8 @@ type group struct {
 	past    history[group]
 }
 
-// AddSKU adds a SKU and returns it with what was made up for it. It panics when
-// the id or the part number is taken, a plan is there twice, or a field makes no
-// sense.
+// AddSKU adds a SKU and returns it with all defaults filled in. It panics if the id
+// or the part number is taken, if a plan is listed twice, or if a field is invalid.
 func (t *Tenant) AddSKU(s SKU) SKU {
 	t.lock()
 	defer t.mu.Unlock()
@@ -233,9 +231,9 @@ func appliesTo(name, value string) string {
 	return ""
 }
 
-// AddUser adds a user and returns it with what was made up for it. It panics
-// when the id or the user principal name is taken, or a license or another field
-// makes no sense.
+// AddUser adds a user and returns it with all defaults filled in. It panics if the
+// id or the user principal name is taken, or if a license or another field is
+// invalid.
 func (t *Tenant) AddUser(u User) User {
 	t.lock()
 	defer t.mu.Unlock()
@@ -279,11 +277,11 @@ func (t *Tenant) checkUser(u User, keys []string) {
 	t.checkLicenses("AddUser", u.Licenses)
 }
 
-// AddGroup adds a group with the members named in it and after it, by id or
-// user principal name, and returns it with what was made up for it. The group's
-// licenses count as processed: members have them, or the error that keeps them
-// from it. It panics when the id is taken, a member does not exist, or a
-// license or the id makes no sense.
+// AddGroup adds a group and returns it with all defaults filled in. The members are
+// g.Members and members, by id or user principal name. The group's licenses count
+// as processed: each member has them, or has an error that says why not. AddGroup
+// panics if the id is taken, if a member does not exist, or if a license or the id
+// is invalid.
 func (t *Tenant) AddGroup(g Group, members ...string) Group {
 	t.lock()
 	defer t.mu.Unlock()
@@ -312,8 +310,8 @@ func (t *Tenant) AddGroup(g Group, members ...string) Group {
 	return t.groupSnapshot(added)
 }
 
-// User returns the user with this id or user principal name as it is now, and
-// whether there is one.
+// User returns the current state of the user with this id or user principal name.
+// It returns false if there is no such user.
 func (t *Tenant) User(key string) (User, bool) {
 	t.lock()
 	defer t.mu.Unlock()
@@ -323,7 +321,8 @@ func (t *Tenant) User(key string) (User, bool) {
 	return User{}, false
 }
 
-// Group returns the group with this id as it is now, and whether there is one.
+// Group returns the current state of the group with this id. It returns false if
+// there is no such group.
 func (t *Tenant) Group(id string) (Group, bool) {
 	t.lock()
 	defer t.mu.Unlock()

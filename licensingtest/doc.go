@@ -1,5 +1,5 @@
-// Package licensingtest is a licensing tenant in memory that speaks Microsoft
-// Graph v1.0, for tests and examples of code that assigns licenses.
+// Package licensingtest is an in-memory licensing tenant that answers as Microsoft
+// Graph v1.0 does. It is for tests and examples of code that assigns licenses.
 //
 //	tenant := licensingtest.NewTenant()
 //	sku := tenant.AddSKU(licensingtest.SKU{PartNumber: "ENTERPRISEPACK", Seats: 25})
@@ -8,82 +8,100 @@
 //	client := tenant.Client()                // no socket, works inside a testing/synctest bubble
 //	server := httptest.NewServer(tenant)     // or over a real connection, for any other client
 //
-// A test then makes its calls and looks at the outcome from behind:
-// [Tenant.User], [Tenant.Group] and [Tenant.SKU] give the true state of the
-// directory, [Tenant.Requests] what came in, [Tenant.Writes] each effect in the
-// order in which it was applied. [Tenant.Fail] makes calls fail, stall or break
-// off, before or after their effect, or long before it, and sends answers to the
-// wrong requests: to so many calls, or for so long. [Tenant.SetThrottle] limits
-// how many calls there may be. Mistakes in what is set up by hand panic where
-// they are found.
+// # Methods by task
 //
-// Other methods stand for what happens around a client. Somebody buys seats
-// ([Tenant.SetSeats]) or mends a user ([Tenant.SetUsageLocation],
-// [Tenant.SetProxyAddressConflict]), changes licenses ([Tenant.SetUserLicenses],
-// [Tenant.SetGroupLicenses]) or members ([Tenant.AddMember], [Tenant.RemoveMember]),
-// or removes a user ([Tenant.RemoveUser]); reads come from a replica that is behind
-// ([Tenant.SetReadLag]), or from an index that is ([Tenant.SetIndexLag]); a usage
-// location takes a while to hold ([Tenant.SetUsageLocationLag]); listings have
-// empty pages, or links that no longer work ([Tenant.SetEmptyPages],
-// [Tenant.ExpirePageTokens]). Nothing runs in the background: the tenant looks at
-// the time when it is asked something.
+// Set up the directory:
+//   - [NewTenant], [Tenant.AddSKU], [Tenant.AddUser], [Tenant.AddGroup]
+//   - [Tenant.SetLocation]: the tenant's own country
+//   - [Tenant.SignIn]: the user behind /me
+//   - [Tenant.RequireToken]: refuse all other tokens
+//
+// Connect a client:
+//   - [Tenant.Client]: a client of package licensing
+//   - [Tenant.RoundTripper]: a transport for other clients
+//   - [Tenant.ServeHTTP]: a handler for a real connection
+//
+// Check the outcome:
+//   - [Tenant.User], [Tenant.Group], [Tenant.SKU]: the true state of the directory
+//   - [Tenant.Requests]: what the tenant received
+//   - [Tenant.Writes]: what the requests changed, in order
+//
+// Make calls fail:
+//   - [Tenant.Fail]: errors, delays, lost and swapped answers, late effects
+//   - [Tenant.SetThrottle]: limits on writes and resource units
+//   - [Tenant.SetProxyAddressConflict]: a user whose licenses cannot change
+//   - [Tenant.ExpirePageTokens], [Tenant.SetEmptyPages]: difficult listings
+//
+// Make the tenant lag:
+//   - [Tenant.SetReadLag], [Tenant.SetIndexLag]: reads and advanced queries
+//   - [Tenant.SetUsageLocationLag]: how fast a usage location takes effect
+//   - [Tenant.Process], [Tenant.ProcessAfter]: when groups reach their members
+//
+// Change the directory as somebody else:
+//   - [Tenant.SetSeats], [Tenant.SetUsageLocation]
+//   - [Tenant.SetUserLicenses], [Tenant.SetGroupLicenses]
+//   - [Tenant.AddMember], [Tenant.RemoveMember], [Tenant.RemoveUser]
+//
+// Methods that set up a test panic if their arguments are invalid. Nothing runs in the
+// background: the tenant looks at the clock when it is used.
 //
 // # What is served
 //
-// POST users/{id | userPrincipalName}/assignLicense and
-// reprocessLicenseAssignment, the same two under /me, POST
-// groups/{id}/assignLicense. PATCH of a user and of /me, for the usage location
-// alone. GET, with $select, of
-//   - a user and /me, and of each the licenseDetails, one of them,
+// Writes:
+//   - POST users/{id | userPrincipalName}/assignLicense and
+//     reprocessLicenseAssignment, and both under /me
+//   - POST groups/{id}/assignLicense
+//   - PATCH of a user and of /me, for the usage location only
+//
+// Reads, with $select:
+//   - a user and /me, with licenseDetails, one of the licenseDetails,
 //     assignedLicenses, memberOf and transitiveMemberOf
-//   - a group, and its assignedLicenses, members, transitiveMembers and
+//   - a group, with assignedLicenses, members, transitiveMembers and
 //     membersWithLicenseErrors
 //   - users, groups, users/$count and groups/$count
 //   - subscribedSkus and one of them, directory/subscriptions and one of them
 //   - organization, with its id, name and country
 //
-// A base path before /v1.0/ is ignored, and so is a tenant's id or
-// myorganization after it. A key may also be written users('{key}'), and an
-// action with its namespace, microsoft.graph.assignLicense. Names in paths,
-// queries and bodies have no case. Accept may ask for odata.metadata=none. Calls
-// are applied one at a time, whole or not at all.
+// The tenant ignores a base path before /v1.0/, and a tenant id or myorganization
+// after it. A key may also be written as users('{key}'), and an action with its
+// namespace, as microsoft.graph.assignLicense. Names in paths, queries and bodies are
+// case-insensitive. Accept may ask for odata.metadata=none. Calls are applied one at a
+// time, each as a whole or not at all.
 //
-// What v1.0 has and this package does not, is answered with 501 and a text that
-// says so: a path, a property in $select or $filter, a query option, an update,
-// or another method. The names are from Microsoft's metadata: all first segments
-// of paths, and what the types near to licensing have. A name that v1.0 does not
-// have is refused as Graph does it. All of beta is answered with 501, and so is a
-// property of assignLicense that is none, since what Graph does about it is not
-// known.
+// If v1.0 has something that this package lacks, the answer is 501 with a text that
+// says so. This applies to paths, properties in $select and $filter, query options,
+// updates and methods. The names come from Microsoft's metadata: all first segments
+// of paths, and the members of types that are close to licensing. A name that v1.0 does
+// not have is refused as Graph refuses it. Two more things get 501: everything under
+// /beta, and an unknown property of assignLicense, because Graph's answer to that is
+// not known.
 //
 // # Batches
 //
-// POST $batch carries out up to 20 of these, each as if it had come by itself:
-// with its own headers, its own faults ([Fault].Items), its own effect and its
-// own costs. They are carried out in the order of the request, apart from those
-// that depend on one that failed. They are answered in the reverse order: Graph
-// promises none, so a client has to go by the ids. A batch in which something
-// is wrong with the form of one item is refused as a whole.
+// POST $batch carries out up to 20 requests. Each item is treated as if it were sent
+// separately, with its own headers, faults (Fault.Items), effects and costs. Items are
+// carried out in the order of the request, except those that depend on a failed item.
+// They are answered in reverse order: Graph promises no order, so a client must match
+// answers by id. If one item is malformed, the whole batch is refused.
 //
 // # Throttling
 //
-// A new tenant serves whatever it is asked. [Tenant.SetThrottle] gives it
-// limits on writes and on resource units, and refuses with 429 what exceeds
-// them. [ThrottleDocumented] is what Microsoft documents. Since that leaves
-// much open, [ThrottleModels] has ten servers that all fit it, and
-// [Throttle.Ideal] tells how fast each can be.
+// A new tenant has no limits. [Tenant.SetThrottle] limits writes and resource units,
+// and the tenant refuses what exceeds the limits with 429. [ThrottleDocumented] has the
+// limits that Microsoft documents. The documentation leaves much open, so
+// [ThrottleModels] returns ten different models that all agree with it.
+// [Throttle.Ideal] computes the best possible time under a model.
 //
 // # Listings
 //
-// Users, groups and members with errors come by pages, in the order in which
-// they were added: $top of up to 999, 100 by default, and links to further
-// pages, which keep the query and lead to where the request came in. A link is
-// good for its own query. Each page is read from the tenant as it is then, and
-// no object is there twice. $count is answered on the first page, if the header
-// ConsistencyLevel says eventual.
+// Users, groups, and members with errors come in pages, in the order in which they were
+// added. $top is at most 999, and 100 by default. The link to the next page keeps the
+// query and leads to the host that was asked. A link works only with its own query. Each
+// page shows the tenant as it is at that time, and no object appears twice. The first
+// page has $count if the header ConsistencyLevel is eventual.
 //
-// Filters are comparisons with eq, ne and in, startswith and endswith, with and,
-// or, not, and parentheses. Names, words and texts are compared without case.
+// Filters can use eq, ne, in, startswith, endswith, and, or, not, and parentheses.
+// Names and values are compared case-insensitively.
 //
 //	both    assignedLicenses/any(x:x/skuId eq {id}), assignedLicenses/$count eq 0 and ne 0,
 //	        displayName, id, mail, onPremisesSyncEnabled
@@ -94,41 +112,44 @@
 //	groups  hasMembersWithLicenseErrors, isAssignableToRole, mailEnabled, mailNickname,
 //	        securityEnabled, groupTypes/any(x:x eq {text})
 //
-// Answered only with that header and $count=true, on each page, are a count of
-// licenses, a lambda on licenses joined by and to something else, ne, not,
-// endswith, a comparison with null, assignedPlans, and companyName, mobilePhone,
-// officeLocation and preferredLanguage. A lambda on licenses joined by or is never
-// answered, nor are endswith for other texts than mail, otherMails,
-// proxyAddresses and userPrincipalName, and startswith for userType. A property
-// of the type, a function or an operator that is missing here is answered with
-// 501. Everything else is an invalid filter clause. users/$count and
-// groups/$count take a $filter, and need the header alone. Members and groups of
-// a user take none here.
+// Some filters are advanced queries, which need that header and $count=true on each
+// page:
+//   - a count of licenses
+//   - a lambda on licenses that and joins with something else
+//   - ne, not, endswith, and comparisons with null
+//   - assignedPlans, companyName, mobilePhone, officeLocation and preferredLanguage
+//
+// Some filters never work: a lambda on licenses in an or, startswith on userType, and
+// endswith on anything but mail, otherMails, proxyAddresses and userPrincipalName. A
+// property, function or operator that v1.0 has and this package lacks gets 501.
+// Everything else is an invalid filter clause. users/$count and groups/$count accept a
+// $filter and need the header only. memberOf, members and their transitive forms accept
+// no $filter here.
 //
 // # Groups
 //
-// A group's licenses reach its members when processing runs: when
-// [Tenant.Process] is called, or by itself some time after the change
-// ([Tenant.ProcessAfter]). Until then the group shows its new licenses and a
-// processing state of QueuedForProcessing, and the members are as they were.
-// A plan whose prerequisites are not in the same group is refused at once. All
-// that concerns members is found out later.
+// A group's licenses reach its members when the group is processed. This happens when
+// [Tenant.Process] is called, or automatically some time after the change
+// ([Tenant.ProcessAfter]). Until then, the group shows its new licenses and the state
+// QueuedForProcessing, and the members are unchanged. A plan that needs another plan
+// which the group lacks is refused at once. Everything that concerns the members is
+// found out later.
 //
-// Each member gets all of the change or nothing of it. What stood in the way is
-// in the rows of that user: state Error where the user is left without the
-// license, ActiveWithError where the license stays as it was; the error names
-// the cause, or says Other for a license that was held up by the failure of
-// another one. A group's license that a plan from another source depends on
-// stays with the member, in that state, when the group loses it or the member
-// leaves. A failed member is tried again when the group is next processed, or by
-// reprocessLicenseAssignment. Licenses that a group is added with count as
-// processed.
+// Each member gets all of a change or none of it. If a change fails, the user's
+// licenseAssignmentStates say why. The state is Error if the user is left without the
+// license, and ActiveWithError if the license stays as it was. The error names the
+// cause. It is Other for a license that failed only because another one did.
 //
-// # How true it is
+// If a plan from another source depends on a group's license, the member keeps the
+// license in that state when the group loses it or the member leaves. A failed member
+// is tried again when the group is next processed, or by reprocessLicenseAssignment.
+// The licenses that a group has when it is added count as processed.
 //
-// FIDELITY.md, beside the code, lists what this package answers: one fact in a
-// line, with a name, what it is known by, and where from. Observed is what was seen
-// in an answer of Graph, or in the code of a client that runs against it.
-// Documented is what Microsoft's documentation or metadata says. Assumed is all
-// else, so nothing to build upon.
+// # Fidelity
+//
+// FIDELITY.md, next to the code, lists what this package answers, one fact in a line.
+// Each fact has a name, a source and one of three ranks. Observed means that it was seen
+// in an answer of Graph, or in the code of a client that runs against Graph. Documented
+// means that Microsoft's documentation or metadata says so. Assumed is everything else;
+// do not rely on it.
 package licensingtest

@@ -9,82 +9,86 @@ import (
 	"time"
 )
 
-// A Fault is something that goes wrong with a request, or in the case of a
-// delay only slowly. The zero value does nothing to the next request.
+// A Fault is something that goes wrong with a request. A delay makes the request
+// slow instead. The zero value matches the next request and does nothing to it.
 //
-// A request that meets a fault is carried out and answered as always, unless
-// Status, Drop or Hang is set. With one of them nothing is carried out, unless
-// Apply is set too: that tells a request lost on its way from an answer lost on
-// its way. With Late it is carried out later than it is answered.
+// A request that meets a fault is carried out and answered as usual, unless Status,
+// Drop or Hang is set. With one of these nothing is carried out, unless Apply is
+// set too. Without Apply the request was lost; with Apply the answer was lost. With
+// Late the request is carried out after it was answered.
 type Fault struct {
-	// Items makes the fault one of the items of batches, and of nothing else.
-	// Without it a fault is one of whole requests, with all that is in them if
-	// they are batches. [licensing.Client.Bulk] sends an operation that has no
-	// company without a batch, where only faults of whole requests meet it. An
-	// item that is dropped is missing from the answer, and one that is delayed
-	// delays those after it. Hang and Truncate are for whole requests only.
+	// Items makes the fault apply to items of batches only. Without it, the fault
+	// applies to whole requests, including whole batches. Client.Bulk sends an
+	// operation without a batch if there is only one to send; then only a fault for
+	// whole requests applies. A dropped item is missing from the answer. A delayed
+	// item delays the items after it. Hang and Truncate are for whole requests
+	// only.
 	Items bool
 
-	// Match says which requests meet the fault, or which items; nil is all of
-	// them. For an item it is asked with the request that the item stands for,
-	// under the URL that it would have by itself and with no headers but its
-	// own. It can read the body, wait, and use the tenant. Several goroutines
-	// may call it at once.
+	// Match reports whether a request or item meets the fault. Nil matches all. For
+	// an item, Match gets the request that the item stands for, with the URL that
+	// the request would have outside the batch, and only the item's own headers.
+	// Match may read the body, wait, and use the tenant. Several goroutines may
+	// call it at once.
 	Match func(*http.Request) bool
 
-	// Skip is how many of the matching requests are left alone first. Times is
-	// how many meet the fault then: 0 is one, and a negative number is all.
+	// Skip is how many matching requests to leave alone first. Times is how many
+	// requests meet the fault after that: 0 means one, and a negative number means
+	// all.
 	Skip, Times int
 
-	// After and For make the fault an outage: requests meet it only from so long
-	// after the call of Fail, and for so long, where 0 is without end. With For, a
-	// Times of 0 is all requests of that time that match. The others do not count
-	// for Skip and Times, and Match is not asked about them.
+	// After and For limit the fault to a period, such as an outage. The period
+	// starts After the call of Fail and lasts For; a For of 0 has no end. If For is
+	// set, a Times of 0 means all matching requests in the period. Requests outside
+	// the period do not count for Skip and Times, and Match is not called for them.
 	After, For time.Duration
 
-	// Delay is waited before the request is carried out, and DelayAnswer after
-	// it. A client that gives up meanwhile does not change what happens: the
-	// effect is still to come.
+	// Delay is a wait before the request is carried out. DelayAnswer is a wait
+	// after it. If the client gives up during a wait, the request is still carried
+	// out.
 	Delay, DelayAnswer time.Duration
 
-	// Late has a request carried out although its answer is replaced or lost, so
-	// long after it came and Delay was over. A gateway does so that gives up while
-	// the servers behind it go on. The answer does not wait for it. The request is
-	// carried out on the tenant as it is when it is due. It may be refused then, of
-	// which nobody hears. It pays nothing, and the items of a batch that is late
-	// meet no faults. The tenant makes up for what is due when it is asked
-	// something, and gives it the time when it was due.
+	// Late carries out the request although its answer is replaced or lost. This
+	// happens Late after Delay is over, and the answer does not wait for it. A
+	// gateway behaves like this when it gives up while the servers behind it go on.
+	//
+	// The request is carried out on the tenant as it is by then. It may be refused,
+	// and nobody sees that refusal. It does not count against a Throttle, and the
+	// items of a late batch meet no faults. The tenant catches up on what is due
+	// when it is next used, and records the time when it was due.
 	Late time.Duration
 
-	Apply bool // carry out the request although its answer is replaced or lost
+	Apply bool // carry out the request even though its answer is replaced or lost
 	Drop  bool // break the connection instead of answering
 	Hang  bool // never answer; the client has to give up
 
-	// Status, from 200 to 999, is answered instead of the tenant's own answer,
-	// unless it is zero. The body is Body, or if Code is set an error in Graph's
-	// frame with Code and Message. In Body, Message and the values of Header,
-	// {token} stands for the bearer token of the request, which is that of the batch
-	// for an item. Some gateways quote it.
+	// Status, from 200 to 999, replaces the tenant's own answer unless it is zero.
+	// The body is Body. If Code is set, the body is an error in Graph's format with
+	// Code and Message. In Body, Message and the values of Header, {token} stands
+	// for the request's bearer token. An item's token is that of its batch. Some
+	// gateways quote the token like this.
 	Status        int
 	Body          string
 	Code, Message string
 
-	// Header is added to the answer, whoever it is from, in place of what is
-	// there under the same names. A name without values is taken out.
+	// Header is added to the answer and replaces headers of the same names. A name
+	// without values removes the header.
 	Header http.Header
 
-	// Swap sends an answer to the wrong request. The request is carried out, and
-	// answered as the last one before it that came to another path and was no batch;
-	// if there was none it is left alone. An item changes answers with the next item
-	// of its batch, and the last item with the one before. The ids stay. If one of
-	// the two has no answer, the other has none then. An item that has the answer to
-	// another one already is left alone, and so is the only item of a batch.
+	// Swap sends the answer to a different request. The request is carried out, but
+	// gets the same answer as the last request before it that had another path and
+	// was not a batch. If there was no such request, nothing happens.
+	//
+	// An item swaps answers with the next item of its batch, and the last item with
+	// the one before it. The ids stay in place. If one of the two has no answer,
+	// the other ends up without one. Nothing happens to an item whose answer was
+	// swapped already, or to the only item of a batch.
 	Swap bool
 
-	// Truncate, unless zero, breaks the answer off after so many bytes of its
-	// body, or before the first one if it is negative. With Hang as well the
-	// answer comes to a halt there instead, and Hang does not stop the request
-	// from being carried out. A body that is no longer arrives whole.
+	// Truncate, unless zero, breaks off the answer after this many bytes of its
+	// body, or before the first byte if it is negative. If Hang is set too, the
+	// answer stalls at that point instead, and the request is still carried out. A
+	// body that is not longer than Truncate arrives whole.
 	Truncate int
 }
 
@@ -98,9 +102,9 @@ type plannedFault struct {
 // over reports whether the time of f is over.
 func (f *plannedFault) over(now time.Time) bool { return !f.until.IsZero() && !now.Before(f.until) }
 
-// Fail makes requests meet a fault, or items of batches. Each meets at most one,
-// the first of those added that it matches and that is not used up. Fail panics
-// when a field makes no sense, by itself or without another one.
+// Fail makes requests, or items of batches, meet a fault. Each request meets at
+// most one fault: the oldest one that matches and is not used up. Fail panics if a
+// field is invalid, or if two fields do not fit together.
 func (t *Tenant) Fail(f Fault) {
 	f.check()
 	planned := &plannedFault{Fault: f, skip: f.Skip, left: f.Times}

@@ -6,22 +6,21 @@ import (
 	"time"
 )
 
-// SetReadLag makes reads late, as from a replica that changes take d to reach:
-// for d after each change of a user or group, whoever made it, reads and
-// listings answer with the state before it. One that was added is not there
-// before, and one that was removed still is. Writes and the tenant's own methods
-// go by the true state. The seats of a SKU are never late. Reads do not go back to
-// before the lag was set.
+// SetReadLag makes reads lag behind, like reads from a replica. For d after each
+// change of a user or group, reads and listings show the state before the change,
+// no matter who made it. A new object is missing and a deleted one is still there.
+// Writes and the tenant's own methods use the true state. The seats of a SKU never
+// lag. Reads never show a state from before SetReadLag was called.
 func (t *Tenant) SetReadLag(d time.Duration) {
 	t.lock()
 	defer t.mu.Unlock()
 	t.readLag = d
 }
 
-// SetIndexLag makes the index late from which advanced queries are answered, as
-// SetReadLag does with reads: listings and counts with the header
-// ConsistencyLevel: eventual, and listings with $count=true beside it. Where reads
-// are later than that, the index is as late as they are.
+// SetIndexLag makes the index for advanced queries lag behind, as SetReadLag does
+// for reads. Advanced queries are listings and counts with the header
+// ConsistencyLevel: eventual, and listings with $count=true as well. If reads lag
+// by more than that, the index lags by as much as reads.
 func (t *Tenant) SetIndexLag(d time.Duration) {
 	t.lock()
 	defer t.mu.Unlock()

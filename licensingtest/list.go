@@ -15,16 +15,16 @@ const (
 	maxPage     = 999
 )
 
-// ExpirePageTokens makes the links to further pages that were handed out so far
-// useless: they are answered with Directory_ExpiredPageToken.
+// ExpirePageTokens invalidates all links to further pages so far. The tenant
+// answers them with Directory_ExpiredPageToken.
 func (t *Tenant) ExpirePageTokens() {
 	t.lock()
 	defer t.mu.Unlock()
 	t.pageEpoch++
 }
 
-// SetEmptyPages makes each page of a listing come after an empty one that only
-// links to it.
+// SetEmptyPages puts an empty page, which only links to the next one, before each
+// page of a listing.
 func (t *Tenant) SetEmptyPages(on bool) {
 	t.lock()
 	defer t.mu.Unlock()

@@ -10,8 +10,7 @@ import (
 )
 
 // A Locker is a [licensing.Locker] in memory, for tests of several clients that
-// write to the same tenant. Locks are given in the order in which they were asked
-// for.
+// write to one tenant. It grants locks in the order of the requests.
 type Locker struct {
 	notes bool
 
@@ -26,16 +25,16 @@ type keyLock struct {
 	note    []byte
 }
 
-// NewLocker returns a locker that hands notes on, for as long as it lives.
+// NewLocker returns a locker that keeps notes for as long as it lives.
 func NewLocker() *Locker { return &Locker{notes: true, locks: make(map[string]*keyLock)} }
 
-// NewAdvisoryLocker returns a locker that keeps no notes, as the advisory locks of
-// a database.
+// NewAdvisoryLocker returns a locker that keeps no notes, like the advisory locks
+// of a database.
 func NewAdvisoryLocker() *Locker { return &Locker{locks: make(map[string]*keyLock)} }
 
 var errLost = errors.New("licensingtest: lock was lost")
 
-// Lock waits for the lock of key until ctx ends.
+// Lock waits until it holds the lock of key, or until ctx ends.
 func (l *Locker) Lock(ctx context.Context, key string) (held context.Context, lock licensing.Lock, err error) {
 	l.mu.Lock()
 	k := l.locks[key]
@@ -79,8 +78,8 @@ func (k *keyLock) next() {
 	}
 }
 
-// Lose takes the lock of key away from whoever has it, as when a lease runs out,
-// and reports whether somebody had it.
+// Lose takes the lock of key from its holder, as when a lease runs out. It reports
+// whether there was a holder.
 func (l *Locker) Lose(key string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()

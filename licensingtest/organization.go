@@ -9,14 +9,14 @@ import (
 	"github.com/google/uuid"
 )
 
-// A Subscription is what was bought of a SKU at one time.
+// A Subscription is one purchase of a SKU.
 type Subscription struct {
-	ID                    string // made up by AddSKU when empty
+	ID                    string // chosen by AddSKU if empty
 	Status                string // "Enabled" (the default), "Warning", "Suspended", "LockedOut" or "Deleted"
-	TotalLicenses         int    // how many it has; they count for nothing but this
+	TotalLicenses         int    // returned to clients; has no effect on Seats
 	IsTrial               bool
-	CreatedDateTime       time.Time // null when zero
-	NextLifecycleDateTime time.Time // when it changes its status or is renewed; null when zero
+	CreatedDateTime       time.Time // null if zero
+	NextLifecycleDateTime time.Time // when the status changes or the purchase renews; null if zero
 }
 
 var (

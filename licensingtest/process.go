@@ -13,19 +13,19 @@ const (
 	stateComplete   = "ProcessingComplete"
 )
 
-// Process brings the licenses of all groups to their members, where a group's
-// licenses or members have changed.
+// Process applies the licenses of groups to their members. It processes every group
+// whose licenses or members have changed.
 func (t *Tenant) Process() {
 	t.lock()
 	defer t.mu.Unlock()
 	t.processPending(time.Now(), 0)
 }
 
-// ProcessAfter makes processing automatic: a group is processed d after the
-// last change of its licenses or members, and in progress for the second half
-// of that time. There is nothing that runs in the background. The tenant makes
-// up for what is due whenever it is asked something. A negative d makes
-// processing manual again, as it is in a new tenant.
+// ProcessAfter makes processing automatic. A group is processed d after the last
+// change of its licenses or members, and is in the state ProcessingInProgress for
+// the second half of that time. Nothing runs in the background: when the tenant is
+// next used, it catches up on what is due. A negative d makes processing manual,
+// which is the default.
 func (t *Tenant) ProcessAfter(d time.Duration) {
 	t.lock()
 	defer t.mu.Unlock()

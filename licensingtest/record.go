@@ -8,36 +8,36 @@ import (
 	"github.com/google/uuid"
 )
 
-// A Request is a request that came in.
+// A Request is a request that the tenant received.
 type Request struct {
 	Method          string
-	Path            string // as it was sent, with its escapes
-	Query           string // as it was sent, without the question mark
+	Path            string // as sent, with its escapes
+	Query           string // as sent, without the question mark
 	Header          http.Header
 	Body            []byte // decompressed
 	Time            time.Time
-	RequestID       string // given by the tenant
-	ClientRequestID string // given by the client, or else the same as RequestID
-	Status          int    // what was answered; zero while nothing is, and forever when the answer was dropped or never came
+	RequestID       string // chosen by the tenant
+	ClientRequestID string // sent by the client, or else the same as RequestID
+	Status          int    // of the answer; zero before the answer, or if there never is one
 }
 
-// A Write is an effect on the directory that a request had. What group
-// processing does to the members later is none.
+// A Write is an effect of a request on the directory. The later effects of group
+// processing on the members are not Writes.
 type Write struct {
-	Request         int // its index in [Tenant.Requests]
+	Request         int // index of the request in Tenant.Requests
 	RequestID       string
 	ClientRequestID string
-	Item            string      // its id in a $batch, or empty
+	Item            string      // the id of the item in a $batch, or empty
 	Action          string      // "assignLicense", "reprocessLicenseAssignment" or "update"
 	Target          string      // the id of the user or group
-	Added           []License   // as it was asked for
-	Removed         []uuid.UUID // as it was asked for
+	Added           []License   // as requested
+	Removed         []uuid.UUID // as requested
 	UsageLocation   string      // set by an update
-	Changed         bool        // false when everything was so already
-	Time            time.Time   // for what is late ([Fault].Late), when it was due
+	Changed         bool        // false if the directory was already in that state
+	Time            time.Time   // for a late request (Fault.Late), when it was due
 }
 
-// Requests returns the requests that came in so far, in their order.
+// Requests returns all requests so far, in the order of arrival.
 func (t *Tenant) Requests() []Request {
 	t.lock()
 	defer t.mu.Unlock()
@@ -49,9 +49,9 @@ func (t *Tenant) Requests() []Request {
 	return out
 }
 
-// Writes returns the effects that requests have had so far, in the order in
-// which they were applied. A request that was refused has none, but for a
-// reprocessing that failed in part.
+// Writes returns all effects of requests so far, in the order in which they were
+// applied. A refused request has no effect, except a reprocessing that failed in
+// part.
 func (t *Tenant) Writes() []Write {
 	t.lock()
 	defer t.mu.Unlock()

@@ -30,7 +30,8 @@ var (
 	detailsDefaults = strings.Fields("id servicePlans skuId skuPartNumber")
 )
 
-// SKU returns the SKU with this id as it is now, and whether there is one.
+// SKU returns the current state of the SKU with this id. It returns false if there
+// is no such SKU.
 func (t *Tenant) SKU(id uuid.UUID) (SKU, bool) {
 	t.lock()
 	defer t.mu.Unlock()
@@ -40,9 +41,9 @@ func (t *Tenant) SKU(id uuid.UUID) (SKU, bool) {
 	return SKU{}, false
 }
 
-// SetSeats changes how many seats of a SKU are paid for. There may be fewer
-// than are in use: nobody loses a license by that. It panics when there is no
-// such SKU, or the number makes no sense.
+// SetSeats sets how many seats of a SKU are paid for. The number may be lower than
+// the number in use; nobody loses a license. SetSeats panics if there is no such
+// SKU or the number is negative.
 func (t *Tenant) SetSeats(sku uuid.UUID, seats int) {
 	t.lock()
 	defer t.mu.Unlock()

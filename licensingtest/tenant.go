@@ -10,9 +10,9 @@ import (
 	"github.com/google/uuid"
 )
 
-// A Tenant is a directory with SKUs, users and groups, and an [http.Handler]
-// that serves it as Microsoft Graph does. It is safe for concurrent use. Use
-// [NewTenant] to make one.
+// A Tenant is a directory of SKUs, users and groups. It is an [http.Handler] that
+// answers as Microsoft Graph does. It is safe for concurrent use. Use [NewTenant]
+// to make one.
 type Tenant struct {
 	mu          sync.Mutex
 	id          uuid.UUID
@@ -63,7 +63,7 @@ const (
 	kinds
 )
 
-// NewTenant returns an empty tenant, located in the United States.
+// NewTenant returns an empty tenant in the United States.
 func NewTenant() *Tenant {
 	t := &Tenant{
 		location:    "US",
@@ -76,9 +76,9 @@ func NewTenant() *Tenant {
 	return t
 }
 
-// SetLocation sets the tenant's own country, which stands in for the usage
-// location of users without one when a group's licenses are processed. It panics
-// when that is no code of two letters.
+// SetLocation sets the tenant's own country. Group processing uses it for users
+// without a usage location. SetLocation panics if the country is not a two-letter
+// code.
 func (t *Tenant) SetLocation(country string) {
 	checkCountry("SetLocation", country)
 	t.lock()
@@ -86,9 +86,9 @@ func (t *Tenant) SetLocation(country string) {
 	t.location = country
 }
 
-// SignIn makes /me the user with this id or user principal name. Until a user
-// is signed in, and again after SignIn(""), requests to /me are answered as for
-// an application's own token.
+// SignIn makes /me the user with this id or user principal name. Without a
+// signed-in user, and again after SignIn(""), the tenant answers requests to /me as
+// Graph does for an application's token.
 func (t *Tenant) SignIn(key string) {
 	t.lock()
 	defer t.mu.Unlock()
@@ -98,8 +98,8 @@ func (t *Tenant) SignIn(key string) {
 	}
 }
 
-// RequireToken makes the tenant refuse every bearer token but this one. With
-// "", as in a new tenant, any token will do.
+// RequireToken makes the tenant refuse every bearer token except this one. With "",
+// the default, any token is accepted.
 func (t *Tenant) RequireToken(token string) {
 	t.lock()
 	defer t.mu.Unlock()

@@ -7,57 +7,58 @@ import (
 	"time"
 )
 
-// A Throttle is how the tenant limits what it is asked to do. Each operation
-// costs what Graph says it does, whether it succeeds or not: a write is one
-// write and one resource unit, a read one to three resource units. What finds
-// too little in one of the buckets is refused with 429, and takes nothing
-// unless RefusalsCost is set.
+// A Throttle limits what the tenant serves. Each operation costs what Graph
+// documents, whether it succeeds or not: a write costs one write and one resource
+// unit, and a read costs one to three resource units. If a bucket has too little
+// left, the operation is refused with 429. A refusal costs nothing unless
+// RefusalsCost is set.
 //
-// The items of a batch pay and are refused one by one, in the order of the
-// request, and the batch itself pays nothing. Nor does a request without a
-// valid token, one that meets a [Fault] which keeps it from being carried out or
-// makes it late, or an item whose dependency failed. All requests are of one
-// application.
+// The items of a batch are charged and refused one by one, in the order of the
+// request. The batch itself costs nothing. Three other things cost nothing: a
+// request without a valid token, a request whose [Fault] prevents or delays its
+// execution, and an item whose dependency failed. All requests count as those of
+// one application.
 type Throttle struct {
 	Writes       Bucket // writes of the application
 	TenantWrites Bucket // writes in the tenant, whoever makes them
 	Units        Bucket // resource units of the application
 
-	// RefusalsCost makes refused operations cost as much as others. A bucket
-	// then owes what it does not have, up to its size.
+	// RefusalsCost makes refused operations cost as much as others. A bucket can
+	// then go below zero, by up to its size.
 	RefusalsCost bool
 
-	// RetryAfter is what refusals advise. Zero is the truth: the time until
-	// there is room. Any other time is given every time, and with a negative
-	// one there is no advice. Advice is in whole seconds, rounded up; a decimal,
-	// which Graph gives as well, is had by a [Fault] with a Header.
+	// RetryAfter is the Retry-After of refusals. Zero means the true time until
+	// there is room. A positive value is sent every time. A negative value means no
+	// Retry-After. The header has whole seconds, rounded up. Graph also sends
+	// decimals; to send one, use a Fault with a Header.
 	RetryAfter time.Duration
 
-	// Percentage makes answers tell in x-ms-throttle-limit-percentage how much
-	// of a limit is used, from 0.8 upwards.
+	// Percentage adds the header x-ms-throttle-limit-percentage to answers once 0.8
+	// of a limit is used.
 	Percentage bool
 }
 
-// A Bucket holds what may be spent. The zero Bucket has no limit.
+// A Bucket is a token bucket. The zero Bucket has no limit.
 type Bucket struct {
-	Size  int  // what it holds when it is full, which it is at the start
-	Empty bool // it is empty at the start
-	Rate  int  // what flows in each second
+	Size  int  // capacity; the bucket starts full
+	Empty bool // the bucket starts empty instead
+	Rate  int  // tokens added each second
 
-	// Window, unless zero, makes the bucket one that is filled up all at once,
-	// each time so much time has passed since the start. Nothing flows in.
+	// Window, unless zero, refills the whole bucket each time this much time has
+	// passed since the start. Rate is then unused.
 	Window time.Duration
 
-	// Others is what other applications take out each second, as long as there
-	// is any: from OthersFrom after the start until OthersUntil, where zero is
-	// forever.
+	// Others is what other applications take each second, as long as anything is
+	// left. They do so from OthersFrom to OthersUntil after the start. If
+	// OthersUntil is zero, they never stop.
 	Others                  int
 	OthersFrom, OthersUntil time.Duration
 }
 
-// ThrottleDocumented is all that Microsoft documents for a large tenant, of
-// more than 500 users. Of a medium one the resource units are 5,000 and 500 a
-// second, of a small one, below 50 users, 3,500 and 350.
+// ThrottleDocumented has all limits that Microsoft documents for a large tenant,
+// which has more than 500 users. The resource units of a medium tenant are 5,000
+// and 500 a second. Those of a small tenant, with fewer than 50 users, are 3,500
+// and 350 a second.
 var ThrottleDocumented = Throttle{
 	Writes:       Bucket{Size: 3000, Rate: 20},
 	TenantWrites: Bucket{Size: 18000, Rate: 60},
@@ -65,38 +66,37 @@ var ThrottleDocumented = Throttle{
 	Percentage:   true,
 }
 
-// What is documented leaves open how large the buckets really are, what a
-// refusal costs and how good the advice is. These are ten ways in which it
-// may be, all but one with the limit on writes alone. A client for many writes should
-// do well with all of them.
+// Microsoft does not document how large the buckets really are, what a refusal costs,
+// and how accurate Retry-After is. These are ten possibilities. All but one limit
+// writes only. A client that makes many writes should do well under all of them.
 var (
-	// ThrottleBurst has 3,000 writes at once, and 20 a second.
+	// ThrottleBurst allows 3,000 writes at once, and then 20 a second.
 	ThrottleBurst = Throttle{Writes: Bucket{Size: 3000, Rate: 20}}
-	// ThrottleEmpty has 20 writes a second, of which it saves up 200.
+	// ThrottleEmpty allows 20 writes a second, and saves up at most 200.
 	ThrottleEmpty = Throttle{Writes: Bucket{Size: 200, Rate: 20, Empty: true}}
 	// ThrottleBurstCostly is ThrottleBurst with refusals that cost.
 	ThrottleBurstCostly = Throttle{Writes: Bucket{Size: 3000, Rate: 20}, RefusalsCost: true}
 	// ThrottleEmptyCostly is ThrottleEmpty with refusals that cost.
 	ThrottleEmptyCostly = Throttle{Writes: Bucket{Size: 200, Rate: 20, Empty: true}, RefusalsCost: true}
-	// ThrottleFixedAdvice always advises to wait for ten seconds.
+	// ThrottleFixedAdvice always sends a Retry-After of ten seconds.
 	ThrottleFixedAdvice = Throttle{Writes: Bucket{Size: 200, Rate: 20}, RetryAfter: 10 * time.Second}
-	// ThrottleNoAdvice refuses without advice.
+	// ThrottleNoAdvice never sends a Retry-After.
 	ThrottleNoAdvice = Throttle{Writes: Bucket{Size: 200, Rate: 20}, RetryAfter: -1}
-	// ThrottleFixedWindow has 3,000 writes in each 150 seconds.
+	// ThrottleFixedWindow allows 3,000 writes in each window of 150 seconds.
 	ThrottleFixedWindow = Throttle{Writes: Bucket{Size: 3000, Window: 150 * time.Second}}
 	// ThrottleHalved loses half of its 20 writes a second to other applications
 	// for a while.
 	ThrottleHalved = Throttle{TenantWrites: Bucket{
 		Size: 200, Rate: 20, Others: 10, OthersFrom: 150 * time.Second, OthersUntil: 300 * time.Second,
 	}}
-	// ThrottleDocumentedCostly is [ThrottleDocumented] with refusals that cost.
+	// ThrottleDocumentedCostly is ThrottleDocumented with refusals that cost.
 	ThrottleDocumentedCostly = Throttle{
 		Writes: ThrottleDocumented.Writes, TenantWrites: ThrottleDocumented.TenantWrites, Units: ThrottleDocumented.Units,
 		Percentage: true, RefusalsCost: true,
 	}
 	// ThrottleTakenAway loses all of its 20 writes a second to other applications
-	// for a minute and a half, twice. It cannot know when they come back, and always
-	// advises to wait for five seconds.
+	// for 90 seconds, twice. It always sends a Retry-After of five seconds, because it
+	// cannot know when the writes come back.
 	ThrottleTakenAway = Throttle{
 		Writes:       Bucket{Size: 200, Rate: 20, Others: 20, OthersFrom: 100 * time.Second, OthersUntil: 190 * time.Second},
 		TenantWrites: Bucket{Size: 200, Rate: 20, Others: 20, OthersFrom: 300 * time.Second, OthersUntil: 390 * time.Second},
@@ -104,13 +104,14 @@ var (
 	}
 )
 
-// A ThrottleModel is a [Throttle] with a name for tables.
+// A ThrottleModel is a [Throttle] with a name.
 type ThrottleModel struct {
 	Name     string
 	Throttle Throttle
 }
 
-// ThrottleModels returns the ten, from [ThrottleBurst] to [ThrottleTakenAway].
+// ThrottleModels returns the ten models from [ThrottleBurst] to
+// [ThrottleTakenAway].
 func ThrottleModels() []ThrottleModel {
 	return []ThrottleModel{
 		{"Burst", ThrottleBurst},
@@ -126,9 +127,8 @@ func ThrottleModels() []ThrottleModel {
 	}
 }
 
-// SetThrottle makes the tenant limit what it is asked to do, from now on. The
-// zero Throttle is no limit. SetThrottle panics when a bucket makes no sense,
-// or would never again hold anything.
+// SetThrottle sets the tenant's limits from now on. The zero Throttle removes them.
+// SetThrottle panics if a bucket is invalid or could never fill again.
 func (t *Tenant) SetThrottle(th Throttle) {
 	t.lock()
 	defer t.mu.Unlock()
@@ -136,9 +136,10 @@ func (t *Tenant) SetThrottle(th Throttle) {
 	t.meterStart = time.Now()
 }
 
-// Ideal is the least time in which so many writes can be served, one by one as
-// soon as there is room for them, if nobody is refused and nothing else takes
-// any time. It panics as [Tenant.SetThrottle] does.
+// Ideal returns the shortest time in which this many writes can be served. It
+// assumes that each is sent as soon as there is room, that none is refused, and
+// that nothing else takes time. It panics if th is not valid for
+// [Tenant.SetThrottle].
 func (th Throttle) Ideal(writes int) time.Duration {
 	m := newMeter("Ideal", th)
 	cost := costs(true, 1)

@@ -49,7 +49,7 @@ func gunzip(body []byte) []byte {
 	return plain
 }
 
-// ServeHTTP answers a request as Microsoft Graph does, or as a fault makes it.
+// ServeHTTP answers a request as Microsoft Graph does, or as a [Fault] says.
 func (t *Tenant) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
@@ -86,8 +86,8 @@ func (t *Tenant) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// RoundTripper returns a transport whose requests, to whatever host, reach the
-// tenant without a network. A request that is given up by its client is still
+// RoundTripper returns a transport that sends all requests to the tenant without a
+// network, whatever their host. If the client gives up on a request, it is still
 // carried out, as on a real server.
 func (t *Tenant) RoundTripper() http.RoundTripper { return roundTripper{t} }
 

@@ -11,9 +11,9 @@ import (
 
 var countryCode = regexp.MustCompile(`^[A-Za-z]{2}$`)
 
-// SetUsageLocation sets a user's usage location, empty for none, from now on
-// for every purpose. It panics when there is no such user, or the country is no
-// code of two letters.
+// SetUsageLocation sets a user's usage location at once, for reads and for
+// licenses. Pass "" to remove it. SetUsageLocation panics if there is no such user
+// or the country is not a two-letter code.
 func (t *Tenant) SetUsageLocation(userKey, country string) {
 	t.lock()
 	defer t.mu.Unlock()
@@ -24,17 +24,17 @@ func (t *Tenant) SetUsageLocation(userKey, country string) {
 	t.locate(u, country, time.Now(), 0)
 }
 
-// SetUsageLocationLag makes usage locations that are set by requests late for
-// the licenses: reads show the new one, but for so long the assignment of
-// licenses goes by the one before, and fails where there was none.
+// SetUsageLocationLag makes licensing notice a usage location late. For d after a
+// request sets a usage location, reads show the new one, but assignments use the
+// old one. An assignment fails if there was no old one.
 func (t *Tenant) SetUsageLocationLag(d time.Duration) {
 	t.lock()
 	defer t.mu.Unlock()
 	t.locationLag = d
 }
 
-// SetProxyAddressConflict sets or clears a user's ProxyAddressConflict. It
-// panics when there is no such user.
+// SetProxyAddressConflict sets or clears a user's ProxyAddressConflict. It panics
+// if there is no such user.
 func (t *Tenant) SetProxyAddressConflict(userKey string, conflict bool) {
 	t.lock()
 	defer t.mu.Unlock()
