@@ -12,19 +12,21 @@ import (
 	"github.com/graphlicensing/licensing"
 )
 
-// NewLocker returns a locker for [licensing.WithLocker] that keeps locks and notes in
-// a bucket, for writes of several processes outside of a run. Fence is for how long
-// a request of a process that died may still land: the AttemptTimeout and the Fence
-// of the client's RetryPolicy together; 0 is 3 min, as it is with the default policy.
+// NewLocker returns a locker for [licensing.WithLocker] that keeps locks and notes
+// in a bucket. It is for writes of several processes outside of a run. Fence is how
+// long a request of a process that died may still land: the sum of AttemptTimeout
+// and Fence of the client's RetryPolicy. 0 means 3 min, which fits the default
+// policy.
 //
-// A lock is a lease of ten seconds that is renewed. Who loses it sends nothing more,
-// also when the process was stopped and wakes: the lease is looked at last before
-// each attempt. Another process gets it when it saw no renewal for the lease and the
-// fence, so that no two clocks need to agree.
+// A lock is a lease of ten seconds that its holder renews. The holder checks the
+// lease before each attempt, so a process that was suspended sends nothing more
+// after it lost the lease. Another process gets the lock when it has seen no
+// renewal for the lease and the fence together. It measures this with its own
+// clock, so clocks need not agree.
 //
-// The bucket must keep an entry for ten minutes at least after its last change. A TTL
-// of an hour keeps it small, and must be longer than the fence. Its keys are ids of
-// users and groups. It should be for locks alone.
+// The bucket must keep an entry for at least ten minutes after its last change. A
+// TTL of an hour keeps the bucket small; the TTL must be longer than the fence. The
+// keys are ids of users and groups. Use the bucket for locks only.
 func NewLocker(bucket jetstream.KeyValue, fence time.Duration) licensing.Locker {
 	return newLocker(bucket, 10*time.Second, fence)
 }

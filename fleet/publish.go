@@ -17,21 +17,23 @@ import (
 	"github.com/graphlicensing/licensing"
 )
 
-// ErrPublished says that a run has other operations already than those that are to
-// be published under its name.
+// ErrPublished says that a run of this name already has operations, and they differ
+// from the ones that are being published.
 var ErrPublished = errors.New("fleet: the run was published with other operations")
 
-// Publish stores the operations of a run and returns how many of them were new. A
-// run is there once: publishing the same again stores nothing, and goes on where an
-// earlier call was interrupted. Workers may be at work meanwhile.
+// Publish stores the operations of a run, and returns how many of them are new.
+// Publishing the same operations again stores nothing. If an earlier call was
+// interrupted, Publish continues where it stopped. Workers may work on the run at
+// the same time.
 //
-// Run is of letters, digits, - and _. Operations on one user or group are made in
-// their order. Name each person one way in a run, by id or by user principal name:
-// two names are two objects here, whose operations may overtake each other. An input
-// that meets a mistake should end ctx: else what came before is the whole run.
+// The name of a run consists of letters, digits, - and _. Operations on one user or
+// group are made in their order. Give each user one name throughout a run, either
+// the id or the user principal name. With two names they count as two users, and
+// their operations may overtake each other. If the input fails, end ctx: otherwise
+// what came before counts as the whole run.
 //
-// Errors: [ErrPublished], those of an operation that cannot be JSON or is larger
-// than the server takes, those of the server, and of ctx.
+// Errors: [ErrPublished], an operation that is not valid JSON or larger than the
+// server accepts, those of the server, and that of ctx.
 func Publish(ctx context.Context, js jetstream.JetStream, run string, operations iter.Seq[licensing.Operation]) (int, error) {
 	s, err := newStore(js, run)
 	if err != nil {

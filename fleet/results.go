@@ -11,13 +11,14 @@ import (
 	"github.com/graphlicensing/licensing"
 )
 
-// Results returns the results of a run, in the order in which they were stored: each
-// operation has one, with its index in what was published. It waits for those that
-// are still to come, until all were there or ctx ends, and can be ranged over by
-// anybody at any time, also again. [Look] tells how far a run is without waiting.
+// Results returns the results of a run, in the order in which they were stored.
+// Each operation has exactly one, with its index in the published operations. The
+// sequence waits for results that are still to come. It ends when all operations
+// have a result, or when ctx ends. Anybody can range over it at any time, and
+// again. To see how far a run is without waiting, use [Look].
 //
 // Errors, after which the sequence ends: [jetstream.ErrStreamNotFound] (the run was
-// never published), that of a message of a later version, those of the server, and the
+// never published), a message of a later version, those of the server, and the
 // cause of ctx.
 func Results(ctx context.Context, js jetstream.JetStream, run string) iter.Seq2[licensing.OperationResult, error] {
 	return func(yield func(licensing.OperationResult, error) bool) {
@@ -75,15 +76,15 @@ func (s store) results(ctx context.Context, take func(licensing.OperationResult)
 	}
 }
 
-// A Status is how far a run is.
+// A Status says how far a run is.
 type Status struct {
-	Published int                       // operations
-	Whole     bool                      // all of them are published
-	Outcomes  map[licensing.Outcome]int // of those that have a result
-	Workers   map[string]int            // by their sessions, how many of the 16 partitions they work on
+	Published int                       // how many operations are published
+	Whole     bool                      // no more operations will be published
+	Outcomes  map[licensing.Outcome]int // how many operations ended with each outcome
+	Workers   map[string]int            // how many of the 16 partitions each session works on
 }
 
-// Results is how many operations have a result.
+// Results returns how many operations have a result.
 func (s Status) Results() (n int) {
 	for _, c := range s.Outcomes {
 		n += c
@@ -94,10 +95,10 @@ func (s Status) Results() (n int) {
 // Complete reports whether every operation has a result.
 func (s Status) Complete() bool { return s.Whole && s.Results() == s.Published }
 
-// Look returns how far a run is. It is cheap, however large the run.
+// Look returns how far a run is. It is cheap, even for a large run.
 //
-// Errors: [jetstream.ErrStreamNotFound] (the run was never published), that of a
-// message of a later version, and those of the server and of ctx.
+// Errors: [jetstream.ErrStreamNotFound] (the run was never published), a message of
+// a later version, those of the server, and that of ctx.
 func Look(ctx context.Context, js jetstream.JetStream, run string) (Status, error) {
 	s, err := newStore(js, run)
 	if err != nil {
@@ -131,9 +132,11 @@ func Look(ctx context.Context, js jetstream.JetStream, run string) (Status, erro
 	return status, nil
 }
 
-// Delete removes a run with all that is stored of it. Nobody may work on it.
+// Delete removes a run and everything that is stored about it. No worker may be
+// working on the run.
 //
-// Errors: those of the server and of ctx; none if there is no such run.
+// Errors: those of the server and of ctx. It is not an error if there is no such
+// run.
 func Delete(ctx context.Context, js jetstream.JetStream, run string) error {
 	s, err := newStore(js, run)
 	if err != nil {

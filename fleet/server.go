@@ -8,22 +8,22 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// A Server is a NATS server with JetStream in this process.
+// A Server is a NATS server with JetStream inside this process.
 type Server struct {
 	server *server.Server
 	conn   *nats.Conn
 }
 
-// NewServer starts a server that keeps its files in dir, which only one server at a
-// time may use. By itself it listens on no port: only this process reaches it, by
-// [Server.Conn]. Each option changes the server's own options; [Listen] has other
-// processes reach it as well.
+// NewServer starts a server that keeps its files in dir. Only one server at a time
+// may use dir. By default the server listens on no port, and only this process
+// reaches it, through [Server.Conn]. Each option changes the server's own options;
+// [Listen] lets other processes reach it.
 //
-// What is acknowledged is in the files, and survives the end of the process in any
-// way. It is on the disk itself after a second at most, so that a machine that loses
-// power may lose what came in its last second: let operations that remove licenses be
-// looked at after that, since one of them may be reported as failed that was made.
-// SyncAlways of the server's options waits for the disk each time.
+// Acknowledged data is in the files and survives any end of the process. It reaches
+// the disk within one second, so a machine that loses power may lose its last
+// second of data. After a power failure, check operations that remove licenses: one
+// of them may be reported as failed although it was made. SyncAlways in the
+// server's options waits for the disk every time.
 //
 // NATS: https://docs.nats.io/nats-concepts/jetstream
 func NewServer(dir string, options ...func(*server.Options)) (*Server, error) {
@@ -59,9 +59,9 @@ func NewServer(dir string, options ...func(*server.Options)) (*Server, error) {
 	return &Server{s, conn}, nil
 }
 
-// Listen has a server listen on a port, where anybody who reaches it may do
-// everything: choose the loopback address, or set Authorization and TLS as well.
-// Port 0 is any that is free.
+// Listen makes a server listen on a port. Port 0 picks a free one. Anybody who
+// reaches the port has full access, so use the loopback address, or set
+// Authorization and TLS as well.
 func Listen(host string, port int) func(*server.Options) {
 	return func(o *server.Options) {
 		o.DontListen, o.Host, o.Port = false, host, port
@@ -76,11 +76,11 @@ const startTime = 30 * time.Second
 // Conn returns the server's own connection within the process.
 func (s *Server) Conn() *nats.Conn { return s.conn }
 
-// URL returns where other processes reach the server, if it listens.
+// URL returns the address at which other processes reach the server, if it listens.
 func (s *Server) URL() string { return s.server.ClientURL() }
 
-// Close closes the connection and stops the server. Everything that was
-// acknowledged is there when another one is started in the same directory.
+// Close closes the connection and stops the server. A new server in the same
+// directory has everything that was acknowledged.
 func (s *Server) Close() error {
 	s.conn.Close()
 	s.server.Shutdown()

@@ -12,41 +12,45 @@ import (
 	"github.com/graphlicensing/licensing"
 )
 
-// A Worker works on a run, beside others in this process or elsewhere. They divide
-// what there is among them, and go on with the work of one that leaves or dies.
+// A Worker works on a run together with other workers, in this process or
+// elsewhere. They divide the operations among themselves, and take over the work of
+// a worker that leaves or dies.
 type Worker struct {
 	Client    *licensing.Client
 	JetStream jetstream.JetStream
 	Run       string
-	// Options are those of the Bulk that makes the operations. Drain is not needed:
+	// Options are those of the Bulk that makes the operations. Do not set Drain:
 	// the worker drains when its context ends.
 	Options licensing.BulkOptions
-	// Fence is for how long a request of a worker that died may still land: the
-	// AttemptTimeout and the Fence of the client's RetryPolicy together. By default 3
-	// min, as it is with the default policy. Shorter than that it is not safe.
+	// Fence is how long a request of a worker that died may still land: the sum of
+	// AttemptTimeout and Fence of the client's RetryPolicy. The default is 3 min,
+	// which fits the default policy. A shorter time than that sum is not safe.
 	Fence time.Duration
-	// Lease is how long a worker works on without hearing of the server, and how long
-	// the others wait for it before they wait for Fence; by default 10 s.
+	// Lease is how long a worker goes on without contact to the server. The others
+	// wait for the Lease and then for the Fence before they take over. The default
+	// is 10 s.
 	Lease time.Duration
 }
 
-// Work makes operations of the run until all have a result, and returns nil then.
-// Operations that are published meanwhile are made, too; without a whole [Publish]
-// there is no end. When ctx ends, what was sent is settled, the rest is left to the
-// others, and the context's cause is returned.
+// Work makes operations of the run, and returns nil when all of them have a result.
+// It also makes operations that are published in the meantime. As long as Publish
+// has not finished, Work does not return. When ctx ends, operations that were sent
+// finish, the rest is left to other workers, and Work returns the context's cause.
 //
-// A worker that was stopped, or cut off from the server, for longer than Lease sends
-// nothing more, and joins again. What it had begun is begun again by others after
-// Lease and Fence, as [licensing.Operation].Resumed where it may have been made. One
-// that ended unknown or failed in passing is made again, three times in all.
+// A worker that was suspended or lost the server for longer than Lease sends
+// nothing more, and joins again. After Lease and Fence, other workers start its
+// unfinished operations again, with [licensing.Operation].Resumed set on those that
+// may have been made. An operation whose outcome is unknown or that failed
+// temporarily is made up to three times.
 //
 // Permission: those of the operations.
 //
-// Errors: [licensing.ErrInvalidArgument] (bad options), [jetstream.ErrBucketNotFound]
-// (the run was never published), [licensing.ErrStopped] (StopAfterFailures), what kept
-// Bulk from sending anything three times in a row, such as [licensing.ErrThrottled] or
-// [licensing.ErrUnavailable], that of a message of a later version, and those of the
-// server at the start.
+// Errors: [licensing.ErrInvalidArgument] (bad options),
+// [jetstream.ErrBucketNotFound] (the run was never published),
+// [licensing.ErrStopped] (StopAfterFailures), an error that kept Bulk from sending
+// anything three times in a row, such as [licensing.ErrThrottled] or
+// [licensing.ErrUnavailable], a message of a later version, and those of the server
+// at the start.
 func (w *Worker) Work(ctx context.Context) error {
 	s, err := newStore(w.JetStream, w.Run)
 	if err != nil {
