@@ -184,7 +184,7 @@ func (l *limits) reached() bool {
 }
 
 // errDrained is why an operation is not begun any more.
-var errDrained = &stop{kind: ErrStopped, cause: fmt.Errorf("%w: it is drained", ErrStopped)}
+var errDrained = &stop{kind: ErrStopped, cause: fmt.Errorf("%w: Drain was closed", ErrStopped)}
 
 // veto says why an operation that was never sent, and asks for change, is not to
 // be.

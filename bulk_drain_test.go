@@ -136,7 +136,7 @@ func TestBulkDrainsWhatWaits(t *testing.T) {
 				time.AfterFunc(5*time.Second, func() { close(drain) })
 				start := time.Now()
 				for r := range c.Bulk(t.Context(), slices.Values([]licensing.Operation{{Kind: licensing.OperationAssignUser, Target: u.ID, Request: add(sku.ID)}}), licensing.BulkOptions{Drain: drain}) {
-					if r.Outcome() != licensing.OutcomeNotSent || !errors.Is(r.Err, licensing.ErrStopped) || !strings.HasSuffix(r.Err.Error(), "run was stopped: it is drained") {
+					if r.Outcome() != licensing.OutcomeNotSent || !errors.Is(r.Err, licensing.ErrStopped) || !strings.HasSuffix(r.Err.Error(), "run was stopped: Drain was closed") {
 						t.Errorf("%s: %v", r.Outcome(), r.Err)
 					}
 				}

@@ -458,7 +458,7 @@ func TestF55_EnvelopeFailsForEver(t *testing.T) {
 		"401, one token": {unauthorized, func(int) (string, error) { return "secret-token", nil }, 401, 1, 1, []error{licensing.ErrUnauthorized}, ""},
 		"403":            {forbidden, nil, 403, 1, 1, []error{licensing.ErrForbidden}, ""},
 		"503":            {unavailable, nil, 503, 5, -1, both, ""},
-		"a page":         {reply(200, "<p>Sign in", "Content-Type", "text/html"), nil, -1, 5, -1, both, "not an answer of Microsoft Graph"},
+		"a page":         {reply(200, "<p>Sign in", "Content-Type", "text/html"), nil, -1, 5, -1, both, "not an answer from Microsoft Graph"},
 		"a redirect":     {reply(302, "", "Location", "https://login.test/"), nil, 302, 5, -1, both, "a redirect"},
 		"lost":           {lost, nil, 0, 5, -1, both, "connection reset"},
 		"silent":         {silent, nil, 0, 5, -1, both, "no complete answer within 1m0s"},

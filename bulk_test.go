@@ -397,7 +397,7 @@ func TestBulkInvalidOperations(t *testing.T) {
 			licensing.Operation{Kind: licensing.OperationReprocessUser, Target: ".."},
 			licensing.Operation{},
 		)
-		for i, want := range []string{"Kind", "user", "AddLicenses", "countryCode", "groupID", "", "user", "Kind"} {
+		for i, want := range []string{"operation kind", "user", "AddLicenses", "countryCode", "groupID", "", "user", "operation kind"} {
 			r := results[i]
 			switch {
 			case want == "":

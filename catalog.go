@@ -220,7 +220,7 @@ func called(id uuid.UUID, name string) string {
 
 // ambiguous returns the error for a name that several things have.
 func ambiguous(op, name, things string, ids []uuid.UUID) error {
-	return invalid(op, "%q is the name of %d %s, give the GUID: %s",
+	return invalid(op, "%q is the name of %d %s; use a GUID: %s",
 		shortened(name), len(ids), things, strings.Join(each(ids, uuid.UUID.String), ", "))
 }
 
@@ -243,13 +243,13 @@ func instead(name string, names, all []string) string {
 	const most = 10
 	switch n := len(all); {
 	case n == 0:
-		return "; there are none"
+		return "; available: none"
 	case n == 1:
-		return "; there is " + all[0]
+		return "; available: " + all[0]
 	case n > most:
-		return fmt.Sprintf("; there are %s and %d more", strings.Join(all[:most], ", "), n-most)
+		return fmt.Sprintf("; available: %s and %d more", strings.Join(all[:most], ", "), n-most)
 	}
-	return "; there are " + strings.Join(all, ", ")
+	return "; available: " + strings.Join(all, ", ")
 }
 
 // nearest returns those of names that name may be a slip for, three at most

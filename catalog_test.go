@@ -223,7 +223,7 @@ func TestCatalogSKUErrors(t *testing.T) {
 		{"three at most, the nearest first, then by name", named("SPE_E9", "SPE_E55", "SPE_E1", "SPE_E7", "SPE_E1"), "SPE_E5", licensing.ErrUnknownSKU,
 			`find SKU: "SPE_E5" is not one of the tenant's SKUs; did you mean SPE_E1, SPE_E55, SPE_E7?`},
 		{"three letters that are the same are chance", named("SPECTRUM"), "SPEEDWAYS_OF_A_CITY", licensing.ErrUnknownSKU,
-			`find SKU: "SPEEDWAYS_OF_A_CITY" is not one of the tenant's SKUs; there is SPECTRUM`},
+			`find SKU: "SPEEDWAYS_OF_A_CITY" is not one of the tenant's SKUs; available: SPECTRUM`},
 		{"the short name that everybody uses", named("SPE_E3", "SPE_F1", "ENTERPRISEPACK"), "E3", licensing.ErrUnknownSKU,
 			`find SKU: "E3" is not one of the tenant's SKUs; did you mean SPE_E3?`},
 		{"words in another order, one of them a slip", named("AAD_PREMIUM_P2", "AAD_PREMIUM", "VISIO"), "p2 premum", licensing.ErrUnknownSKU,
@@ -231,33 +231,33 @@ func TestCatalogSKUErrors(t *testing.T) {
 		{"a word too many", named("SPE_E3", "VISIO"), "NEW_SPE_E3_OF_TODAY", licensing.ErrUnknownSKU,
 			`find SKU: "NEW_SPE_E3_OF_TODAY" is not one of the tenant's SKUs; did you mean SPE_E3?`},
 		{"one letter is like no other", named("C"), "X", licensing.ErrUnknownSKU,
-			`find SKU: "X" is not one of the tenant's SKUs; there is C`},
+			`find SKU: "X" is not one of the tenant's SKUs; available: C`},
 		{"a slip after an account", tenantSKUs(), "contoso:ENTERPRISEPAK", licensing.ErrUnknownSKU,
 			`find SKU: "contoso:ENTERPRISEPAK" is not one of the tenant's SKUs; did you mean ENTERPRISEPACK?`},
 		{"words before a colon are no account", tenantSKUs(), "not this: ENTERPRISEPACK", licensing.ErrUnknownSKU,
 			`find SKU: "not this: ENTERPRISEPACK" is not one of the tenant's SKUs; did you mean ENTERPRISEPACK?`},
 		{"ten of many, by name", append(named("M", "L", "K", "J", "I", "H", "G", "F", "E", "D", "C", "B"), licensing.SubscribedSKU{SKUPartNumber: "A"}), "VISIO", licensing.ErrUnknownSKU,
-			`find SKU: "VISIO" is not one of the tenant's SKUs; there are B, C, D, E, F, G, H, I, J, K and 2 more`},
+			`find SKU: "VISIO" is not one of the tenant's SKUs; available: B, C, D, E, F, G, H, I, J, K and 2 more`},
 		{"nothing like it", tenantSKUs(), "VISIOCLIENT", licensing.ErrUnknownSKU,
-			`find SKU: "VISIOCLIENT" is not one of the tenant's SKUs; there are AAD_PREMIUM_P2, ENTERPRISEPACK, ENTERPRISEPREMIUM`},
+			`find SKU: "VISIOCLIENT" is not one of the tenant's SKUs; available: AAD_PREMIUM_P2, ENTERPRISEPACK, ENTERPRISEPREMIUM`},
 		{"an unknown GUID", tenantSKUs(), "bbbbbbbb-bbbb-4bbb-8bbb-bbbbbbbbbbbb", licensing.ErrUnknownSKU,
-			`find SKU: "bbbbbbbb-bbbb-4bbb-8bbb-bbbbbbbbbbbb" is not one of the tenant's SKUs; there are AAD_PREMIUM_P2, ENTERPRISEPACK, ENTERPRISEPREMIUM`},
+			`find SKU: "bbbbbbbb-bbbb-4bbb-8bbb-bbbbbbbbbbbb" is not one of the tenant's SKUs; available: AAD_PREMIUM_P2, ENTERPRISEPACK, ENTERPRISEPREMIUM`},
 		{"a SKU of another tenant", tenantSKUs(), "88888888-8888-4888-8888-888888888888_6fd2c87f-b296-42f0-b197-1e91e994b900", licensing.ErrUnknownSKU,
-			`find SKU: "88888888-8888-4888-8888-888888888888_6fd2c87f-b296-42f0-b197-1e91e994b900" is not one of the tenant's SKUs; there are AAD_PREMIUM_P2, ENTERPRISEPACK, ENTERPRISEPREMIUM`},
+			`find SKU: "88888888-8888-4888-8888-888888888888_6fd2c87f-b296-42f0-b197-1e91e994b900" is not one of the tenant's SKUs; available: AAD_PREMIUM_P2, ENTERPRISEPACK, ENTERPRISEPREMIUM`},
 		{"an empty catalog", nil, "ENTERPRISEPACK", licensing.ErrUnknownSKU,
-			`find SKU: "ENTERPRISEPACK" is not one of the tenant's SKUs; there are none`},
+			`find SKU: "ENTERPRISEPACK" is not one of the tenant's SKUs; available: none`},
 		{"a name of two", twins, "ENTERPRISEPACK", licensing.ErrInvalidArgument,
-			`find SKU: invalid argument: "ENTERPRISEPACK" is the name of 2 SKUs, give the GUID: 6fd2c87f-b296-42f0-b197-1e91e994b900, aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa`},
+			`find SKU: invalid argument: "ENTERPRISEPACK" is the name of 2 SKUs; use a GUID: 6fd2c87f-b296-42f0-b197-1e91e994b900, aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa`},
 		{"no name", tenantSKUs(), "", licensing.ErrInvalidArgument,
 			`find SKU: invalid argument: the name is empty`},
 		{"blanks", tenantSKUs(), " \u00A0\t", licensing.ErrInvalidArgument,
 			`find SKU: invalid argument: the name is empty`},
 		{"a SKU without an id", []licensing.SubscribedSKU{{SKUPartNumber: "GHOST"}}, "00000000-0000-0000-0000-000000000000", licensing.ErrUnknownSKU,
-			`find SKU: "00000000-0000-0000-0000-000000000000" is not one of the tenant's SKUs; there are none`},
+			`find SKU: "00000000-0000-0000-0000-000000000000" is not one of the tenant's SKUs; available: none`},
 		{"a name too long to tell", tenantSKUs(), strings.Repeat("ENTERPRISEPACK", 20), licensing.ErrUnknownSKU,
-			`find SKU: "` + strings.Repeat("ENTERPRISEPACK", 6)[:80] + `…" is not one of the tenant's SKUs; there are AAD_PREMIUM_P2, ENTERPRISEPACK, ENTERPRISEPREMIUM`},
+			`find SKU: "` + strings.Repeat("ENTERPRISEPACK", 6)[:80] + `…" is not one of the tenant's SKUs; available: AAD_PREMIUM_P2, ENTERPRISEPACK, ENTERPRISEPREMIUM`},
 		{"a part number too long to compare", named("ENTERPRISE" + strings.Repeat("X", 256)), "ENTERPRISE", licensing.ErrUnknownSKU,
-			`find SKU: "ENTERPRISE" is not one of the tenant's SKUs; there is ENTERPRISE` + strings.Repeat("X", 70) + `…`},
+			`find SKU: "ENTERPRISE" is not one of the tenant's SKUs; available: ENTERPRISE` + strings.Repeat("X", 70) + `…`},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -352,15 +352,15 @@ func TestCatalogServicePlanErrors(t *testing.T) {
 		{"a slip for the first of several words", officeE3, "EXCHNGE", licensing.ErrInvalidArgument,
 			`find service plan: invalid argument: "EXCHNGE" is not a service plan of SKU 6fd2c87f-b296-42f0-b197-1e91e994b900 (ENTERPRISEPACK); did you mean EXCHANGE_S_ENTERPRISE, EXCHANGE_S_FOUNDATION?`},
 		{"a plan of another SKU", officeE3, "MCOMEETADV", licensing.ErrInvalidArgument,
-			`find service plan: invalid argument: "MCOMEETADV" is not a service plan of SKU 6fd2c87f-b296-42f0-b197-1e91e994b900 (ENTERPRISEPACK); there are EXCHANGE_S_ENTERPRISE, EXCHANGE_S_FOUNDATION, SWAY, TEAMS1`},
+			`find service plan: invalid argument: "MCOMEETADV" is not a service plan of SKU 6fd2c87f-b296-42f0-b197-1e91e994b900 (ENTERPRISEPACK); available: EXCHANGE_S_ENTERPRISE, EXCHANGE_S_FOUNDATION, SWAY, TEAMS1`},
 		{"a SKU without plans or a part number", skuB, "TEAMS1", licensing.ErrUnknownSKU,
-			`find service plan: "bbbbbbbb-bbbb-4bbb-8bbb-bbbbbbbbbbbb" is not one of the tenant's SKUs; there are AAD_PREMIUM_P2, ENTERPRISEPACK, ENTERPRISEPREMIUM, aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa`},
+			`find service plan: "bbbbbbbb-bbbb-4bbb-8bbb-bbbbbbbbbbbb" is not one of the tenant's SKUs; available: AAD_PREMIUM_P2, ENTERPRISEPACK, ENTERPRISEPREMIUM, aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa`},
 		{"the nil SKU", uuid.Nil, "TEAMS1", licensing.ErrUnknownSKU,
-			`find service plan: "00000000-0000-0000-0000-000000000000" is not one of the tenant's SKUs; there are AAD_PREMIUM_P2, ENTERPRISEPACK, ENTERPRISEPREMIUM, aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa`},
+			`find service plan: "00000000-0000-0000-0000-000000000000" is not one of the tenant's SKUs; available: AAD_PREMIUM_P2, ENTERPRISEPACK, ENTERPRISEPREMIUM, aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa`},
 		{"a name of two, one of them listed twice", skuA, "Twin", licensing.ErrInvalidArgument,
-			`find service plan: invalid argument: "Twin" is the name of 2 service plans, give the GUID: a0000000-0000-4000-8000-000000000001, b0000000-0000-4000-8000-000000000002`},
+			`find service plan: invalid argument: "Twin" is the name of 2 service plans; use a GUID: a0000000-0000-4000-8000-000000000001, b0000000-0000-4000-8000-000000000002`},
 		{"a plan without an id", skuA, "GHOST", licensing.ErrInvalidArgument,
-			`find service plan: invalid argument: "GHOST" is not a service plan of SKU aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa; there are TWIN, twin`},
+			`find service plan: invalid argument: "GHOST" is not a service plan of SKU aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa; available: TWIN, twin`},
 		{"no name", officeE3, " ", licensing.ErrInvalidArgument,
 			`find service plan: invalid argument: the name is empty`},
 	}
@@ -781,10 +781,10 @@ func TestCatalogSoldNamesThatAreNotUnique(t *testing.T) {
 
 	_, err = catalog.SKU("twin")
 	checkFailure(t, err, licensing.ErrInvalidArgument,
-		`find SKU: invalid argument: "twin" is the name of 2 SKUs, give the GUID: aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa, bbbbbbbb-bbbb-4bbb-8bbb-bbbbbbbbbbbb`)
+		`find SKU: invalid argument: "twin" is the name of 2 SKUs; use a GUID: aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa, bbbbbbbb-bbbb-4bbb-8bbb-bbbbbbbbbbbb`)
 	_, err = catalog.ServicePlan(skuA, "twin plan")
 	checkFailure(t, err, licensing.ErrInvalidArgument,
-		`find service plan: invalid argument: "twin plan" is the name of 2 service plans, give the GUID: a0000000-0000-4000-8000-000000000001, b0000000-0000-4000-8000-000000000002`)
+		`find service plan: invalid argument: "twin plan" is the name of 2 service plans; use a GUID: a0000000-0000-4000-8000-000000000001, b0000000-0000-4000-8000-000000000002`)
 
 	// A name that is only for show never takes the place of a real one.
 	if got, err := catalog.SKU("SKU_C"); err != nil || got.SKUID != skuC {

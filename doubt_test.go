@@ -258,7 +258,7 @@ func TestAnythingInJSONIsNoSuccess(t *testing.T) {
 			},
 		} {
 			err := ask(newClient(t, reply(test.status, test.body, test.header...), once))
-			if err == nil || !strings.Contains(err.Error(), "not an answer of Microsoft Graph: no ") || !errors.Is(err, licensing.ErrUnavailable) {
+			if err == nil || !strings.Contains(err.Error(), "not an answer from Microsoft Graph: no ") || !errors.Is(err, licensing.ErrUnavailable) {
 				t.Errorf("%s: %d %s: %v", asked, test.status, test.body, err)
 			}
 		}

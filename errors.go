@@ -26,32 +26,32 @@ var (
 	ErrInvalidArgument = errors.New("invalid argument")
 
 	// About the call.
-	ErrUnauthorized     = errors.New("not signed in")                                   // 401, or the token source failed
-	ErrForbidden        = errors.New("not permitted")                                   // 403: permission, role, conditional access or a directory quota
-	ErrNotFound         = errors.New("not found")                                       // 404: no such user or group, or not visible yet
-	ErrConcurrentChange = errors.New("changed by another request at the same time")     // 409
-	ErrThrottled        = errors.New("throttled")                                       // 429 or 509; see Error.RetryAfter
-	ErrUnavailable      = errors.New("service unavailable")                             // no answer from Graph, most 5xx statuses, or an earlier write to the object stalled and may still land
-	ErrOutcomeUnknown   = errors.New("outcome unknown")                                 // the change may have been made, in full or in part
-	ErrDelegatedOnly    = errors.New("only for a signed-in user")                       // the call is about "me", and the token is an application's
-	ErrListingExpired   = errors.New("listing expired")                                 // the page token expired; start again
-	ErrUnsupportedQuery = errors.New("filter is not one that Graph can answer")         // such as most combinations with licenses
-	ErrUnsafeLink       = errors.New("next link is not one to follow with credentials") // to another host, repeated or not https
-	ErrStopped          = errors.New("run was stopped")                                 // before the operation was sent: by its context, an outage or BulkOptions
-	ErrLocked           = errors.New("locked")                                          // the Locker gave no lock, or lost it before anything was sent
-	ErrTooLarge         = errors.New("answer is too large")                             // see LimitError
+	ErrUnauthorized     = errors.New("not signed in")                               // 401, or the token source failed
+	ErrForbidden        = errors.New("not permitted")                               // 403: permission, role, conditional access or a directory quota
+	ErrNotFound         = errors.New("not found")                                   // 404: no such user or group, or not visible yet
+	ErrConcurrentChange = errors.New("changed by another request at the same time") // 409
+	ErrThrottled        = errors.New("throttled")                                   // 429 or 509; see Error.RetryAfter
+	ErrUnavailable      = errors.New("service unavailable")                         // no answer from Graph, most 5xx statuses, or an earlier write to the object stalled and may still land
+	ErrOutcomeUnknown   = errors.New("outcome unknown")                             // the change may have been made, in full or in part
+	ErrDelegatedOnly    = errors.New("only for a signed-in user")                   // the call is about "me", and the token is an application's
+	ErrListingExpired   = errors.New("listing expired")                             // the page token expired; start again
+	ErrUnsupportedQuery = errors.New("Graph does not support this filter")          // such as most combinations with licenses
+	ErrUnsafeLink       = errors.New("next link is not safe to follow")             // to another host, repeated or not https
+	ErrStopped          = errors.New("run was stopped")                             // before the operation was sent: by its context, an outage or BulkOptions
+	ErrLocked           = errors.New("locked")                                      // the Locker gave no lock, or lost it before anything was sent
+	ErrTooLarge         = errors.New("answer is too large")                         // see LimitError
 
 	// About the license change. Failures of group members have the same kinds.
-	ErrNoAvailableLicenses  = errors.New("no available licenses")                     // all seats are taken
-	ErrUsageLocation        = errors.New("usage location not set or not allowed")     // set it first, or the product is not sold there
-	ErrPlanDependency       = errors.New("service plan depends on another")           // and the other plan is off or about to be removed
-	ErrPlanConflict         = errors.New("service plans exclude each other")          // within a SKU or across SKUs
-	ErrUnknownSKU           = errors.New("SKU is not one of the tenant's")            // the tenant has no subscription to it
-	ErrNotAssignable        = errors.New("license is not for users or groups")        // the SKU applies to the whole company
-	ErrNotAssigned          = errors.New("license is not assigned")                   // so it cannot be removed
-	ErrInherited            = errors.New("license is inherited from a group")         // change it on the group
-	ErrNoChanges            = errors.New("nothing to add and nothing to remove")      // both lists are empty
-	ErrProxyAddressConflict = errors.New("proxy address is in use by another object") // one of the user's mail addresses
+	ErrNoAvailableLicenses  = errors.New("no available licenses")                         // all seats are taken
+	ErrUsageLocation        = errors.New("usage location not set or not allowed")         // set it first, or the product is not sold there
+	ErrPlanDependency       = errors.New("service plan depends on another")               // and the other plan is off or about to be removed
+	ErrPlanConflict         = errors.New("service plans exclude each other")              // within a SKU or across SKUs
+	ErrUnknownSKU           = errors.New("SKU is not in the tenant")                      // the tenant has no subscription to it
+	ErrNotAssignable        = errors.New("license cannot be assigned to users or groups") // the SKU applies to the whole company
+	ErrNotAssigned          = errors.New("license is not assigned")                       // so it cannot be removed
+	ErrInherited            = errors.New("license is inherited from a group")             // change it on the group
+	ErrNoChanges            = errors.New("nothing to add and nothing to remove")          // both lists are empty
+	ErrProxyAddressConflict = errors.New("proxy address is in use by another object")     // one of the user's mail addresses
 )
 
 // An Error is a failed call. Its type is always *Error. Use [errors.Is] with the
@@ -193,7 +193,7 @@ func (e *DecodeError) Error() string {
 		line += fmt.Sprintf(": property %q", graph.OneLine(e.Property))
 	}
 	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](e.Err); ok {
-		line += fmt.Sprintf(": %s in place of %s", wrong.Value, inJSON(wrong.Type))
+		line += fmt.Sprintf(": %s instead of %s", wrong.Value, inJSON(wrong.Type))
 	} else if e.Err != nil {
 		line += ": " + graph.OneLine(e.Err.Error())
 	}

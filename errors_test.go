@@ -436,7 +436,7 @@ func TestErrorsDoNotNameTheUser(t *testing.T) {
 		"own escapes":  {breaks(func(u *url.URL) string { return (&url.URL{Path: u.Path}).String() }), "no responder for POST "},
 		"redirect that cannot be parsed": {func(req *http.Request) (*http.Response, error) {
 			return reply(302, "", "Location", req.URL.Path+"?%zz\x7f")(req)
-		}, "not an answer of Microsoft Graph: a redirect"},
+		}, "not an answer from Microsoft Graph: a redirect"},
 	}
 	for kind, user := range users {
 		for name, test := range transports {

@@ -57,5 +57,5 @@ func ExampleRetryable() {
 	}
 	// Output:
 	// again later: [throttled]
-	// for somebody to see: [license is not for users or groups]
+	// for somebody to see: [license cannot be assigned to users or groups]
 }

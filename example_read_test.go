@@ -329,7 +329,7 @@ func ExampleClient_SetUsageLocation() {
 	}
 	fmt.Println(user.UsageLocation, len(user.AssignedLicenses))
 	// Output:
-	// set usage location: invalid argument: countryCode is "UK", which is not one of ISO 3166 alpha-2: the United Kingdom is GB
+	// set usage location: invalid argument: countryCode is "UK", not an ISO 3166 alpha-2 code: the United Kingdom is GB
 	// GB 1
 }
 

@@ -212,7 +212,7 @@ func notGraph(t *testing.T, wrong step) {
 					return
 				}
 				wantFailed(t, err, 200, 5, licensing.ErrUnavailable, licensing.ErrOutcomeUnknown)
-				if text := err.Error(); !strings.Contains(text, "not an answer of Microsoft Graph") && !strings.Contains(text, "answer is for another object") {
+				if text := err.Error(); !strings.Contains(text, "not an answer from Microsoft Graph") && !strings.Contains(text, "answer is for another object") {
 					t.Errorf("the error does not say what is wrong: %s", text)
 				}
 			})

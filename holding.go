@@ -60,7 +60,7 @@ func notTold(op string, h holder) error {
 }
 
 // Of what the token may not read, Graph tells the id alone, without an error.
-var errUntold = errors.New("the answer has no licenses, as where the token may not read them")
+var errUntold = errors.New("the answer has no licenses; the token may lack permission to read them")
 
 func (a *userAnswer) holding(sku uuid.UUID) (holding, time.Time, []string) {
 	return a.user().holding(sku)

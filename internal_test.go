@@ -168,21 +168,21 @@ func TestSwapPlansErrors(t *testing.T) {
 		want    string
 	}{
 		{"a license of another SKU", ofA, b, a, nil,
-			"the license is of SKU 00000000-0000-4000-8000-0000000000a0, and the old SKU is 00000000-0000-4000-8000-0000000000b0 (NEW)"},
+			"the license is of SKU 00000000-0000-4000-8000-0000000000a0, but the old SKU is 00000000-0000-4000-8000-0000000000b0 (NEW)"},
 		{"no old SKU", AssignedLicense{}, SubscribedSKU{}, b, nil, "the old SKU.SKUID is the nil UUID"},
 		{"no new SKU", ofA, a, SubscribedSKU{}, nil, "the new SKU.SKUID is the nil UUID"},
 		{"one SKU twice", ofA, a, a, nil, "both SKUs are 00000000-0000-4000-8000-0000000000a0 (OLD)"},
 		{"a key that is not a plan of the old SKU", ofA, a, b, map[uuid.UUID]uuid.UUID{swapID(11): swapID(11)},
-			"mapping[00000000-0000-4000-8000-00000000000b]: not a service plan of SKU 00000000-0000-4000-8000-0000000000a0 (OLD)"},
+			"Plans[00000000-0000-4000-8000-00000000000b]: not a service plan of SKU 00000000-0000-4000-8000-0000000000a0 (OLD)"},
 		{"a value that is not a plan of the new SKU", ofA, a, b, map[uuid.UUID]uuid.UUID{swapID(2): swapID(2)},
-			"mapping[00000000-0000-4000-8000-000000000002]: service plan 00000000-0000-4000-8000-000000000002 is not in SKU 00000000-0000-4000-8000-0000000000b0 (NEW)"},
+			"Plans[00000000-0000-4000-8000-000000000002]: service plan 00000000-0000-4000-8000-000000000002 is not in SKU 00000000-0000-4000-8000-0000000000b0 (NEW)"},
 		{"a value that is for the company", ofA, a, b, map[uuid.UUID]uuid.UUID{swapID(2): swapID(101)},
-			"mapping[00000000-0000-4000-8000-000000000002]: service plan 00000000-0000-4000-8000-000000000065 applies to Company, only those for User can be switched"},
+			"Plans[00000000-0000-4000-8000-000000000002]: service plan 00000000-0000-4000-8000-000000000065 applies to Company, only those for User can be switched"},
 		{"the nil UUID for a value", ofA, a, b, map[uuid.UUID]uuid.UUID{swapID(2): uuid.Nil},
-			"mapping[00000000-0000-4000-8000-000000000002]: service plan 00000000-0000-0000-0000-000000000000 is not in SKU 00000000-0000-4000-8000-0000000000b0 (NEW)"},
+			"Plans[00000000-0000-4000-8000-000000000002]: service plan 00000000-0000-0000-0000-000000000000 is not in SKU 00000000-0000-4000-8000-0000000000b0 (NEW)"},
 		{"of several mistakes always the same", ofA, a, b,
 			map[uuid.UUID]uuid.UUID{swapID(9): swapID(1), swapID(8): swapID(1), swapID(7): swapID(1), swapID(6): swapID(1)},
-			"mapping[00000000-0000-4000-8000-000000000006]: not a service plan of SKU 00000000-0000-4000-8000-0000000000a0 (OLD)"},
+			"Plans[00000000-0000-4000-8000-000000000006]: not a service plan of SKU 00000000-0000-4000-8000-0000000000a0 (OLD)"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -212,8 +212,8 @@ func TestLicenseSwapApply(t *testing.T) {
 		"swap.From and swap.To are the same SKU": func() (AssignedLicense, []PlanMapping, error) {
 			return LicenseSwap{From: a.SKUID, To: a.SKUID}.Apply(current, a, b)
 		},
-		"from is SKU 00000000-0000-4000-8000-0000000000b0 (NEW), and From names 00000000-0000-4000-8000-0000000000a0": func() (AssignedLicense, []PlanMapping, error) { return swap.Apply(current, b, b) },
-		"to is SKU 00000000-0000-4000-8000-0000000000a0 (OLD), and To names 00000000-0000-4000-8000-0000000000b0":     func() (AssignedLicense, []PlanMapping, error) { return swap.Apply(current, a, a) },
+		"from is SKU 00000000-0000-4000-8000-0000000000b0 (NEW), but From is 00000000-0000-4000-8000-0000000000a0": func() (AssignedLicense, []PlanMapping, error) { return swap.Apply(current, b, b) },
+		"to is SKU 00000000-0000-4000-8000-0000000000a0 (OLD), but To is 00000000-0000-4000-8000-0000000000b0":     func() (AssignedLicense, []PlanMapping, error) { return swap.Apply(current, a, a) },
 	} {
 		got, plans, err := apply()
 		if err == nil || err.Error() != "swap license: invalid argument: "+want || !errors.Is(err, ErrInvalidArgument) || got.SKUID != uuid.Nil || plans != nil {

@@ -77,7 +77,7 @@ func NewClient(tokens TokenSource, opts ...Option) (*Client, error) {
 		}
 	}
 	if tokens == nil && s.httpClient == nil {
-		return nil, invalid(op, "token source is nil, and no HTTP client that signs the requests was given")
+		return nil, invalid(op, "token source is nil, and no HTTP client was given to authenticate requests")
 	}
 	base := cmp.Or(s.baseURL, s.cloudURL).String()
 	root, _ := url.Parse(strings.TrimRight(base, "/") + "/v1.0") // as good as what it is made of

@@ -91,8 +91,8 @@ func TestNewClientRefuses(t *testing.T) {
 		opts   []licensing.Option
 		want   string
 	}{
-		{"no tokens", nil, nil, "token source is nil, and no HTTP client that signs the requests was given"},
-		{"no tokens, whatever else", nil, base("https://graph.test"), "token source is nil, and no HTTP client that signs the requests was given"},
+		{"no tokens", nil, nil, "token source is nil, and no HTTP client was given to authenticate requests"},
+		{"no tokens, whatever else", nil, base("https://graph.test"), "token source is nil, and no HTTP client was given to authenticate requests"},
 		{"a nil option", tokens, []licensing.Option{nil}, "option is nil"},
 		{"a nil observer", tokens, []licensing.Option{licensing.WithObserver(nil)}, "observer is nil"},
 		{"a nil HTTP client", tokens, []licensing.Option{licensing.WithHTTPClient(nil)}, "HTTP client is nil"},
@@ -424,8 +424,8 @@ func TestTokenSources(t *testing.T) {
 		{"a token from a file", licensing.StaticToken("abc\r\n"), "Bearer abc", ""},
 		{"no token", licensing.StaticToken(""), "", "reprocess my license: token source: token is empty"},
 		{"a blank", licensing.StaticToken(" \n"), "", "reprocess my license: token source: token is empty"},
-		{"a token with a blank", licensing.StaticToken("Bearer abc"), "", "reprocess my license: token source: token has a blank or a character that a header cannot carry; it stands without \"Bearer\""},
-		{"a token with a header", licensing.StaticToken("abc\r\nX-Evil: 1"), "", "reprocess my license: token source: token has a blank or a character that a header cannot carry; it stands without \"Bearer\""},
+		{"a token with a blank", licensing.StaticToken("Bearer abc"), "", "reprocess my license: token source: token contains a blank or a character that is not allowed in a header; it must not include \"Bearer\""},
+		{"a token with a header", licensing.StaticToken("abc\r\nX-Evil: 1"), "", "reprocess my license: token source: token contains a blank or a character that is not allowed in a header; it must not include \"Bearer\""},
 		{"a failing source", func(context.Context) (string, error) { return "half-a-token", broken }, "",
 			"reprocess my license: token source: no credential found at [url]"},
 	}

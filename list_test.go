@@ -150,8 +150,8 @@ func TestOneOddItem(t *testing.T) {
 		error string
 	}{
 		"unreadable": {string(odd.Body), "1 3", `list users: 200 answer cannot be read: property "value[1].licenseAssignmentStates[0].skuId": not a GUID (request-id r-1)`},
-		"no user":    {device, "3", `list users: 200 answer cannot be read: property "value[0]": #microsoft.graph.device, which is no user (request-id r-1)`},
-		"a number":   {`{"value":[{"id":"1"},7]}`, "1", `list users: 200 answer cannot be read: property "value[1]": number in place of an object (request-id r-1)`},
+		"no user":    {device, "3", `list users: 200 answer cannot be read: property "value[0]": #microsoft.graph.device, not a user (request-id r-1)`},
+		"a number":   {`{"value":[{"id":"1"},7]}`, "1", `list users: 200 answer cannot be read: property "value[1]": number instead of an object (request-id r-1)`},
 		"a null":     {`{"value":[{"id":"1"},null]}`, "1", ``},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -38,7 +38,7 @@ func (c *Client) newLocation(ctx context.Context, user, countryCode string) (*wr
 	const op = "set usage location"
 	country := strings.ToUpper(countryCode)
 	if len(countryCode) != 2 || !slices.Contains(strings.Fields(countries), country) {
-		return nil, invalid(op, "countryCode %s, which is not one of ISO 3166 alpha-2%s", graph.Is(countryCode), mistaken[country])
+		return nil, invalid(op, "countryCode %s, not an ISO 3166 alpha-2 code%s", graph.Is(countryCode), mistaken[country])
 	}
 	w, err := c.newWrite(ctx, op, graph.User(user), http.MethodPatch, "", []byte(locationBody(country)))
 	if err != nil {

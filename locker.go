@@ -210,7 +210,7 @@ func (w *write) giveUp(l *heldLock, note []byte) {
 
 // warn logs that a lock was not given up.
 func (w *write) warn(err error) {
-	w.client.service.Warn(context.Background(), "the lock of a user or group could not be given up", &w.last, slog.String("reason", err.Error()))
+	w.client.service.Warn(context.Background(), "the lock of a user or group could not be released", &w.last, slog.String("reason", err.Error()))
 }
 
 const unlockTime = 30 * time.Second
@@ -250,13 +250,13 @@ func (w *write) object(ctx context.Context, t *turn.Turn) (graph.Object, error) 
 	}
 	err := w.client.getBy(ctx, &read, carry)
 	if e, ok := errors.AsType[*Error](err); ok && e.cause == nil {
-		e.cause = errors.New("the user's id could not be read, by which the locker locks")
+		e.cause = errors.New("the user's id, which is the key of the lock, could not be read")
 	}
 	switch o = graph.User(user.ID); {
 	case err != nil:
 		return o, unreadError(&w.request, err)
 	case !o.HasID():
-		return o, refused(&w.request, ErrUnavailable, "the user was read without an id, by which the locker locks")
+		return o, refused(&w.request, ErrUnavailable, "the answer has no user id, which is the key of the lock")
 	}
 	_, err = w.alone(ctx, t)
 	return o, err

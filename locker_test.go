@@ -139,7 +139,7 @@ func TestLockerReadsWhoItIs(t *testing.T) {
 			case r.Done():
 				done++
 			case r.Index != 40 || !errors.Is(r.Err, licensing.ErrNotFound) || errors.Is(r.Err, licensing.ErrOutcomeUnknown) ||
-				!strings.Contains(r.Err.Error(), "the user's id could not be read, by which the locker locks"):
+				!strings.Contains(r.Err.Error(), "the user's id, which is the key of the lock, could not be read"):
 				t.Error(r.Index, r.Err)
 			}
 		}
@@ -171,7 +171,7 @@ func TestLockerThatRefuses(t *testing.T) {
 		"too late": {func(ctx context.Context) (context.Context, licensing.Lock, error) {
 			<-ctx.Done()
 			return nil, nil, context.Cause(ctx)
-		}, 0, licensing.ErrLocked, "another write to the same object has not ended"},
+		}, 0, licensing.ErrLocked, "another write to the same object is still under way"},
 		"canceled": {func(ctx context.Context) (context.Context, licensing.Lock, error) {
 			<-ctx.Done()
 			return nil, nil, context.Cause(ctx)

@@ -38,14 +38,14 @@ func readNote(text []byte) (n lockNote, err error) {
 		return n, err
 	}
 	if n.Version != noteVersion {
-		return n, fmt.Errorf("it is of version %d", n.Version)
+		return n, fmt.Errorf("it has version %d", n.Version)
 	}
 	if latest := time.Now().Add(longestFence); n.Fence.After(latest) {
 		n.Fence = latest
 	}
 	for _, w := range n.Writes {
 		if w.Fate != made && w.Fate != doubtful && w.Fate != refuted {
-			return n, fmt.Errorf("the fate of a write is %q", w.Fate)
+			return n, fmt.Errorf("unknown outcome of a write: %q", w.Fate)
 		}
 	}
 	return n, nil

@@ -272,7 +272,7 @@ func TestAUserByName(t *testing.T) {
 
 func TestWhatIsNoSuccess(t *testing.T) {
 	t.Parallel()
-	const notGraph = "not an answer of Microsoft Graph: "
+	const notGraph = "not an answer from Microsoft Graph: "
 	html := []string{"Content-Type", "text/html; charset=utf-8"}
 	tests := []struct {
 		name    string
@@ -376,7 +376,7 @@ func TestGroupsThatAreRefused(t *testing.T) {
 			if group != nil {
 				t.Error("got a group with an error")
 			}
-			wantInvalid(t, err, "assign group license: invalid argument: groupID "+test.is+", which is no GUID")
+			wantInvalid(t, err, "assign group license: invalid argument: groupID "+test.is+", not a GUID")
 		})
 	}
 }
@@ -490,23 +490,23 @@ func TestUsageLocationsThatAreRefused(t *testing.T) {
 	t.Parallel()
 	client := newClient(t, newScript(t))
 	for code, text := range map[string]string{
-		"":                  `is empty, which is not one of ISO 3166 alpha-2`,
-		"D":                 `is "D", which is not one of ISO 3166 alpha-2`,
-		"UK":                `is "UK", which is not one of ISO 3166 alpha-2: the United Kingdom is GB`,
-		"el":                `is "el", which is not one of ISO 3166 alpha-2: Greece is GR`,
-		"D ":                `is "D ", which is not one of ISO 3166 alpha-2`,
-		" DE":               `is " DE", which is not one of ISO 3166 alpha-2`,
-		"USA":               `is "USA", which is not one of ISO 3166 alpha-2: the United States are US`,
-		"ZZ":                `is "ZZ", which is not one of ISO 3166 alpha-2`,
-		"EU":                `is "EU", which is not one of ISO 3166 alpha-2`,
-		"de-DE":             `is "de-DE", which is not one of ISO 3166 alpha-2`,
-		"276":               `is "276", which is not one of ISO 3166 alpha-2`,
-		"DE FR":             `is "DE FR", which is not one of ISO 3166 alpha-2`,
-		"Germany":           `is "Germany", which is not one of ISO 3166 alpha-2`,
-		`D"`:                `is "D\"", which is not one of ISO 3166 alpha-2`,
-		"ıt":                `is "ıt", which is not one of ISO 3166 alpha-2`,
-		"ſe":                `is "ſe", which is not one of ISO 3166 alpha-2`,
-		"adele@contoso.com": `is an address, which is not one of ISO 3166 alpha-2`,
+		"":                  `is empty, not an ISO 3166 alpha-2 code`,
+		"D":                 `is "D", not an ISO 3166 alpha-2 code`,
+		"UK":                `is "UK", not an ISO 3166 alpha-2 code: the United Kingdom is GB`,
+		"el":                `is "el", not an ISO 3166 alpha-2 code: Greece is GR`,
+		"D ":                `is "D ", not an ISO 3166 alpha-2 code`,
+		" DE":               `is " DE", not an ISO 3166 alpha-2 code`,
+		"USA":               `is "USA", not an ISO 3166 alpha-2 code: the United States are US`,
+		"ZZ":                `is "ZZ", not an ISO 3166 alpha-2 code`,
+		"EU":                `is "EU", not an ISO 3166 alpha-2 code`,
+		"de-DE":             `is "de-DE", not an ISO 3166 alpha-2 code`,
+		"276":               `is "276", not an ISO 3166 alpha-2 code`,
+		"DE FR":             `is "DE FR", not an ISO 3166 alpha-2 code`,
+		"Germany":           `is "Germany", not an ISO 3166 alpha-2 code`,
+		`D"`:                `is "D\"", not an ISO 3166 alpha-2 code`,
+		"ıt":                `is "ıt", not an ISO 3166 alpha-2 code`,
+		"ſe":                `is "ſe", not an ISO 3166 alpha-2 code`,
+		"adele@contoso.com": `is an address, not an ISO 3166 alpha-2 code`,
 	} {
 		err := client.SetUsageLocation(t.Context(), userID, code)
 		if !errors.Is(err, licensing.ErrInvalidArgument) || err.Error() != "set usage location: invalid argument: countryCode "+text {

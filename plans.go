@@ -112,7 +112,7 @@ func checkSKU(op, licenseName string, license AssignedLicense, skuName string, s
 	case sku.SKUID == uuid.Nil:
 		return invalid(op, "%s.SKUID is the nil UUID", skuName)
 	case license.SKUID != sku.SKUID:
-		return invalid(op, "%s is of SKU %s, and %s is %s", licenseName, license.SKUID, skuName, called(sku.SKUID, sku.SKUPartNumber))
+		return invalid(op, "%s is of SKU %s, but %s is %s", licenseName, license.SKUID, skuName, called(sku.SKUID, sku.SKUPartNumber))
 	}
 	return nil
 }
@@ -194,10 +194,10 @@ func swapPlans(op string, from AssignedLicense, a, b SubscribedSKU, mapping map[
 	// In order, so that of several mistakes it is always the same that is told.
 	for _, old := range slices.SortedFunc(maps.Keys(mapping), func(x, y uuid.UUID) int { return bytes.Compare(x[:], y[:]) }) {
 		if _, ok := planOf(a, old); !ok && len(a.ServicePlans) > 0 { // else they are not known
-			return AssignedLicense{}, nil, invalid(op, "mapping[%s]: not a service plan of SKU %s", old, called(a.SKUID, a.SKUPartNumber))
+			return AssignedLicense{}, nil, invalid(op, "Plans[%s]: not a service plan of SKU %s", old, called(a.SKUID, a.SKUPartNumber))
 		}
 		if reason := fixed(b, mapping[old]); reason != "" {
-			return AssignedLicense{}, nil, invalid(op, "mapping[%s]: %s", old, reason)
+			return AssignedLicense{}, nil, invalid(op, "Plans[%s]: %s", old, reason)
 		}
 	}
 

@@ -129,7 +129,7 @@ func TestServicePlanChangeApplyErrors(t *testing.T) {
 		{"the nil UUID in EnableOnly", skuA, sixPlans(), licensing.ServicePlanChange{EnableOnly: []uuid.UUID{uuid.Nil}}, licensing.ErrInvalidArgument,
 			"change service plans: invalid argument: EnableOnly[0] is the nil UUID"},
 		{"a license of another SKU", skuB, sixPlans(), licensing.ServicePlanChange{Enable: planIDs(1)}, licensing.ErrInvalidArgument,
-			"change service plans: invalid argument: current is of SKU bbbbbbbb-bbbb-4bbb-8bbb-bbbbbbbbbbbb, and sku is aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa (SIXPACK)"},
+			"change service plans: invalid argument: current is of SKU bbbbbbbb-bbbb-4bbb-8bbb-bbbbbbbbbbbb, but sku is aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa (SIXPACK)"},
 		{"no SKU", uuid.Nil, licensing.SubscribedSKU{}, licensing.ServicePlanChange{Enable: planIDs(1)}, licensing.ErrInvalidArgument,
 			"change service plans: invalid argument: sku.SKUID is the nil UUID"},
 		{"a foreign plan in Enable", skuA, sixPlans(), licensing.ServicePlanChange{Enable: planIDs(1, 7)}, licensing.ErrInvalidArgument,

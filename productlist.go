@@ -125,7 +125,7 @@ func (l *productList) next() (fields [len(listColumns)]string, err error) {
 	}
 	if !l.fits(row) {
 		if row = l.joined(row); row == nil {
-			return fields, fmt.Errorf("line %d: the fields do not fit the titles of the columns: is there a name with %q that is not in quotes?", line, l.rows.Comma)
+			return fields, fmt.Errorf("line %d: the fields do not match the column titles; does a name contain %q without quotes?", line, l.rows.Comma)
 		}
 	}
 	for i, at := range l.at {
@@ -260,7 +260,7 @@ func decoded(data []byte) (string, error) {
 	}
 	text = strings.NewReplacer("\r\n", "\n", "\r", "\n", "\uFEFF", "", "ï»¿", "").Replace(text)
 	if order != nil && len(data)%2 != 0 {
-		return "", fmt.Errorf("line %d: the file is UTF-16 and ends within a letter: is it cut off?", strings.Count(text, "\n")+1)
+		return "", fmt.Errorf("line %d: the file is UTF-16 and ends within a character; is it cut off?", strings.Count(text, "\n")+1)
 	}
 	return strings.TrimLeft(text, lostMark), nil
 }

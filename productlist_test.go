@@ -138,7 +138,7 @@ func TestReadProductNamesDecodes(t *testing.T) {
 func TestReadProductNamesTellsThatTextIsCutOff(t *testing.T) {
 	t.Parallel()
 	for name, list := range encodings(productList) {
-		const want = "read product names: line 5: the file is UTF-16 and ends within a letter: is it cut off?"
+		const want = "read product names: line 5: the file is UTF-16 and ends within a character; is it cut off?"
 		if names, err := licensing.ReadProductNames(strings.NewReader(list + "\n")); err == nil || err.Error() != want || names != nil {
 			t.Errorf("names%s: %v, error:\n got %v\nwant %s", name, names, err, want)
 		}
@@ -149,7 +149,7 @@ func TestReadProductNamesPutsNamesTogether(t *testing.T) {
 	t.Parallel()
 	const e3, plan = "6fd2c87f-b296-42f0-b197-1e91e994b900", "57ff2da0-773e-42df-b2af-ffb7a2317929"
 	unfit := func(separator rune) string {
-		return fmt.Sprintf("read product names: line 3: the fields do not fit the titles of the columns: is there a name with %q that is not in quotes?", separator)
+		return fmt.Sprintf("read product names: line 3: the fields do not match the column titles; does a name contain %q without quotes?", separator)
 	}
 	other := "Other,OTHER,aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa,a,a0000000-0000-4000-8000-000000000001,Other\n"
 	semicolons := strings.NewReplacer(",", ";")

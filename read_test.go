@@ -196,8 +196,8 @@ func TestReadsThatAreRefused(t *testing.T) {
 	}{
 		"no user":          {func() error { _, err := client.User(t.Context(), ""); return err }, "read user licenses: invalid argument: user is empty"},
 		"no user, details": {func() error { _, err := client.UserLicenseDetails(t.Context(), ""); return err }, "list user license details: invalid argument: user is empty"},
-		"no GUID":          {func() error { _, err := client.Group(t.Context(), "staff"); return err }, "read group licenses: invalid argument: groupID is \"staff\", which is no GUID"},
-		"no GUID, members": {func() error { return one(client.GroupMembersWithErrors(t.Context(), "staff")) }, "list group members with errors: invalid argument: groupID is \"staff\", which is no GUID"},
+		"no GUID":          {func() error { _, err := client.Group(t.Context(), "staff"); return err }, "read group licenses: invalid argument: groupID is \"staff\", not a GUID"},
+		"no GUID, members": {func() error { return one(client.GroupMembersWithErrors(t.Context(), "staff")) }, "list group members with errors: invalid argument: groupID is \"staff\", not a GUID"},
 		"no client":        {func() error { _, err := nobody.SubscribedSKUs(t.Context()); return err }, "list subscribed SKUs: invalid argument: client was not made by NewClient"},
 		"no client, users": {func() error { return one(nobody.Users(t.Context(), licensing.UserQuery{})) }, "list users: invalid argument: client was not made by NewClient"},
 		"no context":       {func() error { return one(client.Users(noContext, licensing.UserQuery{})) }, "list users: invalid argument: context is nil"},
@@ -358,11 +358,11 @@ func TestF58_PageLost(t *testing.T) {
 func TestF59_UnsafeLinks(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct{ link, text string }{
-		"another host":           {"https://evil.test/base/v1.0/users?$skiptoken=2", "another scheme, host or port than the client's"},
-		"a host that starts so":  {"https://graph.test.evil.test/base/v1.0/users", "another scheme, host or port than the client's"},
-		"another port":           {"https://graph.test:8443/base/v1.0/users", "another scheme, host or port than the client's"},
-		"plain http":             {"http://graph.test/base/v1.0/users", "another scheme, host or port than the client's"},
-		"without a scheme":       {"//evil.test/base/v1.0/users", "another scheme, host or port than the client's"},
+		"another host":           {"https://evil.test/base/v1.0/users?$skiptoken=2", "its scheme, host or port is not the client's"},
+		"a host that starts so":  {"https://graph.test.evil.test/base/v1.0/users", "its scheme, host or port is not the client's"},
+		"another port":           {"https://graph.test:8443/base/v1.0/users", "its scheme, host or port is not the client's"},
+		"plain http":             {"http://graph.test/base/v1.0/users", "its scheme, host or port is not the client's"},
+		"without a scheme":       {"//evil.test/base/v1.0/users", "its scheme, host or port is not the client's"},
 		"user info":              {"https://graph.test@evil.test/base/v1.0/users", "it has user info"},
 		"user info, own host":    {"https://adele:secret@graph.test/base/v1.0/users", "it has user info"},
 		"outside the root":       {"https://graph.test/other/v1.0/users", "outside the client's API"},
@@ -370,8 +370,8 @@ func TestF59_UnsafeLinks(t *testing.T) {
 		"out by dots":            {"https://graph.test/base/v1.0/../../other", "outside the client's API"},
 		"out by escaped dots":    {"https://graph.test/base/v1.0/%2e%2e/%2e%2e/other", "outside the client's API"},
 		"relative, outside":      {"/other", "outside the client's API"},
-		"no URL":                 {"https://graph.test/%zz", "no URL"},
-		"with a line break":      {usersURL + "\r\nX-Evil: 1", "no URL"},
+		"not a URL":              {"https://graph.test/%zz", "not a URL"},
+		"with a line break":      {usersURL + "\r\nX-Evil: 1", "not a URL"},
 		"the page that it is on": {usersURL, "next link was followed before"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -493,8 +493,8 @@ func TestEmptyPages(t *testing.T) {
 func TestAPageWithoutItsCollection(t *testing.T) {
 	t.Parallel()
 	for body, want := range map[string]string{
-		`{"@odata.context":"x"}`:           "list users: 200 answer cannot be read: value: not there",
-		`{"value":null}`:                   "list users: 200 answer cannot be read: value: not there",
+		`{"@odata.context":"x"}`:           "list users: 200 answer cannot be read: value is missing",
+		`{"value":null}`:                   "list users: 200 answer cannot be read: value is missing",
 		`{"value":{}}`:                     `list users: 200 answer cannot be read: property "value"`,
 		`{"value":[],"@odata.nextLink":7}`: `list users: 200 answer cannot be read: property "@odata.nextLink"`,
 	} {

@@ -318,7 +318,7 @@ func TestAnErrorAsARecord(t *testing.T) {
 				_, err := newClient(t, s).ReprocessUserLicense(ctx, userID)
 				return err
 			},
-			`{"unreadable":true,"op":"reprocess user license","statusCode":200,"property":"city","requestId":"R","clientRequestId":"` + fixed + `","cause":"object in place of a string"}`},
+			`{"unreadable":true,"op":"reprocess user license","statusCode":200,"property":"city","requestId":"R","clientRequestId":"` + fixed + `","cause":"object instead of a string"}`},
 		{"a caller's", func(context.Context) error { return fmt.Errorf("row 7: %w", licensing.ErrUsageLocation) },
 			`{"kinds":["usageLocation"],"text":"row 7: usage location not set or not allowed"}`},
 		{"a caller's around one of ours",

@@ -37,9 +37,9 @@ func (s LicenseSwap) apply(op string, current AssignedLicense, from, to Subscrib
 	switch {
 	case err != nil:
 	case from.SKUID != s.From:
-		err = invalid(op, "from is SKU %s, and From names %s", called(from.SKUID, from.SKUPartNumber), s.From)
+		err = invalid(op, "from is SKU %s, but From is %s", called(from.SKUID, from.SKUPartNumber), s.From)
 	case to.SKUID != s.To:
-		err = invalid(op, "to is SKU %s, and To names %s", called(to.SKUID, to.SKUPartNumber), s.To)
+		err = invalid(op, "to is SKU %s, but To is %s", called(to.SKUID, to.SKUPartNumber), s.To)
 	default:
 		return swapPlans(op, current, from, to, s.Plans)
 	}

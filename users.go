@@ -117,7 +117,7 @@ func only[T any](items iter.Seq2[T, error], wanted func(T) bool) iter.Seq2[T, er
 // selectedUser returns a user of a listing that asked for licenses.
 func selectedUser(w *wireUser) (*User, error) {
 	if w.Type != "" && !strings.EqualFold(strings.TrimPrefix(w.Type, "#"), "microsoft.graph.user") {
-		return nil, fmt.Errorf("%s, which is no user", w.Type)
+		return nil, fmt.Errorf("%s, not a user", w.Type)
 	}
 	user := w.user()
 	user.selected()

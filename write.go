@@ -85,7 +85,7 @@ func (c *Client) newOperation(ctx context.Context, o Operation) (w *write, err e
 	case OperationSetUsageLocation:
 		w, err = c.newLocation(ctx, o.Target, o.UsageLocation)
 	default:
-		err = invalid("bulk", "Kind of the operation is %q, which is none", o.Kind)
+		err = invalid("bulk", "unknown operation kind %q", o.Kind)
 	}
 	if err != nil {
 		return nil, err

@@ -102,7 +102,7 @@ func (l *locker) see(ctx context.Context, key string, before sighting, mine *loc
 	}
 	var r lockRecord
 	if err := json.Unmarshal(entry.Value(), &r); err != nil || r.Version != version {
-		return before, errors.Join(errors.New("fleet: the lock is of another version, or none"), err)
+		return before, errors.Join(errors.New("fleet: the entry is not a lock, or has an unknown version"), err)
 	}
 	mine.Note = r.Note
 	if entry.Revision() == before.revision {

@@ -104,7 +104,7 @@ func (p *publisher) add(ctx context.Context, op licensing.Operation) error {
 		return fmt.Errorf("fleet: operation %d: %w", p.index, err)
 	}
 	if limit := p.js.Conn().MaxPayload(); int64(len(data)) > limit-headerRoom {
-		return fmt.Errorf("fleet: operation %d has %d bytes, and the server takes %d", p.index, len(data), limit-headerRoom)
+		return fmt.Errorf("fleet: operation %d has %d bytes, but the server accepts at most %d", p.index, len(data), limit-headerRoom)
 	}
 	p.digest.Write(data)
 	part := partition(object(op))
@@ -112,7 +112,7 @@ func (p *publisher) add(ctx context.Context, op licensing.Operation) error {
 	index := p.index
 	p.index++
 	if p.ended != nil && index >= p.ended.total() {
-		return fmt.Errorf("%w: it has %d, and these are more", ErrPublished, p.ended.total())
+		return fmt.Errorf("%w: it has %d, and more were given", ErrPublished, p.ended.total())
 	}
 	return p.send(ctx, outgoing{subject: p.operation(strconv.Itoa(part)), data: data, index: index})
 }

@@ -141,7 +141,7 @@ func decode[T any](m *jetstream.RawStreamMsg) (*T, error) {
 	into := new(T)
 	err := json.Unmarshal(m.Data, &v)
 	if err == nil && v.Version != version {
-		err = fmt.Errorf("it is of version %d, and this program knows %d", v.Version, version)
+		err = fmt.Errorf("it has version %d, but this program knows version %d", v.Version, version)
 	}
 	if err == nil {
 		err = json.Unmarshal(m.Data, into)

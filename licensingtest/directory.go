@@ -216,7 +216,7 @@ func freeName(format string, n int, taken func(name string) bool) string {
 // checkCountry panics when country is no two-letter code.
 func checkCountry(caller, country string) {
 	if !countryCode.MatchString(country) {
-		panicf("%s: %q is no country code of two letters", caller, country)
+		panicf("%s: %q is not a two-letter country code", caller, country)
 	}
 }
 

@@ -72,11 +72,11 @@ func TestNonsensePanics(t *testing.T) {
 			tn.AddSKU(licensingtest.SKU{PartNumber: "X", Plans: []licensingtest.Plan{{ID: teamsID}, {ID: teamsID}}})
 		}},
 		{"AddSKU: there is a SKU MCOEV already", func(tn *licensingtest.Tenant) { tn.AddSKU(licensingtest.SKU{PartNumber: "MCOEV"}) }},
-		{`AddSKU: "India" is no country code of two letters`, func(tn *licensingtest.Tenant) { tn.AddSKU(licensingtest.SKU{BarredIn: []string{"CN", "India"}}) }},
-		{`AddUser: "Germany" is no country code of two letters`, func(tn *licensingtest.Tenant) { tn.AddUser(licensingtest.User{UsageLocation: "Germany"}) }},
+		{`AddSKU: "India" is not a two-letter country code`, func(tn *licensingtest.Tenant) { tn.AddSKU(licensingtest.SKU{BarredIn: []string{"CN", "India"}}) }},
+		{`AddUser: "Germany" is not a two-letter country code`, func(tn *licensingtest.Tenant) { tn.AddUser(licensingtest.User{UsageLocation: "Germany"}) }},
 		{`AddUser: user type "guest", want Member or Guest`, func(tn *licensingtest.Tenant) { tn.AddUser(licensingtest.User{UserType: "guest"}) }},
-		{`SetUsageLocation: "DEU" is no country code of two letters`, func(tn *licensingtest.Tenant) { tn.SetUsageLocation(adele, "DEU") }},
-		{`SetLocation: "" is no country code of two letters`, func(tn *licensingtest.Tenant) { tn.SetLocation("") }},
+		{`SetUsageLocation: "DEU" is not a two-letter country code`, func(tn *licensingtest.Tenant) { tn.SetUsageLocation(adele, "DEU") }},
+		{`SetLocation: "" is not a two-letter country code`, func(tn *licensingtest.Tenant) { tn.SetLocation("") }},
 		{`AddUser: id "adele" is not a GUID`, func(tn *licensingtest.Tenant) { tn.AddUser(licensingtest.User{ID: "adele"}) }},
 		{`AddUser: there is a user "87d349ed-44d7-43e1-9a83-5f2406dee5bd" already`, func(tn *licensingtest.Tenant) { tn.AddUser(licensingtest.User{ID: strings.ToUpper(adeleID)}) }},
 		{`AddUser: there is a user "adele@contoso.example" already`, func(tn *licensingtest.Tenant) {

@@ -102,7 +102,7 @@ func TestErrors(t *testing.T) {
 		{"no such plan", "-me -add enterprisepack,YAMMER", `find service plan: invalid argument: "YAMMER" is not a service plan of SKU `},
 		{"plan of another SKU", "-me -add ENTERPRISEPACK,TEAMS1", `find service plan: invalid argument: "TEAMS1" is not a service plan of SKU `},
 		{"no such SKU", "-me -add " + sales, "the tenant has no such product: assign my license: 400 Request_BadRequest: "},
-		{"not a group id", "-group Sales -add " + sku, "assign group license: invalid argument: groupID is \"Sales\", which is no GUID"},
+		{"not a group id", "-group Sales -add " + sku, "assign group license: invalid argument: groupID is \"Sales\", not a GUID"},
 		{"empty plan", "-me -add ENTERPRISEPACK,", `invalid value "ENTERPRISEPACK," for flag -add: a name is empty`},
 		{"no target", "-add " + sku, "name a target with -user, -me or -group"},
 		{"two targets", "-me -user x -add " + sku, "-user, -me and -group exclude each other"},

@@ -117,9 +117,9 @@ func TestMistakes(t *testing.T) {
 		{"two countries", header + "a,,,DE\nb,,,DE\na,,,FR\n", "in:4: the user is to be in DE and in FR\n"},
 		{"for the company", header + "a,ORG,,\nb,ORG-P,,\n", "in:2: ORG is for the company, and cannot be assigned (also in line 3)\n"},
 		{"a plan for the company", header + "a,MIXED-ALL,,\n", "in:2: change service plans: invalid argument: Disable[0]: service plan " + id(41).String() + " (ALL) applies to Company, only those for User can be switched\n"},
-		{"a plan of the longest SKU", header + "a,E3-B-X,,\n", `in:2: find service plan: invalid argument: "X" is not a service plan of SKU ` + id(2).String() + " (E3-B); there are C, D-E\n"},
+		{"a plan of the longest SKU", header + "a,E3-B-X,,\n", `in:2: find service plan: invalid argument: "X" is not a service plan of SKU ` + id(2).String() + " (E3-B); available: C, D-E\n"},
 		{"open quote", header + "a,\"E3,,\nb,X,,\n", "in:3: extraneous or missing \" in quoted-field\n"},
-		{"all at once", header + "a,X,,D\n,E3,,\n", `in:2: the usage location "D" is not a country code of two letters` + "\nin:2: find SKU: \"X\" is not one of the tenant's SKUs; there are E3, E3-B, MIXED, ORG\nin:3: no user is named\n"},
+		{"all at once", header + "a,X,,D\n,E3,,\n", `in:2: the usage location "D" is not a country code of two letters` + "\nin:2: find SKU: \"X\" is not one of the tenant's SKUs; available: E3, E3-B, MIXED, ORG\nin:3: no user is named\n"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			if _, got := parseText(test.text); got != test.want {
@@ -133,7 +133,7 @@ func TestMistakes(t *testing.T) {
 func TestQuotedLines(t *testing.T) {
 	long := "a,E3\x1b[2J\t" + strings.Repeat("x", 1000000)
 	for _, test := range []struct{ name, text, want string }{
-		{"once", "userPrincipalName,add\n\u00fc,X Y\nb,X\n", "in:2: find SKU: \"X\" is not one of the tenant's SKUs; there are E3, E3-B, MIXED, ORG (also in line 3)\n    \u00fc,X Y\nin:2: find SKU: \"Y\" is not one of the tenant's SKUs; there are E3, E3-B, MIXED, ORG\n"},
+		{"once", "userPrincipalName,add\n\u00fc,X Y\nb,X\n", "in:2: find SKU: \"X\" is not one of the tenant's SKUs; available: E3, E3-B, MIXED, ORG (also in line 3)\n    \u00fc,X Y\nin:2: find SKU: \"Y\" is not one of the tenant's SKUs; available: E3, E3-B, MIXED, ORG\n"},
 		{"cut", "userPrincipalName,add\n" + long + "\n", "in:2: find SKU: \"E3\\x1b[2J\" is not one of the tenant's SKUs; did you mean E3?\n    a,E3[2J " + strings.Repeat("x", 67) + "\u2026\nin:2: find SKU: \"xxx"},
 		{"decoded", "userPrincipalName,add\r\nm\xfcller,E3\r\n", "in:2: the text is not UTF-8; it looks like Windows-1252, of which Latin-1 is a part; save it as CSV UTF-8\n    m\u00fcller,E3\n"},
 	} {

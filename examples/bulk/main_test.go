@@ -314,7 +314,7 @@ func TestUnknownNames(t *testing.T) {
 demo:10: the usage location "DEU" is not a country code of two letters
     ben@contoso.example,M365_F1-TEAMS,X,DEU
 demo:10: find service plan: invalid argument: "TEAMS" is not a service plan of SKU 50f60901-3181-4b75-8a2c-4c8e4c1d5a72 (M365_F1); did you mean TEAMS1?
-demo:10: find SKU: "X" is not one of the tenant's SKUs; there are ENTERPRISEPACK, M365_F1
+demo:10: find SKU: "X" is not one of the tenant's SKUs; available: ENTERPRISEPACK, M365_F1
 `
 	if _, usage := errors.AsType[cli.UsageError](err); s.notes != want || !usage || s.out != "" {
 		t.Errorf("got %v and\n%s\nwant\n%s", err, s.notes, want)

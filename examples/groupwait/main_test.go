@@ -75,7 +75,7 @@ func TestErrors(t *testing.T) {
 	})
 	clitest.Misuses(t, run, []clitest.Failure{
 		{"no such product", "-group " + contoso.Sales + " -sku ENTERPRISEPAK", `the tenant has no such product: find SKU: "ENTERPRISEPAK" is not one of the tenant's SKUs; did you mean ENTERPRISEPACK?`},
-		{"not a group id", "-group Sales -sku ENTERPRISEPACK", "read group licenses: invalid argument: groupID is \"Sales\", which is no GUID"},
+		{"not a group id", "-group Sales -sku ENTERPRISEPACK", "read group licenses: invalid argument: groupID is \"Sales\", not a GUID"},
 		{"no product", "-group " + contoso.Sales, "name a group and a product with -group and -sku"},
 		{"no group", "-sku ENTERPRISEPACK", "name a group and a product with -group and -sku"},
 		{"only reprocess", "-reprocess", "name a group and a product with -group and -sku"},

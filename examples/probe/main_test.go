@@ -103,7 +103,7 @@ func TestMisuses(t *testing.T) {
 	clitest.Misuses(t, run, []clitest.Failure{
 		{"user alone", "-write " + fakeTester, "-write and -sku go together"},
 		{"SKU alone", "-sku M365_F1", "-write and -sku go together"},
-		{"no such SKU", "-write " + fakeTester + " -sku E3", `the tenant has no such product: SKU is not one of the tenant's: "E3" is not one of the tenant's SKUs`},
+		{"no such SKU", "-write " + fakeTester + " -sku E3", `the tenant has no such product: SKU is not in the tenant: "E3" is not one of the tenant's SKUs`},
 		{"no such user", "-write x@contoso.example -sku M365_F1", "there is no such user or group: read user licenses: 404 Request_ResourceNotFound: "},
 		{"has the SKU", "-write ben@contoso.example -sku M365_F1", "nothing was written: the user already has M365_F1"},
 		{"should have the SKU", "-write cleo@contoso.example -sku ENTERPRISEPACK", "nothing was written: the user already has ENTERPRISEPACK"},

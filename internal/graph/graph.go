@@ -166,4 +166,4 @@ func Port(u *url.URL) string {
 	return p
 }
 
-var errOtherHost = errors.New("request is for another host than the client's")
+var errOtherHost = errors.New("request is for a host that is not the client's")

@@ -106,12 +106,12 @@ func (x *sending) outcome(r *Reply, v *Verdict) Outcome {
 }
 
 var (
-	errNotGraph    = errors.New("not an answer of Microsoft Graph")
+	errNotGraph    = errors.New("not an answer from Microsoft Graph")
 	errRedirect    = fmt.Errorf("%w: a redirect", errNotGraph)
 	errOtherObject = AnswerError("answer is for another object")
 
 	// ErrBare says that a 204 is no proof: it has no header of Graph's.
-	ErrBare = fmt.Errorf("%w: 204 without a header of Graph's", errNotGraph)
+	ErrBare = fmt.Errorf("%w: 204 without Graph's headers", errNotGraph)
 )
 
 // An AnswerError is what is wrong with an answer that came, and is Graph's.

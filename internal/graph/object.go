@@ -41,7 +41,7 @@ func (o Object) Check() error {
 	case o.kind == "me" || o.kind == "tenant":
 		return nil
 	case o.kind == "group" && !isGUID(o.name):
-		return fmt.Errorf("groupID %s, which is no GUID", Is(o.name))
+		return fmt.Errorf("groupID %s, not a GUID", Is(o.name))
 	}
 	if reason := badSegment(o.name); reason != "" {
 		return errors.New(o.kind + " " + reason)

@@ -10,7 +10,7 @@ import (
 )
 
 // ErrNoCollection says that a page has no list of items.
-var ErrNoCollection = errors.New("value: not there")
+var ErrNoCollection = errors.New("value is missing")
 
 // A Page is a part of a collection.
 type Page[W any] struct {
@@ -95,11 +95,11 @@ func nextLink(root, current *url.URL, link string) (*url.URL, error) {
 	case len(link) > maxLink:
 		reason = "it is too long"
 	case link == "" || err != nil:
-		reason = "no URL"
+		reason = "not a URL"
 	case next.User != nil:
 		reason = "it has user info"
 	case !sameOrigin(next, root):
-		reason = "another scheme, host or port than the client's"
+		reason = "its scheme, host or port is not the client's"
 	case !strings.HasPrefix(next.Path, root.Path+"/"),
 		!strings.HasPrefix(path.Clean(next.Path), path.Clean(root.Path)+"/"): // dot segments may be escaped
 		reason = "outside the client's API"

@@ -9,9 +9,9 @@ import (
 func TestNextLink(t *testing.T) {
 	t.Parallel()
 	const (
-		foreign = "another scheme, host or port than the client's"
+		foreign = "its scheme, host or port is not the client's"
 		outside = "outside the client's API"
-		noURL   = "no URL"
+		noURL   = "not a URL"
 		user    = "it has user info"
 	)
 	tests := []struct{ link, want, err string }{

@@ -237,7 +237,7 @@ func TestTokens(t *testing.T) {
 		"two in vain":  {[]string{"a", "b"}, []step{refusal, refusal}, Unsigned, 2, ""},
 		"none left":    {[]string{"a", ""}, []step{refusal}, Unsigned, 1, "token source: token is empty"},
 		"none at all":  {[]string{""}, nil, Permanent, 1, "token source: token is empty"},
-		"not a header": {[]string{"a\nb"}, nil, Permanent, 1, `token source: token has a blank or a character that a header cannot carry; it stands without "Bearer"`},
+		"not a header": {[]string{"a\nb"}, nil, Permanent, 1, `token source: token contains a blank or a character that is not allowed in a header; it must not include "Bearer"`},
 	} {
 		for _, send := range []func(*Service, context.Context, *Request) Answer{(*Service).Send, sendOnce} {
 			t.Run(name, func(t *testing.T) {

@@ -75,7 +75,7 @@ func checkToken(token string) (string, error) {
 		return "", errors.New("token is empty")
 	}
 	if strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return "", errors.New("token has a blank or a character that a header cannot carry; it stands without \"Bearer\"")
+		return "", errors.New("token contains a blank or a character that is not allowed in a header; it must not include \"Bearer\"")
 	}
 	return token, nil
 }

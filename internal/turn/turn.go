@@ -16,7 +16,7 @@ import (
 )
 
 // ErrBusy says that the time was up before the turn came.
-var ErrBusy = errors.New("another write to the same object has not ended")
+var ErrBusy = errors.New("another write to the same object is still under way")
 
 // Turns are the turns to write to any number of objects. What is held for an
 // object goes when nobody needs it any more. The zero value is ready for use, by

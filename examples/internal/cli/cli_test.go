@@ -59,7 +59,7 @@ func TestEnd(t *testing.T) {
 		{licensing.ErrNotFound, 1, "tool: there is no such user or group: not found\n"},
 		{fmt.Errorf("x: %w", UsageError{bad}), 2, "tool: x: bad\n" + usage},
 		{licensing.ErrInvalidArgument, 2, "tool: invalid argument\n" + usage},
-		{licensing.ErrUnknownSKU, 2, "tool: the tenant has no such product: SKU is not one of the tenant's\n" + usage},
+		{licensing.ErrUnknownSKU, 2, "tool: the tenant has no such product: SKU is not in the tenant\n" + usage},
 	} {
 		var notes bytes.Buffer
 		if status := end("tool", test.err, &notes); status != test.status || notes.String() != test.notes {

@@ -77,7 +77,7 @@ func readCSV(r io.Reader, yield func(licensing.Operation) bool) error {
 	for i, name := range header {
 		header[i] = strings.ToLower(strings.TrimSpace(strings.TrimPrefix(name, "\ufeff")))
 		if !slices.Contains(columns, header[i]) {
-			return fmt.Errorf("%q is no column; there are userPrincipalName, add, remove and usageLocation", name)
+			return fmt.Errorf("%q is not a column; the columns are userPrincipalName, add, remove and usageLocation", name)
 		}
 	}
 	for {

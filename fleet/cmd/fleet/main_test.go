@@ -39,7 +39,7 @@ func TestPublish(t *testing.T) {
 		"csv":         {csv, "3 of 3 operations are new\n", ""},
 		"json":        {lines, "2 of 2 operations are new\n", ""},
 		"bad csv":     {csv + "megan@contoso.example,E3,,\n", "", "line 4: invalid UUID length: 2"},
-		"bad column":  {"user,add\n", "", `"user" is no column; there are userPrincipalName, add, remove and usageLocation`},
+		"bad column":  {"user,add\n", "", `"user" is not a column; the columns are userPrincipalName, add, remove and usageLocation`},
 		"nobody":      {"userPrincipalName,add\n,\n", "", "line 2: no user is named"},
 		"bad removal": {"userPrincipalName,remove\na@b.example,x\n", "", "line 2: invalid UUID length: 1"},
 		"bad json":    {`{"kind":"reprocessUser","target":"a","usageLocation":"DE"}`, "", "operation 1: operation: reprocessUser has no usageLocation"},
