@@ -1,15 +1,19 @@
 package licensing_test
 
 import (
+	"bufio"
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log"
 	"log/slog"
-	"maps"
 	"os"
 	"os/signal"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -36,6 +40,8 @@ func Example() {
 	for _, user := range []string{"adele@contoso.example", "ben@contoso.example", "chris@contoso.example"} {
 		_, err := client.AssignUserLicense(ctx, user, change)
 		switch {
+		case errors.Is(err, licensing.ErrOutcomeUnknown):
+			fmt.Println(user, "may have E3: send it again")
 		case errors.Is(err, licensing.ErrNoAvailableLicenses):
 			fmt.Println(user, "needs a seat")
 		case err != nil:
@@ -133,7 +139,7 @@ func Example_retries() {
 	tokens := licensing.StaticToken("token")
 
 	client, err := licensing.NewClient(tokens, licensing.WithRetryPolicy(licensing.RetryPolicy{
-		MaxAttempts:    3,                // requests per call, not counting throttled ones
+		MaxAttempts:    3,                // requests per call, not counting throttled ones; 1 never sends again
 		MaxWait:        20 * time.Second, // the longest Retry-After to wait for
 		AttemptTimeout: 10 * time.Second, // per request
 		MaxElapsed:     time.Minute,      // per call, including waits
@@ -174,37 +180,126 @@ func TestReadmeBulk(t *testing.T) {
 	})
 }
 
-// What a run that was stopped leaves is made by the next one.
+// makeAll makes operations, and writes each result as a line of JSON as soon as it
+// is known. SIGTERM ends the run in good order, and so does a result that cannot be
+// written.
+func makeAll(client *licensing.Client, operations []licensing.Operation, results io.Writer) error {
+	signaled, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	opts := licensing.BulkOptions{Drain: signaled.Done()}
+	lines := json.NewEncoder(results)
+	var unwritten error
+	for result := range client.Bulk(context.Background(), slices.Values(operations), opts) {
+		if err := lines.Encode(result); err != nil {
+			stop()
+			unwritten = err
+		}
+	}
+	return unwritten
+}
+
+// unfinished returns what the next run is to make: the operations that have no
+// result, and those that ended unknown or were not sent.
+func unfinished(operations []licensing.Operation, results io.Reader) ([]licensing.Operation, error) {
+	outcomes := make(map[int]licensing.Outcome)
+	for lines := bufio.NewReader(results); ; {
+		line, err := lines.ReadBytes('\n')
+		if err == io.EOF {
+			break // a line without an end is what a kill has left of it
+		} else if err != nil {
+			return nil, err
+		}
+		var result licensing.OperationResult
+		if err := json.Unmarshal(line, &result); err != nil {
+			return nil, err
+		}
+		outcomes[result.Index] = result.Outcome()
+	}
+	var next []licensing.Operation
+	for i, operation := range operations {
+		switch outcome, known := outcomes[i]; {
+		case !known, outcome == licensing.OutcomeUnknown:
+			operation.Resumed = true
+		case outcome != licensing.OutcomeNotSent:
+			continue // done, or failed
+		}
+		next = append(next, operation)
+	}
+	return next, nil
+}
+
+// A disk has room for so many bytes.
+type disk struct {
+	bytes.Buffer
+	room int
+}
+
+func (d *disk) Write(text []byte) (int, error) {
+	if n := min(len(text), d.room-d.Len()); n < len(text) {
+		d.Buffer.Write(text[:n])
+		return n, syscall.ENOSPC
+	}
+	return d.Buffer.Write(text)
+}
+
+// A run that cannot go on, here since the disk is full, leaves a part of a line. The
+// next run makes what has no result.
 func Example_stop() {
 	tenant := licensingtest.NewTenant()
+	sku := tenant.AddSKU(licensingtest.SKU{Seats: 1000}).ID
 	client := tenant.Client()
 	var operations []licensing.Operation
 	for range 1000 {
 		user := tenant.AddUser(licensingtest.User{UsageLocation: "DE"})
-		operations = append(operations, licensing.Operation{Kind: licensing.OperationReprocessUser, Target: user.ID})
+		operations = append(operations, licensing.Operation{
+			Kind: licensing.OperationAssignUser, Target: user.ID,
+			Request: licensing.AssignLicenseRequest{AddLicenses: []licensing.AssignedLicense{{SKUID: sku}}},
+		})
 	}
 
-	signaled, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	opts := licensing.BulkOptions{Drain: signaled.Done()}
-	left := maps.Collect(slices.All(operations)) // what the next run is to make
-	for result := range client.Bulk(context.Background(), slices.Values(operations), opts) {
-		operation := left[result.Index]
-		operation.Resumed = operation.Resumed || result.Outcome() == licensing.OutcomeUnknown
-		left[result.Index] = operation
-		if result.Done() {
-			delete(left, result.Index)
+	for _, room := range []int{10_000, 1_000_000} {
+		results := disk{room: room}
+		fmt.Println(makeAll(client, operations, &results))
+		left, err := unfinished(operations, &results)
+		if err != nil {
+			log.Fatal(err)
 		}
-		if result.Index == 0 {
-			stop() // as SIGTERM does
-		}
+		operations = left
+		fmt.Println("sent all:", len(tenant.Writes()) >= 1000, "- some are left:", len(left) > 0)
 	}
-	var next []licensing.Operation
-	for _, index := range slices.Sorted(maps.Keys(left)) {
-		next = append(next, left[index])
+	n, err := client.CountUsers(context.Background(), "assignedLicenses/any(l:l/skuId eq "+sku.String()+")")
+	fmt.Println(n, "have it", err)
+	// Output:
+	// no space left on device
+	// sent all: false - some are left: true
+	// <nil>
+	// sent all: true - some are left: false
+	// 1000 have it <nil>
+}
+
+// What does not count as a result is made again, and marked; what failed is not.
+func TestReadmeUnfinished(t *testing.T) {
+	var operations []licensing.Operation
+	for i := range 7 {
+		operations = append(operations, licensing.Operation{Kind: licensing.OperationReprocessUser, Target: fmt.Sprint("user", i)})
 	}
-	fmt.Println("stopped early:", len(next) > 0, "- all in all:", len(tenant.Writes())+len(next))
-	// Output: stopped early: true - all in all: 1000
+	operations[3].Resumed = true
+	next, err := unfinished(operations, strings.NewReader(`{"index":2,"operation":{"kind":"reprocessUser","target":"user2"},"outcome":"unknown","attempts":1,"error":{"kinds":["outcomeUnknown"]}}
+{"index":0,"operation":{"kind":"reprocessUser","target":"user0"},"outcome":"done","attempts":1}
+{"index":3,"operation":{"kind":"reprocessUser","target":"user3"},"outcome":"notSent","error":{"kinds":["stopped"]}}
+{"index":4,"operation":{"kind":"reprocessUser","target":"user4"},"outcome":"notSent","error":{"kinds":["stopped"]}}
+{"index":1,"operation":{"kind":"reprocessUser","target":"user1"},"outcome":"failed","attempts":1,"error":{"kinds":["notFound"],"statusCode":404}}
+{"index":5,"outcome":"done","atte`))
+	var got []string
+	for _, o := range next {
+		got = append(got, fmt.Sprint(o.Target, " ", o.Resumed))
+	}
+	if want := []string{"user2 true", "user3 true", "user4 false", "user5 true", "user6 true"}; err != nil || !slices.Equal(got, want) {
+		t.Errorf("left are %q, %v, want %q", got, err, want)
+	}
+	if _, err := unfinished(operations, strings.NewReader("{\n{}\n")); err == nil {
+		t.Error("a torn line before the last one is no error")
+	}
 }
 
 // A license for a group, and the members who do not get it.
