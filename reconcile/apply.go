@@ -62,7 +62,7 @@ type Result struct {
 // leaves what is under way in doubt, and a break gives up results.
 //
 // Permission: LicenseAssignment.ReadWrite.All, User.Read.All, and Group.Read.All for
-// groups (with WaitForGroups Directory.Read.All); delegated or application.
+// groups (and to read members in error, with WaitForGroups); delegated or application.
 //
 // Errors, in the results: [ErrTooManyRemovals] (Index is -1, nothing was sent),
 // [ErrDrifted], [licensing.ErrInvalidArgument] (Index is -1; the set does not agree
