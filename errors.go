@@ -35,7 +35,7 @@ var (
 	ErrOutcomeUnknown   = errors.New("outcome unknown")                             // the change may have been made, in full or in part
 	ErrDelegatedOnly    = errors.New("only for a signed-in user")                   // the call is about "me", and the token is an application's
 	ErrListingExpired   = errors.New("listing expired")                             // the page token expired; start again
-	ErrUnsupportedQuery = errors.New("Graph does not support this filter")          // such as most combinations with licenses
+	ErrUnsupportedQuery = errors.New("filter is not supported by Graph")            // such as most combinations with licenses
 	ErrUnsafeLink       = errors.New("next link is not safe to follow")             // to another host, repeated or not https
 	ErrStopped          = errors.New("run was stopped")                             // before the operation was sent: by its context, an outage or BulkOptions
 	ErrLocked           = errors.New("locked")                                      // the Locker gave no lock, or lost it before anything was sent
