@@ -29,8 +29,8 @@ type BulkOptions struct {
 	// estimate in BulkProgress.
 	Total int
 	// Drain ends the run cleanly when it is closed. Operations that were sent
-	// finish. All others get ErrStopped, and no more input is taken. The Done
-	// channel of a context from signal.NotifyContext fits.
+	// finish. All others get ErrStopped, and no more input is taken. To drain on a
+	// signal, use the Done channel of a context from signal.NotifyContext.
 	Drain <-chan struct{}
 	// Progress is called before each result is delivered, and once a second. It
 	// runs on the goroutine that ranges over the results. It may be nil.
@@ -81,9 +81,9 @@ type BulkProgress struct {
 // To stop early, close BulkOptions.Drain and keep ranging: operations that were
 // sent finish, and every operation taken from the input has a result. When ctx
 // ends, the outcome of requests under way is unknown. Bulk checks ctx.Err before
-// each request, even if ctx.Done is not closed yet. Warning: a break loses results.
-// It waits for the requests under way, which may be writes, and discards their
-// results and all others.
+// each request, even if ctx.Done is not closed yet. Warning: breaking out of the
+// loop loses results. The break waits for the requests under way, which may be
+// writes, and discards all remaining results.
 //
 // Permission: those of the single methods.
 //

@@ -81,18 +81,18 @@ func (s SubscribedSKU) clone() SubscribedSKU {
 	return s
 }
 
-// SKU returns the SKU with a name. The name is a GUID, a part number such as
+// SKU finds a SKU by name. The name is a GUID, a part number such as
 // "ENTERPRISEPACK", or an id of the form {tenant}_{SKU}. It can also be a product
 // name, if the catalog has them; see [Catalog.WithNames]. Letter case and
 // surrounding blanks do not matter.
 //
 // A GUID may be in {}, () or [], or lack its hyphens. A GUID or part number may
-// follow a tenant's account and a colon, as in "contoso:ENTERPRISEPACK". The
+// have a tenant's account and a colon in front, as in "contoso:ENTERPRISEPACK". The
 // account is ignored.
 //
 // Errors: [ErrUnknownSKU] (no SKU has the name; the text suggests similar names, or
-// else lists some), [ErrInvalidArgument] (the name is empty, or several SKUs have
-// it; the text lists their GUIDs).
+// lists some), [ErrInvalidArgument] (the name is empty, or several SKUs have it;
+// the text lists their GUIDs).
 func (c *Catalog) SKU(name string) (SubscribedSKU, error) {
 	const op = "find SKU"
 	c = c.orEmpty()
@@ -153,14 +153,14 @@ func (c *Catalog) unknownSKU(op, name string) error {
 		cause: fmt.Errorf("%q is not one of the tenant's SKUs%s", shortened(name), instead(withoutAccount(plain(name)), names, called))}
 }
 
-// ServicePlan returns the service plan of a SKU with a name. The name is a GUID or
-// a plan name such as "EXCHANGE_S_ENTERPRISE". It can also be the name under which
-// the plan is sold, if the catalog has product names. Letter case and surrounding
+// ServicePlan finds a service plan of a SKU by name. The name is a GUID or a plan
+// name such as "EXCHANGE_S_ENTERPRISE". It can also be the name under which the
+// plan is sold, if the catalog has product names. Letter case and surrounding
 // blanks do not matter. A GUID may be in {}, () or [], or lack its hyphens.
 //
 // Errors: [ErrUnknownSKU] (the catalog does not have the SKU), [ErrInvalidArgument]
-// (no plan has the name, and the text suggests similar names or lists some; the
-// name is empty; or several plans have it, and the text lists their GUIDs).
+// (the name is empty; no plan has it, and the text suggests similar names or lists
+// some; or several plans have it, and the text lists their GUIDs).
 func (c *Catalog) ServicePlan(sku uuid.UUID, name string) (ServicePlan, error) {
 	const op = "find service plan"
 	c = c.orEmpty()

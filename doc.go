@@ -86,8 +86,8 @@
 //
 // # Reading
 //
-// [User.DirectLicenses], [User.InheritedLicenses] and [User.EffectivePlans] tell
-// direct licenses from inherited ones. AssignedLicenses alone cannot.
+// [User.DirectLicenses], [User.InheritedLicenses] and [User.EffectivePlans] show which
+// licenses are direct and which are inherited. AssignedLicenses does not.
 //
 // Information that Graph withholds is nil, not empty. For example,
 // LicenseAssignmentStates is nil for a user whom the token may not read.
@@ -138,16 +138,16 @@
 // locker, no edit undoes another process's write.
 //
 // Without a locker, an edit can undo what another process wrote in the last five
-// minutes. This happens while reads lag, and when no time tells which of two writes
-// of the same license is later. A request that stalled can also undo another
-// process's write within RetryPolicy.Fence.
+// minutes. One cause is that reads lag. The other is that both wrote the same
+// license, and no time shows which write is later. A request that stalled can also
+// undo another process's write within RetryPolicy.Fence.
 //
 // # Editing what is there
 //
 // [Client.UpdateUserServicePlans] switches single service plans, and
 // [Client.SwapUserLicense] replaces one SKU with another; there is one of each for
-// groups. They read the direct licenses, compute the change and write it, while other
-// writes of the client to the same object wait. They see the client's own writes.
+// groups. Each reads the direct licenses, computes the change and writes it. Other writes
+// of the client to the same object wait until then. Edits see the client's own writes.
 //
 // After a change whose outcome is unknown, an edit starts from what reads show. If
 // that change may have assigned a license that no read shows yet, the edit fails
@@ -157,9 +157,9 @@
 //
 // Graph answers a change to a group with 202 Accepted and applies it to the members
 // later. Each member gets all of the change or none of it. [Client.WaitForGroup]
-// waits for that. [Client.GroupMembersWithErrors] returns the members for whom it
-// failed, and [LicenseAssignmentState.Err] says why. [Client.ReprocessUserLicense]
-// tries again.
+// waits until all members are processed. [Client.GroupMembersWithErrors] returns the
+// members for whom the change failed, and [LicenseAssignmentState.Err] says why.
+// [Client.ReprocessUserLicense] tries again.
 //
 // # Bulk
 //
@@ -168,7 +168,7 @@
 // second; [WithWriteQuota] sets another. Bulk packs writes into batches, slows down
 // when Graph throttles, honors Retry-After, and speeds up again. All runs of a
 // client share what it has learned about the quota, and so do single calls that
-// were throttled. Clients that share a quota each find a share of it.
+// were throttled. If several clients share a quota, each of them finds its share.
 //
 //	for result := range client.Bulk(ctx, slices.Values(operations), licensing.BulkOptions{}) {
 //		if !result.Done() {
@@ -191,10 +191,10 @@
 //
 // Close BulkOptions.Drain to end a run cleanly: operations that were sent finish,
 // and the rest are OutcomeNotSent. When ctx ends instead, requests under way are
-// abandoned and end as OutcomeUnknown. A break loses results.
+// abandoned and end as OutcomeUnknown. Breaking out of the loop loses results.
 //
-// [Operation] and [OperationResult] are plain data, and each is one line of JSON,
-// including the error and its kinds. A run can therefore be planned, reviewed,
+// [Operation] and [OperationResult] are plain data. Each can be stored as one line of
+// JSON, including the error and its kinds. A run can therefore be planned, reviewed,
 // interrupted and resumed.
 //
 // To resume a run, look at [OperationResult.Outcome]. Give the next run every
@@ -248,9 +248,9 @@
 // Graph may still carry out a request that the client gave up on. This can take
 // RetryPolicy.Fence after a request that stalled, and 30 seconds after one that broke
 // off or was answered with 500, 502 or 503. Until then, other changes to the same
-// user or group wait. Until then, too, a refusal does not prove that an earlier
-// attempt had no effect. A single call returns the refusal together with
-// ErrOutcomeUnknown, and a run asks again.
+// user or group wait. During this time, a refusal does not prove that an earlier
+// attempt had no effect. A single call then returns the refusal together with
+// ErrOutcomeUnknown, and a run asks again later.
 //
 // The client accepts a success only from Graph, and only about the right object. An
 // answer needs an id, an OData property or a request-id; otherwise it is not Graph's.

@@ -59,8 +59,8 @@ var (
 //
 // StatusCode is that of the last answer, even if the answer is not Graph's. It is 0
 // if there was no answer. Unwrap returns a cause other than Graph's answer: an
-// error of the transport, the token source or the context. Error shows a long cause
-// shortened.
+// error of the transport, the token source or the context. Error shortens a long
+// cause.
 type Error struct {
 	Op              string // the operation: "assign user license"
 	StatusCode      int

@@ -7,11 +7,11 @@ import (
 	"github.com/graphlicensing/licensing/internal/graph"
 )
 
-// AssignGroupLicense adds and removes licenses of a group. It returns the group as
-// Graph answers the write. At that time Graph has accepted the change but not made
-// it: the members get the change later, and a failure for a member shows in that
-// user's LicenseAssignmentStates. Graph refuses at once only what is wrong for all
-// members, such as a plan that needs another plan which the group itself does not
+// AssignGroupLicense adds and removes licenses of a group. It returns the group
+// from Graph's answer. By then Graph has accepted the change but not applied it.
+// The members get the change later, and a failure for a member shows in that user's
+// LicenseAssignmentStates. Graph refuses a change at once only if it is wrong for
+// all members. An example is a plan that needs a plan which the group does not
 // have.
 //
 // The group is given by object id. It must be a security group, or a Microsoft 365

@@ -21,9 +21,9 @@ import (
 //
 // Permission: User.ReadWrite.All, delegated or application.
 //
-// Errors: [ErrInvalidArgument] (nothing was sent), [ErrProxyAddressConflict] (one
-// of the user's mail addresses is in use twice, which also fails this write),
-// [ErrNotFound], [ErrForbidden], [ErrThrottled], [ErrOutcomeUnknown] (send it
+// Errors: [ErrInvalidArgument] (nothing was sent), [ErrProxyAddressConflict]
+// (another object has one of the user's mail addresses, which makes this write fail
+// too), [ErrNotFound], [ErrForbidden], [ErrThrottled], [ErrOutcomeUnknown] (send it
 // again).
 //
 // Graph: https://learn.microsoft.com/graph/api/user-update

@@ -58,9 +58,9 @@ type Lock interface {
 // Some lockers keep no notes, such as the advisory locks of a database. If a read
 // then differs from what the client wrote, the client cannot tell an old state from
 // a later write by another process. An edit therefore reads for ten seconds and
-// believes what it then still reads, unless a time proves otherwise. If reads lag
-// for longer than that, the edit undoes the latest write, no matter whose. After a
-// write whose outcome is unknown, the client releases such a lock only when the
+// then trusts what it reads, unless a time proves otherwise. If reads lag for
+// longer than that, the edit undoes the latest write, no matter whose it is. After
+// a write whose outcome is unknown, the client releases such a lock only when the
 // call has ended and no request can land any more.
 func WithLocker(l Locker) Option {
 	return func(s *settings) error {

@@ -205,8 +205,8 @@ type LicenseProcessingState struct {
 	State ProcessingState `json:"state,omitzero"`
 }
 
-// CapabilityStatus is the state of a plan or SKU. Without payment it moves through
-// the constants in their order. Unknown values are kept as received.
+// CapabilityStatus is the state of a plan or SKU. If nobody pays, the state goes
+// through the constants from top to bottom. Unknown values are kept as received.
 type CapabilityStatus string
 
 // The documented values of [CapabilityStatus].

@@ -36,7 +36,7 @@ type UserRead struct {
 // Each name has exactly one result; results come in the order of Graph's answers.
 // To read everybody in a tenant, [Client.Users] takes fewer requests.
 //
-// Reads have a pace of their own, apart from that of writes. ReadUsers retries
+// Reads and writes are paced separately. ReadUsers retries
 // throttled reads without limit, and waits out an outage for 15 minutes. When ctx
 // ends or nothing can be read any more, the remaining names get the reason as their
 // result. A separate goroutine takes the names, a few hundred ahead. The input must

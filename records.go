@@ -65,7 +65,7 @@ type OperationResult struct {
 	User      *User  // the user of a successful operation: no licenses, perhaps only the id
 	Group     *Group // the group of a successful operation
 	Attempts  int    // how many requests carried the operation
-	// MayLand is until when Graph may still carry out a request of the operation.
+	// MayLand is the time until which Graph may still carry out a request of the operation.
 	// It is zero if no request can land any more. The client itself waits until
 	// then before its next write to the object. Another client that resumes the run
 	// has to wait too. MayLand is not in the JSON form.

@@ -20,9 +20,9 @@ import (
 // One request removes all SKUs that reads show. A SKU that reads do not show gets a
 // request of its own. Then RemoveUserLicenses reads until two reads in a row show
 // that the SKUs are gone, or until ctx ends. If somebody assigns a SKU again in the
-// meantime, it stays, and the returned user has it. So does a SKU that reads still
-// show after ten minutes. Removing Exchange Online starts a 30-day period after
-// which the mailbox is deleted.
+// meantime, it stays, and the returned user has it. A SKU that reads still show
+// after ten minutes counts as assigned again. Removing Exchange Online starts a
+// 30-day period after which the mailbox is deleted.
 //
 // Permission: LicenseAssignment.ReadWrite.All and User.Read.All, delegated or
 // application.
@@ -52,9 +52,9 @@ func (c *Client) RemoveUserLicenses(ctx context.Context, user string, skuIDs []u
 //
 // It removes what reads show and what this client assigned in the last five
 // minutes. If later reads show more licenses, it removes those too. It misses a
-// license that another client assigned so recently that no read shows it.
-// Everything else is as in [Client.RemoveUserLicenses], including the effect on
-// mailboxes.
+// license that another client assigned so recently that no read shows it. Apart
+// from that, it works like [Client.RemoveUserLicenses]. Removing Exchange Online
+// deletes the mailbox after 30 days.
 //
 // Permission: LicenseAssignment.ReadWrite.All and User.Read.All, delegated or
 // application.

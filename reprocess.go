@@ -7,9 +7,9 @@ import (
 )
 
 // ReprocessUserLicense makes Graph evaluate all group-based licenses of a user
-// again. It returns the user as Graph answers the write: with eleven default
+// again. It returns the user from Graph's answer, which has eleven default
 // properties and no licenses. Rely on the success of the call. To get the licenses,
-// read the user with [Client.User]; reads lag behind.
+// read the user with [Client.User]. Reads can lag behind.
 //
 // The user is an object id or a user principal name. Use it for a license in error
 // once the cause is gone: a seat is free, a conflict, usage location or proxy
@@ -32,8 +32,8 @@ func (c *Client) ReprocessUserLicense(ctx context.Context, user string) (*User, 
 }
 
 // ReprocessMyLicense makes Graph evaluate all group-based licenses of the signed-in
-// user again. It returns the user as Graph answers the write: with eleven default
-// properties and no licenses. Rely on the success of the call; [Client.Me] reads
+// user again. It returns the user from Graph's answer, which has eleven default
+// properties and no licenses. Rely on the success of the call. [Client.Me] reads
 // the licenses.
 //
 // It is [Client.ReprocessUserLicense] for the user who signed in, and works with

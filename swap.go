@@ -72,15 +72,15 @@ type SwapResult struct {
 }
 
 // SwapUserLicense replaces a SKU that a user has directly with another one. One
-// request does this, as a whole or not at all. Plans that are off stay off, matched
+// request makes the whole change or nothing. Plans that are off stay off, matched
 // first by id and then by swap.Plans. All other plans of the new SKU are on.
 //
 // If the user has the new SKU directly already, that license keeps its own disabled
-// plans. If the old SKU is then gone too, nothing is written, so a swap can be
-// repeated. The returned user has licenses only if nothing was written; otherwise
-// read the user with [Client.User]. If the new SKU lacks Exchange Online, the
-// mailbox is deleted after 30 days. Other processes are as in
-// [Client.UpdateUserServicePlans].
+// plans. If such a user no longer has the old SKU, nothing is written, so a swap
+// can be repeated. The returned user has licenses only if nothing was written.
+// Otherwise read the user with [Client.User]. If the new SKU lacks Exchange Online,
+// the mailbox is deleted after 30 days. Without [WithLocker] the call can undo what
+// another process changed recently.
 //
 // Permission: LicenseAssignment.ReadWrite.All, LicenseAssignment.Read.All and
 // User.Read.All, delegated or application.
@@ -103,8 +103,8 @@ func (c *Client) SwapUserLicense(ctx context.Context, user string, swap LicenseS
 // SwapGroupLicense replaces a SKU that a group has with another one. The members
 // get the change later; see [Client.WaitForGroup].
 //
-// Everything else is as in [Client.SwapUserLicense]. A group must have all plans
-// that its own plans need. Otherwise Graph returns [ErrPlanDependency] at once,
+// Apart from that, it works like [Client.SwapUserLicense]. If a plan of the group
+// needs a plan that the group lacks, Graph returns [ErrPlanDependency] at once,
 // even if the members have the missing plan from elsewhere.
 //
 // Permission: LicenseAssignment.ReadWrite.All, LicenseAssignment.Read.All and

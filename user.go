@@ -11,9 +11,10 @@ import (
 )
 
 // AssignUserLicense adds and removes licenses of a user in one request. It returns
-// the user as Graph answers the write: with eleven default properties and no
+// the user from Graph's answer, which has eleven default properties and no
 // licenses. Rely on the success of the call. To get the licenses, read the user
-// with [Client.User], or with [Client.WaitForUser] because reads lag behind.
+// with [Client.User]. If other programs read the user next, wait with
+// [Client.WaitForUser], because reads lag behind.
 //
 // The user is an object id or a user principal name, and needs a usage location.
 // The disabled plans of an added SKU replace its earlier ones; an empty list turns
@@ -38,8 +39,8 @@ func (c *Client) AssignUserLicense(ctx context.Context, user string, req AssignL
 }
 
 // AssignMyLicense adds and removes licenses of the signed-in user. It returns the
-// user as Graph answers the write: with eleven default properties and no licenses.
-// Rely on the success of the call; [Client.Me] reads the licenses.
+// user from Graph's answer, which has eleven default properties and no licenses.
+// Rely on the success of the call. [Client.Me] reads the licenses.
 //
 // It is [Client.AssignUserLicense] for the user who signed in, and works with
 // delegated tokens only.

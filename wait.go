@@ -84,12 +84,12 @@ func (c *Client) WaitForGroup(ctx context.Context, groupID string, want AssignLi
 // misspelled, that wait ends only with ctx.
 //
 // A change is complete when [Client.AssignUserLicense] returns. Use WaitForUser
-// only if something else reads the user afterwards. WaitForUser reads at growing intervals until
-// two reads in a row agree, because different replicas can answer them. Only ctx
-// limits the wait. If this client changed the licenses and changed them back within
-// five minutes, reads cannot tell the old state from the new one by its licenses.
-// Then the time of the state decides, or the wait lasts until the five minutes are
-// over.
+// only if something else reads the user afterwards. WaitForUser reads at growing
+// intervals until two reads in a row agree, because different replicas can answer
+// them. Only ctx limits the wait. A special case is a client that changed the
+// licenses and changed them back within five minutes. An old read then looks like
+// the final state. WaitForUser accepts it only if its time is late enough, or when
+// the five minutes are over.
 //
 // Permission: User.Read.All, delegated or application.
 //

@@ -13,7 +13,7 @@
 // # Guarantees
 //
 // Each operation has exactly one result. Operations on one user or group are made in
-// the order of publication, whatever process makes them. Each starts after the result of
+// the order of publication, no matter which process makes them. Each starts after the result of
 // the previous one is stored. Give each user one name throughout a run: an id and a user
 // principal name count as two users here. Two processes never write to one object at the
 // same time. When a process dies, its unfinished operations are started again with

@@ -115,7 +115,7 @@
 // Some filters are advanced queries, which need that header and $count=true on each
 // page:
 //   - a count of licenses
-//   - a lambda on licenses that and joins with something else
+//   - a lambda on licenses that is combined with something else by and
 //   - ne, not, endswith, and comparisons with null
 //   - assignedPlans, companyName, mobilePhone, officeLocation and preferredLanguage
 //
