@@ -71,12 +71,13 @@ type BulkProgress struct {
 // each as soon as it is known. Results therefore come in a different order than the
 // operations.
 //
-// Operations on one object are made in the order of the input. Each starts after
-// the result of the previous one was delivered. Different objects do not wait for
-// each other. After an operation that was not sent or whose outcome is unknown,
-// later ones on the same object are not sent either, so a resumed run keeps the
-// order. A separate goroutine takes the input, a few hundred operations ahead. The
-// input must not block forever. Ranging again makes all operations again.
+// Operations on one object are made in the order of the input. Each operation
+// starts after the result of the previous one was delivered. Different objects do
+// not wait for each other. After an operation that was not sent or whose outcome is
+// unknown, later ones on the same object are not sent either, so a resumed run
+// keeps the order. A separate goroutine takes the input, a few hundred operations
+// ahead. The input must not block forever. Ranging again makes all operations
+// again.
 //
 // To stop early, close BulkOptions.Drain and keep ranging: operations that were
 // sent finish, and every operation taken from the input has a result. When ctx

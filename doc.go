@@ -60,9 +60,10 @@
 //
 // # Examples
 //
-// Every method has a runnable example. Start with one of these: [assign a license], [see where licenses come from],
-// [assign to a group and wait], [find a SKU by name], [make many writes],
-// [handle errors]. The examples directory of the repository has complete programs.
+// Every method has a runnable example. Start with one of these: [assign a license],
+// [see where licenses come from], [assign to a group and wait], [find a SKU by name],
+// [make many writes], [handle errors]. The examples directory of the repository has
+// complete programs.
 //
 // # Authentication
 //

@@ -148,8 +148,8 @@
 // # Fidelity
 //
 // FIDELITY.md, next to the code, lists what this package answers, one fact in a line.
-// Each fact has a name, a source and one of three ranks. Observed means that it was seen
-// in an answer of Graph, or in the code of a client that runs against Graph. Documented
-// means that Microsoft's documentation or metadata says so. Assumed is everything else;
-// do not rely on it.
+// Each fact has a name, a source and a standing. Observed means that the fact was seen in
+// an answer from Graph, or in the code of a client that runs against Graph. Documented
+// means that Microsoft's documentation or metadata says so. Assumed means that nobody
+// knows; do not rely on it.
 package licensingtest

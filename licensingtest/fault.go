@@ -37,10 +37,11 @@ type Fault struct {
 	// all.
 	Skip, Times int
 
-	// After and For limit the fault to a period, such as an outage. The period
-	// starts After the call of Fail and lasts For; a For of 0 has no end. If For is
-	// set, a Times of 0 means all matching requests in the period. Requests outside
-	// the period do not count for Skip and Times, and Match is not called for them.
+	// After and For limit the fault to a period, such as an outage. After is the
+	// time from the call of Fail to the start of the period. For is its length; 0
+	// means that it has no end. If For is set, a Times of 0 means all matching
+	// requests in the period. Requests outside the period do not count for Skip and
+	// Times, and Match is not called for them.
 	After, For time.Duration
 
 	// Delay is a wait before the request is carried out. DelayAnswer is a wait
@@ -48,9 +49,10 @@ type Fault struct {
 	// out.
 	Delay, DelayAnswer time.Duration
 
-	// Late carries out the request although its answer is replaced or lost. This
-	// happens Late after Delay is over, and the answer does not wait for it. A
-	// gateway behaves like this when it gives up while the servers behind it go on.
+	// Late carries out the request although its answer is replaced or lost. Late is
+	// the time from the end of Delay to the execution. The answer does not wait for
+	// it. A gateway behaves like this when it gives up while the servers behind it
+	// go on.
 	//
 	// The request is carried out on the tenant as it is by then. It may be refused,
 	// and nobody sees that refusal. It does not count against a Throttle, and the
