@@ -11,62 +11,64 @@ import (
 
 const opApply = "apply"
 
-// ApplyOptions say what [Apply] may do and how it goes about it.
+// ApplyOptions configure [Apply].
 type ApplyOptions struct {
-	// MaxRemovals is how many people may lose a license or a service plan of what
-	// they have directly: 0 is nobody, and a negative one is no limit. A group counts
-	// as one. [ChangeSet.Removals] is the number of a set.
+	// MaxRemovals is how many people may lose a license or a service plan that they
+	// have directly. 0 means nobody, and a negative value means no limit. A group
+	// counts as one. [ChangeSet.Removals] returns the number for a set.
 	MaxRemovals int
-	// Bulk is for the writes: their pace, Drain, Progress and the rest. Total has a
-	// default. Progress counts changes, also those that need no write, and
-	// StopAfterFailures counts looks that failed, too. MaxOutage is for writes; reads
-	// that fail for a quarter of an hour end the run as well.
+	// Bulk configures the writes: their pace, Drain, Progress and the rest. Total
+	// defaults to the number of changes. Progress also counts changes that need no
+	// write, and StopAfterFailures also counts reads that failed. MaxOutage applies to
+	// writes. The run also ends if reads fail for 15 minutes.
 	Bulk licensing.BulkOptions
-	// WaitForGroups waits for each group until its change is applied to the members,
-	// and reads those for whom a license is in error: Result.Members. It polls a few
-	// groups at a time. A group that somebody else changes meanwhile has ErrDrifted in
-	// MembersErr; but for that and Drain, the end of ctx is the only limit.
+	// WaitForGroups waits until each group's change has reached the members. It then
+	// reads the members whose license is in error into Result.Members. Apply polls a
+	// few groups at a time. If somebody else changes a group meanwhile, its MembersErr
+	// is ErrDrifted. Otherwise only Drain and the end of ctx limit the wait.
 	WaitForGroups bool
-	// ReadLag is how long reads may lag behind the writes of other clients; by default
-	// 5 min, and a negative one is none.
+	// ReadLag is how long reads may lag behind the writes of other clients. The default
+	// is 5 min; a negative value means no lag.
 	ReadLag time.Duration
 }
 
-// A Result is what became of a [Change].
+// A Result says how a [Change] ended.
 type Result struct {
-	Index   int               // of the change in the set; -1 if no change is to blame
+	Index   int               // of the change in the set; -1 for an error of the whole run
 	Change  Change            // as in the set
-	Written bool              // a request for it was sent, and Graph has it made; false where all was so already
-	Members []*licensing.User // of a group, with WaitForGroups: those for whom a license of the group is in error
-	// MembersErr is why, with WaitForGroups, it is not known how the members fare. The
-	// change of the group itself is made.
+	Written bool              // a request was sent and Graph made the change; false if the licenses were already as planned
+	Members []*licensing.User // with WaitForGroups: the members for whom a license of the group is in error
+	// MembersErr says, with WaitForGroups, why the state of the members is unknown. The
+	// change of the group itself was made.
 	MembersErr error
 	licensing.OperationResult
 }
 
-// Apply makes the changes of a set, and returns what became of each as soon as it is
-// known, so in another order than theirs. Each change has exactly one result.
+// Apply makes the changes of a set and returns the result of each as soon as it is
+// known. Results therefore come in a different order than the changes. Each change
+// has exactly one result.
 //
-// Nobody loses anything unless MaxRemovals says so. Apply looks at each object once
-// more. What is at After already is done without a write. What is neither at Before
-// nor at After has changed, and is left alone. Who takes a scarce seat waits for who
-// gives one back.
+// Nobody loses anything unless MaxRemovals allows it. Apply reads each object again
+// first. If it matches After, the change is done without a write. If it matches
+// neither Before nor After, Apply leaves it alone. If a SKU is short of seats,
+// changes that need a seat wait for changes that free one.
 //
-// Apply sleeps while reads may be too old to tell, for ReadLag at most: when an object
-// is at After, or is not found, within ReadLag of the plan, or has changed. What waits
-// in Bulk when an outage begins, Concurrency times BatchSize at most, is written after
-// it without another look.
+// Apply sleeps for up to ReadLag while a read may be too old: if an object has
+// drifted, or if within ReadLag of the plan it matches After or is not found. When
+// an outage begins, up to Concurrency times BatchSize writes are already in Bulk.
+// Bulk sends them after the outage without another read.
 //
-// Apply can be killed at any point and run again with the same set, by another process
-// too. Drain ends it in good order. As in [licensing.Client.Bulk], the end of ctx
-// leaves what is under way in doubt, and a break gives up results.
+// Apply can be killed at any point and run again with the same set, also by another
+// process. Drain ends the run cleanly. As in [licensing.Client.Bulk], when ctx
+// ends, the outcome of requests under way is unknown, and a break loses results.
 //
-// Permission: LicenseAssignment.ReadWrite.All, User.Read.All, and Group.Read.All for
-// groups (and to read members in error, with WaitForGroups); delegated or application.
+// Permission: LicenseAssignment.ReadWrite.All, User.Read.All, and Group.Read.All
+// for groups (and to read members in error, with WaitForGroups); delegated or
+// application.
 //
 // Errors, in the results: [ErrTooManyRemovals] (Index is -1, nothing was sent),
-// [ErrDrifted], [licensing.ErrInvalidArgument] (Index is -1; the set does not agree
-// with itself), and those of [licensing.Client.Bulk] and [licensing.Client.User].
+// [ErrDrifted], [licensing.ErrInvalidArgument] (Index is -1; the set contradicts
+// itself), and those of [licensing.Client.Bulk] and [licensing.Client.User].
 //
 // Graph: https://learn.microsoft.com/graph/api/user-assignlicense
 func Apply(ctx context.Context, c *licensing.Client, set *ChangeSet, opts ApplyOptions) iter.Seq[Result] {

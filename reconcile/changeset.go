@@ -13,40 +13,41 @@ import (
 	"github.com/graphlicensing/licensing"
 )
 
-// A ChangeSet is what [Plan] found: what is to be sent, and what cannot be reached.
-// It travels as JSON, which is read strictly, so that one process plans, people
-// review, and another process applies. Slices in it may be shared.
+// A ChangeSet is the result of [Plan]: the changes to make, and the goals that
+// cannot be reached. It can be stored as JSON, so one process can plan, people can
+// review, and another process can apply. The JSON is read strictly. Its slices may
+// share memory.
 type ChangeSet struct {
 	Created   time.Time     `json:"created"`
 	Changes   []Change      `json:"changes"`            // in the order of the goals
-	Unchanged int           `json:"unchanged"`          // goals that are reached already
+	Unchanged int           `json:"unchanged"`          // how many goals need no change
 	Problems  []Problem     `json:"problems,omitempty"` // in the order of the goals
-	Seats     []SeatBalance `json:"seats,omitempty"`    // of the SKUs of which seats are taken or given back
+	Seats     []SeatBalance `json:"seats,omitempty"`    // of the SKUs whose seats the changes take or free
 }
 
-// A Change is what one user or group needs. What Before and After do not name stays
-// as it is.
+// A Change is what [Apply] will do to one user or group. SKUs that are in neither
+// Before nor After stay as they are.
 type Change struct {
-	Operation licensing.Operation `json:"operation,omitzero"` // what will be sent; its target is the goal's
-	// ID is the object's id, a GUID. It is what counts: the object is looked at and
-	// changed by it, whatever name the operation's target has for it.
+	Operation licensing.Operation `json:"operation,omitzero"` // the write to send; its target is the goal's
+	// ID is the object id, a GUID. Apply reads and changes the object by this id,
+	// whatever name the operation's target uses.
 	ID   string `json:"id,omitzero"`
-	Name string `json:"name,omitzero"` // for people: a user's user principal name, a group's display name
-	// Before and After are what is assigned directly of the SKUs that the operation
-	// is about.
+	Name string `json:"name,omitzero"` // for people to read: the user principal name of a user, the display name of a group
+	// Before and After are the direct licenses before and after the change, for the
+	// SKUs in the operation only.
 	Before []licensing.AssignedLicense `json:"before"`
 	After  []licensing.AssignedLicense `json:"after"`
-	// Enabled and Disabled are what the person gains and loses in effect, all SKUs and
-	// groups considered; of a group, what it gains and loses for its members.
+	// Enabled and Disabled are the service plans that the user gains and loses in
+	// effect, across all SKUs and groups. For a group they are what its members gain
+	// and lose through it.
 	Enabled  []ServicePlanRef `json:"enabled,omitempty"`
 	Disabled []ServicePlanRef `json:"disabled,omitempty"`
 	Takes    []uuid.UUID      `json:"takes,omitempty"` // SKUs of which a user takes a seat
-	Frees    []uuid.UUID      `json:"frees,omitempty"` // SKUs of which a user gives a seat back
+	Frees    []uuid.UUID      `json:"frees,omitempty"` // SKUs of which a user frees a seat
 	Warnings []Warning        `json:"warnings,omitempty"`
 }
 
-// A ServicePlanRef is a service plan of a SKU, with the names that the tenant has
-// for them.
+// A ServicePlanRef is a service plan of a SKU, with the names from the tenant.
 type ServicePlanRef struct {
 	SKUID           uuid.UUID `json:"skuId"`
 	SKUPartNumber   string    `json:"skuPartNumber,omitzero"`
@@ -54,57 +55,58 @@ type ServicePlanRef struct {
 	ServicePlanName string    `json:"servicePlanName,omitzero"`
 }
 
-// A Warning is something about a [Change] that people should know before it is made.
+// A Warning is something that people should know about a [Change] before it is
+// made.
 type Warning string
 
 // The warnings.
 const (
-	WarnMailbox         Warning = "mailbox"         // the last Exchange plan goes, and with it the mailbox after 30 days
-	WarnKeptByGroup     Warning = "keptByGroup"     // what is taken away directly, a group goes on giving
-	WarnNoUsageLocation Warning = "noUsageLocation" // the user has none, without which Graph may refuse to switch plans
-	WarnSeats           Warning = "seats"           // it takes a seat of a SKU that has too few, those given back included
-	WarnUnknownSKU      Warning = "unknownSku"      // a SKU goes that the tenant no longer lists, whose plans are not known: Disabled does not have them
-	WarnUnknownPlan     Warning = "unknownPlan"     // the goal has plans off that are none of the SKU's or cannot be switched; they are left out
+	WarnMailbox         Warning = "mailbox"         // the user loses the last Exchange plan; the mailbox is deleted after 30 days
+	WarnKeptByGroup     Warning = "keptByGroup"     // a group still assigns what the change removes directly
+	WarnNoUsageLocation Warning = "noUsageLocation" // the user has no usage location, so Graph may refuse to switch plans
+	WarnSeats           Warning = "seats"           // the change takes a seat of a SKU that is short of seats, even with the freed ones
+	WarnUnknownSKU      Warning = "unknownSku"      // the tenant no longer lists a SKU that is removed; its plans are unknown and not in Disabled
+	WarnUnknownPlan     Warning = "unknownPlan"     // the goal disables a plan that is not in the SKU or cannot be switched; the plan is left out
 )
 
-// A Problem is why a [Goal] cannot be reached. Nothing is changed for such a goal.
+// A Problem says why a [Goal] cannot be reached. Such a goal has no change.
 type Problem struct {
 	Kind   ProblemKind `json:"kind"`
 	Target string      `json:"target"` // the goal's
 	Ref    string      `json:"ref,omitzero"`
-	SKUID  uuid.UUID   `json:"skuId,omitzero"`  // that it is about, if any
-	Detail string      `json:"detail,omitzero"` // for people
+	SKUID  uuid.UUID   `json:"skuId,omitzero"`  // the SKU with the problem, if any
+	Detail string      `json:"detail,omitzero"` // for people to read
 }
 
-// A ProblemKind is a word for why a goal cannot be reached.
+// A ProblemKind is the reason why a goal cannot be reached.
 type ProblemKind string
 
 // The kinds of problem.
 const (
 	ProblemNotFound        ProblemKind = "notFound"                // there is no such user or group
 	ProblemUnreadable      ProblemKind = "unreadable"              // the token may not read the licenses, or the answer could not be read
-	ProblemTwoGoals        ProblemKind = "twoGoals"                // another goal is for the same object, perhaps under another name
+	ProblemTwoGoals        ProblemKind = "twoGoals"                // another goal is for the same object, possibly under another name
 	ProblemUnknownSKU      ProblemKind = "unknownSku"              // the tenant has no such SKU
-	ProblemNotAssignable   ProblemKind = "notAssignable"           // the SKU is for the company
+	ProblemNotAssignable   ProblemKind = "notAssignable"           // the SKU applies to the whole company
 	ProblemNotManaged      ProblemKind = "notManaged"              // an Exactly goal would change a license that is not managed
-	ProblemInvalidPlans    ProblemKind = "invalidPlans"            // License.Plans cannot be applied to the SKU
-	ProblemInherited       ProblemKind = "inheritedWithOtherPlans" // a group gives the SKU with plans on that are to be off
-	ProblemNoUsageLocation ProblemKind = "noUsageLocation"         // a user without one cannot get a license
+	ProblemInvalidPlans    ProblemKind = "invalidPlans"            // License.Plans does not fit the SKU
+	ProblemInherited       ProblemKind = "inheritedWithOtherPlans" // a group assigns the SKU with plans on that should be off
+	ProblemNoUsageLocation ProblemKind = "noUsageLocation"         // the user has no usage location and cannot get a license
 )
 
-// A SeatBalance is what becomes of the seats of a SKU, by the users of a ChangeSet.
-// What the members of groups take and give back is not in it.
+// A SeatBalance counts the seats of a SKU that the users of a ChangeSet take and
+// free. It does not include the members of groups.
 type SeatBalance struct {
 	SKUID         uuid.UUID `json:"skuId"`
 	SKUPartNumber string    `json:"skuPartNumber,omitzero"`
-	Needed        int       `json:"needed"` // by users who have no seat yet
-	Freed         int       `json:"freed"`  // by users who have none any more
-	Free          int       `json:"free"`   // when it was planned; negative where more are in use than were paid for
-	Short         int       `json:"short"`  // how many are missing, those that are freed included
+	Needed        int       `json:"needed"` // seats for users who do not have one yet
+	Freed         int       `json:"freed"`  // seats of users who no longer need one
+	Free          int       `json:"free"`   // seats available at the time of the plan; negative if more are in use than were paid for
+	Short         int       `json:"short"`  // seats missing, even with the freed ones
 }
 
-// Removes reports whether the change takes a license or a service plan away from
-// what is assigned directly.
+// Removes reports whether the change removes a direct license or turns off a
+// service plan of one.
 func (c *Change) Removes() bool {
 	return len(c.Operation.Request.RemoveLicenses) > 0 ||
 		slices.ContainsFunc(c.Operation.Request.AddLicenses, func(l licensing.AssignedLicense) bool {
@@ -113,9 +115,9 @@ func (c *Change) Removes() bool {
 		})
 }
 
-// Removals returns how many people lose a license or a service plan of what they
-// have directly, which is what ApplyOptions.MaxRemovals is compared with. A group
-// counts as one.
+// Removals returns how many people lose a license or a service plan that they have
+// directly. A group counts as one. [Apply] compares this number with
+// ApplyOptions.MaxRemovals.
 func (s *ChangeSet) Removals() int {
 	n := 0
 	for i := range s.Changes {
@@ -127,8 +129,9 @@ func (s *ChangeSet) Removals() int {
 }
 
 // UnmarshalJSON reads a set of changes strictly. An unknown member is an error that
-// names it, and so is one that is there twice or in another case, a set without
-// created or changes, and a change that does not agree with itself.
+// names the member. So is a member that appears twice or in different case. A set
+// without created or changes is an error, and so is a change that contradicts
+// itself.
 func (s *ChangeSet) UnmarshalJSON(data []byte) error {
 	type plain ChangeSet
 	var read plain
@@ -244,10 +247,11 @@ func (e *errorRecord) UnmarshalJSON(data []byte) error {
 // A plainChange is a Change that is read leniently.
 type plainChange Change
 
-// MarshalJSON writes the result as an object that fits on one line: what
-// [licensing.OperationResult] writes, written, and change, which has no operation of
-// its own. Members and membersError, which is written as the operation's error is,
-// are there where the result has them. The names of people can be in it.
+// MarshalJSON writes the result as an object on one line. It has the members of
+// [licensing.OperationResult], written, and change, which does not repeat the
+// operation. Members and membersError are present if the result has them;
+// membersError has the same form as the operation's error. The object can contain
+// people's names.
 func (r Result) MarshalJSON() ([]byte, error) {
 	record := resultRecord{Written: r.Written, Reason: reasonFor(r.Err), Members: r.Members}
 	if r.Index >= 0 {
@@ -270,8 +274,8 @@ func (r Result) MarshalJSON() ([]byte, error) {
 	return slices.Concat(first[:len(first)-1], []byte(","), second[1:]), nil
 }
 
-// UnmarshalJSON reads what [Result.MarshalJSON] writes. [errors.Is] finds what Err
-// and MembersErr were. Unknown members are passed over.
+// UnmarshalJSON reads what [Result.MarshalJSON] writes. Err and MembersErr still
+// match their errors with [errors.Is]. Unknown members are ignored.
 func (r *Result) UnmarshalJSON(data []byte) error {
 	var read Result
 	var record resultRecord

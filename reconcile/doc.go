@@ -1,5 +1,5 @@
-// Package reconcile brings users and groups to the licenses that they should have:
-// say what should be, see what would change, make it so.
+// Package reconcile gives users and groups the licenses that they should have. You
+// state the goals, review the changes, and apply them.
 //
 //	goals := []reconcile.Goal{{Target: "adele@contoso.com", Licenses: []reconcile.License{{SKUID: e3}}}}
 //	set, err := reconcile.Plan(ctx, client, slices.Values(goals), reconcile.PlanOptions{})
@@ -8,80 +8,89 @@
 //		log.Print(result.Operation.Target, ": ", result.Outcome())
 //	}
 //
-// [Plan] compares goals with the tenant and sends nothing that writes. Its
-// [ChangeSet] is JSON both ways: people review it, and another process can apply it.
-// [Apply] compares once more before each write, so nothing has to be remembered
-// between two runs. It is built on [licensing.Client.Bulk].
+// [Plan] compares goals with the tenant and writes nothing. It returns a
+// [ChangeSet], which converts to JSON and back, so people can review it and another
+// process can apply it. [Apply] compares again before each write, so it needs no
+// state from an earlier run. It is built on [licensing.Client.Bulk].
 //
 // # Goals
 //
-// A [Goal] is about what is assigned directly. A license that it names without
-// DisabledPlans and Plans is to be there, with all plans on if it is new and as it
-// is otherwise.
+// A [Goal] describes direct licenses. If it names a license without DisabledPlans
+// and Plans, the user or group should have that license. An existing license stays
+// as it is, and a new one has all plans on.
 //
-// AtLeast, the default, only adds licenses and switches plans on. A license that is
-// there keeps what is on: DisabledPlans, and Disable and EnableOnly of Plans, say
-// then which plans the goal does not ask for, and switch nothing off. For a new
-// license they are what is off.
+// AtLeast, the default, only adds licenses and turns plans on. It never turns off a
+// plan of an existing license: DisabledPlans, and Disable and EnableOnly of Plans,
+// only say which plans the goal does not require. For a new license, the same
+// fields say which plans are off.
 //
-// Exactly means: of the managed SKUs this and nothing else. SKUs that are not managed
-// are never touched. A goal that would change a license of one has the problem
-// [ProblemNotManaged]. Remove names SKUs that go, whatever the mode and whether they
-// are managed. One that is not assigned directly needs no change.
+// With Exactly, the direct licenses of the managed SKUs are to be those of the goal
+// and nothing else. Exactly never touches an unmanaged SKU. A goal that would
+// change the license of an unmanaged SKU has the problem [ProblemNotManaged].
+// Remove lists SKUs to remove, in either mode, managed or not. A SKU in Remove
+// needs no change if it is not assigned directly.
 //
-// Plans go by the SKU as the tenant has it. In DisabledPlans those that the SKU does
-// not have, or that users cannot switch, are left out, with a [WarnUnknownPlan], so
-// that a snapshot outlives a change of the SKU. In Plans they are the problem
-// [ProblemInvalidPlans].
+// Plans are checked against the tenant's SKU. DisabledPlans can list a plan that
+// the SKU does not have or that users cannot switch. Such a plan is left out with a
+// [WarnUnknownPlan], so a snapshot stays valid when the SKU changes. In Plans, such
+// a plan is the problem [ProblemInvalidPlans].
 //
 // # Groups
 //
-// What a user inherits counts as had: where healthy assignments of a SKU by groups
-// have on all that a goal asks for, no direct license is added. One that is there
-// stays, and an AtLeast goal switches no plan of it on that groups have on already.
-// An Exactly goal goes by the direct license where there is one. Healthy means active
-// and without an error. With IgnoreInherited a goal is about direct licenses alone.
+// Inherited licenses count toward a goal. If healthy group assignments of a SKU
+// already turn on every plan that the goal requires, Plan adds no direct license.
+// An existing direct license stays. An AtLeast goal does not turn on a plan of that
+// license if a healthy group assignment already has the plan on. An Exactly goal
+// looks only at the direct license if there is one. Healthy means active and
+// without an error. With IgnoreInherited, Plan considers direct licenses only.
 //
-// [Covered] takes away direct licenses that groups make needless. It goes by the user
-// as read, and neither [Plan] nor [Apply] checks again that groups give the same.
+// [Covered] removes direct licenses that groups make redundant. It relies on the
+// user as read. Neither [Plan] nor [Apply] checks again what the groups assign.
 //
-// A plan that a group has on is on, whatever the direct license says. An Exactly goal
-// with that plan off is the problem [ProblemInherited] where there is no direct
-// license, and a [WarnKeptByGroup] where the direct license changes. The removal of a
-// SKU that a group gives as well has this warning, too.
+// A plan that a group has on is on, whatever the direct license says. If an Exactly
+// goal turns such a plan off and there is no direct license, the goal has the
+// problem [ProblemInherited]. If the goal changes a direct license, the change has
+// a [WarnKeptByGroup]. Removing a SKU that a group also assigns has the same
+// warning.
 //
-// A goal can be for a group itself. What its change does to each member is not worked
-// out, and no seats are counted for it. Such a change is of the same form, and its
-// effects are what the group gains and loses for its members.
+// A goal can be for a group itself. Plan does not work out what the change does to
+// each member, and does not count seats for it. The change has the same form as a
+// user's. Its effects are what members gain and lose through the group.
 //
 // # What a change says
 //
-// Enabled and Disabled go by service plan, over all SKUs and groups: who moves from
-// one SKU to another does not lose the plans that both have. WarnMailbox goes by the
-// names of plans that begin with EXCHANGE, but for those without a mailbox. The plans
-// of a SKU that the tenant no longer lists are not known. Where one goes, Disabled does
-// not have its plans, nor does WarnMailbox go by them: that is a [WarnUnknownSKU].
+// Enabled and Disabled list service plans, across all SKUs and groups. A user who
+// moves from one SKU to another does not lose the plans that both SKUs have.
+// WarnMailbox recognizes Exchange plans by names that begin with EXCHANGE, and
+// ignores those that have no mailbox. If a change removes a SKU that the tenant no
+// longer lists, its plans are unknown. Disabled and WarnMailbox then leave those
+// plans out, and the change has a [WarnUnknownSKU].
 //
 // A new license for a user without a usage location is the problem
-// [ProblemNoUsageLocation]. Where plans of a license are switched that is there,
-// Graph may refuse it, which is a [WarnNoUsageLocation]. Dependencies and conflicts
-// between plans are for Graph to find.
+// [ProblemNoUsageLocation]. Graph may also refuse to switch plans of such a user's
+// existing license, so that change has a [WarnNoUsageLocation]. Plan does not check
+// dependencies and conflicts between service plans; Graph does.
 //
 // # Truth
 //
-// Reads lag behind writes, by minutes at times. A plan by the client that applied
-// has no changes, since a client reads its own writes; another client has to wait for
-// the lag. Apply writes to whoever is at Before. Within ReadLag of the plan a read
-// that shows After proves nothing unless a row is later than the plan: it may show
-// how things were earlier. Nor does one that finds nobody, who may be new. Apply
-// sleeps and looks again then until the lag has passed. To apply a set of removals
-// twice within five minutes takes these five minutes.
+// Reads lag behind writes, sometimes by minutes. A client reads its own writes, so
+// a plan by the client that applied a set shows no changes. Another client has to
+// wait until the lag has passed.
 //
-// Every write is sent as Operation.Resumed, for an earlier run may have made it. A
-// removal that finds nothing to remove counts as made. What somebody else changed in
-// the last minutes, and no read shows yet, is written over for the SKUs of the change.
+// Apply writes to an object whose read shows Before. A read that shows After may be
+// older than the plan. Within ReadLag of the plan, it proves nothing unless one of
+// its entries has a time later than the plan. A read that finds no object proves
+// nothing either, because the object may be new. In both cases Apply sleeps and
+// reads again until the lag has passed. Applying a set of removals again within
+// five minutes therefore takes up to five minutes.
 //
-// A change that is left alone, since it drifted, is [licensing.OutcomeNotSent]; so is
-// what the end of the run kept back. The first is for [Plan], the second for the same
+// Apply sends every write with Operation.Resumed set, because an earlier run may
+// have made it. A removal that finds nothing to remove counts as done. If somebody
+// else changed the same SKUs in the last minutes and no read shows it yet, Apply
+// overwrites that change.
+//
+// A change that Apply leaves alone because of [ErrDrifted] is
+// [licensing.OutcomeNotSent]. So is a change that was not sent before the run
+// ended. For drifted changes, call [Plan] again. For unsent changes, apply the same
 // set again.
 package reconcile

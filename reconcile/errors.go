@@ -7,14 +7,14 @@ import (
 	"github.com/graphlicensing/licensing"
 )
 
-// The reasons of this package for which [Apply] leaves something undone, for use
-// with [errors.Is]. All others are those of package licensing.
+// The errors of this package, for use with [errors.Is]. They say why [Apply] did
+// not do something. All other errors are those of package licensing.
 var (
 	// ErrTooManyRemovals says that more people would lose something than
 	// ApplyOptions.MaxRemovals allows. Nothing was sent.
 	ErrTooManyRemovals = errors.New("more removals than are allowed")
-	// ErrDrifted says that somebody changed the licenses since they were planned, so
-	// that they are neither as they were nor as they are to be. Plan again.
+	// ErrDrifted says that somebody changed the licenses since the plan. The licenses
+	// match neither Change.Before nor Change.After. Plan again.
 	ErrDrifted = errors.New("changed by somebody else since the plan")
 )
 

@@ -11,7 +11,7 @@ import (
 	"github.com/graphlicensing/licensing"
 )
 
-// A Kind is what sort of object a [Goal] is for.
+// A Kind says whether a [Goal] is for a user or a group.
 type Kind string
 
 // The kinds of object.
@@ -20,25 +20,26 @@ const (
 	KindGroup Kind = "group"
 )
 
-// A Mode says what becomes of what a [Goal] does not name.
+// A Mode says what happens to licenses that a [Goal] does not name.
 type Mode string
 
 // The modes.
 const (
-	AtLeast Mode = "atLeast" // it stays, and what is on stays on
-	Exactly Mode = "exactly" // what is managed of it is taken away
+	AtLeast Mode = "atLeast" // they stay, and plans that are on stay on
+	Exactly Mode = "exactly" // they are removed if their SKU is managed
 )
 
-// A Goal says what one user or group is to have directly. It is plain data and
-// travels as JSON, which is read strictly: a member that is none is an error.
+// A Goal says which direct licenses one user or group should have. It is plain data
+// and can be stored as JSON. The JSON is read strictly: an unknown member is an
+// error.
 type Goal struct {
 	Kind     Kind        `json:"kind,omitzero"` // "" is KindUser
-	Target   string      `json:"target"`        // a user's id or user principal name, a group's id
+	Target   string      `json:"target"`        // a user's id or user principal name, or a group's id
 	Licenses []License   `json:"licenses,omitempty"`
-	Remove   []uuid.UUID `json:"remove,omitempty"` // SKUs that it is not to have directly, whatever the mode
+	Remove   []uuid.UUID `json:"remove,omitempty"` // SKUs that should not be assigned directly, in either mode
 	Mode     Mode        `json:"mode,omitzero"`    // "" is AtLeast
-	// Ref is the caller's own, such as a ticket or a line of a file. It goes into
-	// Operation.Ref and Problem.Ref.
+	// Ref is the caller's own reference, such as a ticket or the line of a file. It is
+	// copied to Operation.Ref and Problem.Ref.
 	Ref string `json:"ref,omitzero"`
 
 	unknown bool // the user whose licenses it is about was read without them
@@ -46,13 +47,15 @@ type Goal struct {
 
 var errUnknown = errors.New("the licenses of the user are not known")
 
-// A License is one SKU of a [Goal]. DisabledPlans or Plans may be given, or neither.
+// A License is one SKU of a [Goal]. At most one of DisabledPlans and Plans may be
+// set.
 type License struct {
 	SKUID uuid.UUID
-	// DisabledPlans are the plans that are off. Nil leaves a license as it is and
-	// has all plans of a new one on; an empty list has all on.
+	// DisabledPlans lists the plans that are off. With nil, an existing license stays
+	// as it is and a new one has all plans on. An empty list turns all plans on.
 	DisabledPlans []uuid.UUID
-	// Plans is a change of what is there. A new license starts with all plans on.
+	// Plans changes the plans of an existing license. A new license starts with all
+	// plans on.
 	Plans *licensing.ServicePlanChange
 }
 
@@ -69,13 +72,13 @@ type planRecord struct {
 	EnableOnly []uuid.UUID `json:"enableOnly,omitempty"`
 }
 
-// MarshalJSON writes the license as an object: skuId, and where they are given
-// disabledPlans, and plans with enable, disable and enableOnly.
+// MarshalJSON writes the license as an object with skuId. If they are set, the
+// object has disabledPlans, and plans with enable, disable and enableOnly.
 func (l License) MarshalJSON() ([]byte, error) {
 	return json.Marshal(licenseRecord{l.SKUID, l.DisabledPlans, (*planRecord)(l.Plans)})
 }
 
-// UnmarshalJSON reads what [License.MarshalJSON] writes, strictly.
+// UnmarshalJSON reads what [License.MarshalJSON] writes. It is strict.
 func (l *License) UnmarshalJSON(data []byte) error {
 	var record licenseRecord
 	if err := readStrictly(data, &record); err != nil {
@@ -85,9 +88,10 @@ func (l *License) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// MarshalJSON writes the goal as an object: target, and where they are given kind,
-// licenses, remove, mode and ref. A goal of [Copy] or [Covered] for a user whose
-// licenses are not known is an error: as an object it would be an empty goal.
+// MarshalJSON writes the goal as an object with target. If they are set, the object
+// has kind, licenses, remove, mode and ref. A goal of [Copy] or [Covered] is an
+// error if Plan refuses it because the user's licenses are unknown. Its JSON would
+// be an empty goal.
 func (g Goal) MarshalJSON() ([]byte, error) {
 	if g.unknown {
 		return nil, fmt.Errorf("goal: %w", errUnknown)
@@ -96,10 +100,10 @@ func (g Goal) MarshalJSON() ([]byte, error) {
 	return json.Marshal(plain(g))
 }
 
-// UnmarshalJSON reads a goal strictly, as it may have been written by hand. An
-// unknown member is an error that names it, and so is one that is there twice or in
-// another case, and anything in the goal that [Plan] would refuse whatever the state
-// of the tenant.
+// UnmarshalJSON reads a goal strictly, because people may have written it by hand.
+// An unknown member is an error that names the member. So is a member that appears
+// twice or in different case. Anything that [Plan] would refuse in every tenant is
+// an error too.
 func (g *Goal) UnmarshalJSON(data []byte) error {
 	type plain Goal
 	var read plain

@@ -9,16 +9,17 @@ import (
 	"github.com/graphlicensing/licensing"
 )
 
-// Snapshot returns the goals by which users have again exactly what they have
-// directly now. Save them as JSON, and plan them to restore.
+// Snapshot returns goals that restore exactly the direct licenses that users have
+// now. Save the goals as JSON. To restore, plan them.
 //
-// The goals are of mode Exactly: plan them with ManageAll, or with the SKUs of which
-// they may take away what was added since. With IgnoreInherited a direct license
-// comes back also where groups give the same by then. Users who were read without
-// their licenses are left out.
+// The goals have mode Exactly. Plan them with ManageAll, or with Managed set to the
+// SKUs that may be removed if they were added since. With IgnoreInherited, a direct
+// license comes back even if groups assign the same by then. Users who were read
+// without their licenses are left out.
 //
-// It restores neither group membership nor what the services delete when a license
-// goes: a mailbox 30 days after its Exchange plan.
+// A snapshot does not restore group membership. It does not restore data that a
+// service deletes when a license is removed, such as a mailbox 30 days after its
+// Exchange plan.
 func Snapshot(users iter.Seq[*licensing.User]) []Goal {
 	var goals []Goal
 	for user := range users {
@@ -29,43 +30,44 @@ func Snapshot(users iter.Seq[*licensing.User]) []Goal {
 	return goals
 }
 
-// Copy returns the goal by which a user has at least what another one has directly,
-// with the same plans on.
+// Copy returns a goal that gives a user at least the direct licenses of another
+// user, with the same plans on.
 //
-// It takes nothing away; set Mode to Exactly for that. What comes through groups is
-// not copied, nor is the membership in them, the usage location, or anything in the
-// mailbox.
+// The goal removes nothing. To remove the user's other licenses, set Mode to
+// Exactly. Inherited licenses, group membership, the usage location and the
+// contents of the mailbox are not copied.
 //
 // Read the user with [licensing.Client.User] or another method that reads licenses.
-// The copy of one who was read without them, or of nil, is a goal that [Plan] and
-// [Goal.MarshalJSON] refuse, whatever its Mode: nobody knows what it should say.
+// If from is nil or was read without licenses, the content of the goal is unknown.
+// [Plan] and [Goal.MarshalJSON] then refuse the goal, whatever its Mode.
 func Copy(from *licensing.User, to string) Goal {
 	direct, known := from.DirectLicenses()
 	return Goal{Kind: KindUser, Target: to, Licenses: licensesOf(direct), Mode: AtLeast, unknown: !known}
 }
 
-// Leaver returns the goal by which a user has no direct license. It is of mode
-// Exactly and needs ManageAll: with Managed it takes away the SKUs in there alone.
+// Leaver returns a goal that removes all direct licenses of a user. The goal has
+// mode Exactly and needs ManageAll. With Managed it removes only the SKUs in that
+// list.
 //
-// What groups give stays, and membership in them is not ended. The mailbox is
-// neither converted nor kept: it is deleted 30 days after its Exchange plan goes,
-// of which [WarnMailbox] warns. The account is not blocked.
+// Inherited licenses stay, and group membership does not end. The account is not
+// blocked. The mailbox is neither converted nor kept: it is deleted 30 days after
+// its Exchange plan is removed. [WarnMailbox] warns of that.
 func Leaver(user string) Goal {
 	return Goal{Kind: KindUser, Target: user, Mode: Exactly}
 }
 
-// Covered returns the goal by which a user has no direct license any more, of some
-// SKUs, that groups make needless: all plans that the direct one has on, healthy
-// assignments of the same SKU by groups have on as well. It is the clean-up after a
-// move to licensing by groups, and nobody loses a plan by it.
+// Covered returns a goal that removes a user's redundant direct licenses of some
+// SKUs. A direct license is redundant if healthy group assignments of the same SKU
+// turn on every plan that the direct license turns on. Use Covered to clean up
+// after a move to group-based licensing. Nobody loses a plan.
 //
-// The goal goes by the user as read, and neither [Plan] nor [Apply] checks again that
-// groups give what it removes. So plan it soon, and leave out a change that has
-// Disabled: there a group has stopped giving something since.
+// The goal relies on the user as read. Neither [Plan] nor [Apply] checks again that
+// groups assign what it removes, so plan it soon. If a planned change has Disabled,
+// a group has stopped assigning something since the read. Leave that change out.
 //
-// It does not look for other SKUs with the same plans, and plans that the user's rows
-// do not name count as on. A user read without the licenses loses nothing. The goal
-// for nil is one that Plan refuses.
+// Covered does not look for other SKUs with the same plans. A plan counts as on
+// unless the user's assignments list it as disabled. A user who was read without
+// licenses loses nothing. If user is nil, Plan refuses the goal.
 func Covered(user *licensing.User, skuIDs []uuid.UUID) Goal {
 	if user == nil {
 		return Goal{Kind: KindUser, Mode: AtLeast, unknown: true}
@@ -80,13 +82,14 @@ func Covered(user *licensing.User, skuIDs []uuid.UUID) Goal {
 	return goal
 }
 
-// Swap returns the goal by which a user has one SKU in the place of another, with the
-// plans off that were off, as [licensing.LicenseSwap.Apply] works out. Both go in one
-// request, so that nobody is without either. A new SKU that is there already keeps
-// its plans, and who does not have the old one directly has an empty goal.
+// Swap returns a goal that replaces one SKU of a user with another. Plans that were
+// off stay off, as [licensing.LicenseSwap.Apply] computes. One request adds the new
+// SKU and removes the old one, so the user always has one of the two. A new SKU
+// that the user already has keeps its plans. The goal is empty if the user does not
+// have the old SKU directly.
 //
-// Where the new SKU has no Exchange the mailbox is deleted after 30 days, of which
-// [WarnMailbox] warns. What groups give of the old SKU stays.
+// If the new SKU has no Exchange plan, the mailbox is deleted after 30 days.
+// [WarnMailbox] warns of that. If groups assign the old SKU, that license stays.
 //
 // Errors: [licensing.ErrInvalidArgument] (the user is nil or was read without the
 // licenses), and those of [licensing.LicenseSwap.Apply].

@@ -14,39 +14,40 @@ import (
 
 const opPlan = "plan"
 
-// PlanOptions say what [Plan] may take away and what it counts as had.
+// PlanOptions configure [Plan].
 type PlanOptions struct {
-	// Managed are the SKUs that Exactly goals may take away or change. Without any,
-	// and without ManageAll, an Exactly goal is refused.
+	// Managed lists the SKUs that Exactly goals may remove or change. If Managed is
+	// empty and ManageAll is not set, Plan refuses Exactly goals.
 	Managed []uuid.UUID
 	// ManageAll makes all SKUs managed.
 	ManageAll bool
-	// IgnoreInherited assigns directly also what groups give. By default a plan that
-	// a healthy group assignment has on counts as had: where there is no direct
-	// license, and for AtLeast goals also where there is one.
+	// IgnoreInherited assigns licenses directly even if groups assign them too. By
+	// default, a plan that a healthy group assignment has on counts toward the goal.
+	// This applies if there is no direct license, and for AtLeast goals also if there
+	// is one.
 	IgnoreInherited bool
-	// Progress, unless nil, is called by the goroutine of Plan with the number of
-	// goals that were looked at so far.
+	// Progress is called with the number of goals that were checked so far. It runs on
+	// the goroutine that called Plan. It may be nil.
 	Progress func(done int)
 }
 
 // Plan compares goals with what users and groups have, and returns the changes that
-// are needed. It sends nothing that writes. The package documentation says how goals
-// and inherited licenses are read.
+// are needed. It writes nothing. The package documentation explains how Plan reads
+// goals and inherited licenses.
 //
-// It reads the SKUs once, users by [licensing.Client.ReadUsers] or by one listing,
-// whichever is fewer requests, and groups one by one. The result depends on nothing
-// but what was read: two plans of the same state are equal but for Created. A goal
-// that cannot be reached is a Problem and no error.
+// Plan reads the SKUs once and each group with its own request. It reads users with
+// [licensing.Client.ReadUsers] or with one listing, whichever takes fewer requests.
+// The result depends only on what was read: two plans of the same state differ only
+// in Created. A goal that cannot be reached is a Problem, not an error.
 //
-// Permission: LicenseAssignment.Read.All, User.Read.All, and Group.Read.All where
+// Permission: LicenseAssignment.Read.All, User.Read.All, and Group.Read.All if
 // there are goals for groups; delegated or application.
 //
-// Errors: [licensing.ErrInvalidArgument] (a goal that makes no sense, or an Exactly
-// one with nothing managed; the text has its index, and nothing was sent),
+// Errors: [licensing.ErrInvalidArgument] (a goal is invalid, or is Exactly with
+// nothing managed; the text has the goal's index, and nothing was sent),
 // [licensing.ErrForbidden], [licensing.ErrThrottled], [licensing.ErrUnavailable],
-// [licensing.ErrStopped] (an outage went on). There is no ChangeSet then, since a
-// part of the state would be taken for the whole.
+// [licensing.ErrStopped] (an outage lasted too long). With an error there is no
+// ChangeSet, because a partial one could be mistaken for a complete one.
 //
 // Graph: https://learn.microsoft.com/graph/api/resources/licenseassignmentstate
 func Plan(ctx context.Context, c *licensing.Client, goals iter.Seq[Goal], opts PlanOptions) (*ChangeSet, error) {
