@@ -215,11 +215,12 @@ func isGUID(id string) bool { return len(id) == len(uuid.Nil.String()) && uuid.V
 
 // A resultRecord is what JSON has of a Result beside its OperationResult.
 type resultRecord struct {
-	Written      bool              `json:"written"`
-	Reason       string            `json:"reason,omitzero"`
-	Change       *plainChange      `json:"change,omitzero"` // without its operation
-	Members      []*licensing.User `json:"members,omitempty"`
-	MembersError *errorRecord      `json:"membersError,omitzero"`
+	Written       bool              `json:"written"`
+	Reason        string            `json:"reason,omitzero"`
+	Change        *plainChange      `json:"change,omitzero"` // without its operation
+	Members       []*licensing.User `json:"members,omitempty"`
+	MembersError  *errorRecord      `json:"membersError,omitzero"`
+	MembersReason string            `json:"membersReason,omitzero"`
 }
 
 // An errorRecord is an error in JSON as [licensing.OperationResult] has its own.
@@ -250,7 +251,8 @@ type plainChange Change
 // MarshalJSON writes the result as an object on one line. It has the members of
 // [licensing.OperationResult], written, and change, which does not repeat the
 // operation. Members and membersError are present if the result has them;
-// membersError has the same form as the operation's error. The object can contain
+// membersError has the same form as the operation's error. Reason and membersReason
+// are the words for this package's own errors. The object can contain
 // people's names.
 func (r Result) MarshalJSON() ([]byte, error) {
 	record := resultRecord{Written: r.Written, Reason: reasonFor(r.Err), Members: r.Members}
@@ -260,7 +262,7 @@ func (r Result) MarshalJSON() ([]byte, error) {
 		record.Change = &change
 	}
 	if r.MembersErr != nil {
-		record.MembersError = &errorRecord{r.MembersErr}
+		record.MembersError, record.MembersReason = &errorRecord{r.MembersErr}, reasonFor(r.MembersErr)
 	}
 	r.OperationResult.Index = r.Index
 	first, err := json.Marshal(r.OperationResult)
@@ -291,11 +293,9 @@ func (r *Result) UnmarshalJSON(data []byte) error {
 		read.Change.Operation = read.Operation
 	}
 	if record.MembersError != nil {
-		read.MembersErr = record.MembersError.error
+		read.MembersErr = withReason(record.MembersError.error, record.MembersReason)
 	}
-	if reason := reasonOf(record.Reason); reason != nil {
-		read.Err = &reasoned{read.Err, reason}
-	}
+	read.Err = withReason(read.Err, record.Reason)
 	*r = read
 	return nil
 }

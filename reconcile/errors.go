@@ -53,6 +53,14 @@ type reasoned struct {
 	reason error
 }
 
+// withReason returns an error that was read with the sentinel that a word stands for.
+func withReason(err error, word string) error {
+	if reason := reasonOf(word); reason != nil {
+		return &reasoned{err, reason}
+	}
+	return err
+}
+
 func (r *reasoned) Is(target error) bool { return target == r.reason }
 func (r *reasoned) Unwrap() error        { return r.error }
 

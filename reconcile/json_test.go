@@ -186,6 +186,11 @@ func TestResultJSONOfMembersErr(t *testing.T) {
 	if err := back.UnmarshalJSON([]byte(text)); err != nil || !errors.Is(back.MembersErr, context.Canceled) || marshal(t, back) != text {
 		t.Errorf("got %v, %v", back.MembersErr, err)
 	}
+	result.MembersErr = fmt.Errorf("apply: %w", reconcile.ErrDrifted)
+	text = marshal(t, result)
+	if err := back.UnmarshalJSON([]byte(text)); err != nil || !errors.Is(back.MembersErr, reconcile.ErrDrifted) || marshal(t, back) != text || !strings.HasSuffix(text, `,"membersReason":"drifted"}`) {
+		t.Errorf("got %v, %v of %s", back.MembersErr, err, text)
+	}
 }
 
 // An error of both kinds has the same word each time.

@@ -234,7 +234,7 @@ func TestThrottledRequestsAreRepeated(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tenant := newTenant()
 		tenant.Fail(licensingtest.Fault{Status: http.StatusTooManyRequests, Code: "TooManyRequests", Header: http.Header{"Retry-After": {"7"}}, Times: 3})
-		if got, err := probed(t, t.Context(), command{}, tenant.RoundTripper()); err != nil || !strings.Contains(got, "\n0 contradicted, 83 confirmed, ") {
+		if got, err := probed(t, t.Context(), command{}, tenant.RoundTripper()); err != nil || !strings.Contains(got, "\n0 contradicted, 85 confirmed, ") {
 			t.Errorf("got %v and\n%s", err, got)
 		}
 	})
@@ -333,7 +333,7 @@ func TestOverConnections(t *testing.T) {
 	defer through.CloseIdleConnections()
 	c := command{cloud: licensing.Cloud{Name: "Fake", GraphURL: server.URL}, user: fakeTester, sku: "M365_F1"}
 	var out bytes.Buffer
-	if err := c.run(t.Context(), licensing.StaticToken(fakeToken), through, &out, io.Discard); err != nil || !strings.HasSuffix(out.String(), "\n0 contradicted, 109 confirmed, 4 not seen, 22 not checked\n") {
+	if err := c.run(t.Context(), licensing.StaticToken(fakeToken), through, &out, io.Discard); err != nil || !strings.HasSuffix(out.String(), "\n0 contradicted, 111 confirmed, 4 not seen, 23 not checked\n") {
 		t.Errorf("got %v and\n%s", err, &out)
 	}
 }

@@ -1,5 +1,7 @@
 package main
 
+import "strings"
+
 const (
 	notAnswered  = "Unsupported or invalid query filter clause specified for property "
 	readAdvanced = " Refer to https://aka.ms/graph-docs/advanced-queries for more information"
@@ -8,6 +10,8 @@ const (
 	oneUser      = "users?$top=1&$select=id&"
 	oneGroup     = "groups?$top=1&$select=id&"
 )
+
+var eightClauses = strings.Repeat("displayName eq 'nonsense' or ", 7) + "displayName eq 'nonsense'"
 
 // Refusals are facts that status, code and text of answers to reads show.
 var refusals = []check{
@@ -51,6 +55,11 @@ var refusals = []check{
 		get(oneUser+"$filter=displayName ne 'nonsense'").unsupported("Operator 'ne'"+tryAdvanced),
 		get(oneUser+"$filter=not startswith(displayName,'nonsense')").unsupported("Operator 'not'"+tryAdvanced),
 	)},
+	{"or-limit-count", false, all(
+		get(oneUser+"$filter=("+eightClauses+") or ("+eightClauses+")").unsupported("Too many child clauses specified in search filter expression containing 'OR' operators: 16. Max allowed: 15."),
+		get(oneUser+"$filter=("+eightClauses+") and ("+eightClauses+")"),
+	)},
+	{"or-limit-advanced-length", false, all(get(oneUser + "$count=true&$filter=id in (" + strings.Repeat("'{none}',", 60) + "'{none}')").advanced())},
 	{"lambda-and", false, all(
 		get(oneUser+"$filter=assignedLicenses/any(l:l/skuId eq {none}) and accountEnabled eq true").unsupported("Complex query on property assignedLicenses is not supported."),
 		get(oneUser+"$count=true&$filter=assignedLicenses/any(l:l/skuId eq {none}) and accountEnabled eq true").advanced(),
