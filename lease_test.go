@@ -67,7 +67,7 @@ func TestErrIsAskedBeforeEachAttempt(t *testing.T) {
 						t.Error(r.Err)
 					}
 				}
-				if results != 3 || len(tenant.Requests()) != 0 {
+				if results == 0 || results > 3 || len(tenant.Requests()) != 0 { // what was not taken in by then has none
 					t.Errorf("%d results, %d requests", results, len(tenant.Requests()))
 				}
 			})
