@@ -334,9 +334,10 @@ func failure(op string, a *graph.Answer, altered bool) *Error {
 	case a.Outcome == graph.Doubtful, a.Outcome == graph.Refused:
 		e.kinds = append(e.kinds, ErrUnavailable)
 	}
-	// While an earlier request may still be carried out, what a later one was
-	// refused for says nothing about it.
-	if a.Doubted && (altered || judged(a.Status, e.Message) == nil || time.Now().Before(a.Late)) {
+	// While an earlier request may still be carried out, which may be one of an
+	// earlier call, what a later one was refused for says nothing about it.
+	definite := judged(a.Status, e.Message) != nil
+	if a.Doubted && (altered || !definite) || definite && time.Now().Before(a.Late) {
 		e.kinds = append(e.kinds, ErrOutcomeUnknown)
 	}
 	return e

@@ -94,7 +94,6 @@ func (w *write) passFence(ctx context.Context, t *turn.Turn) error {
 	case wait == 0:
 		return nil
 	case earlier == w.text():
-		w.last.Doubted = true
 		if late := time.Now().Add(wait); late.After(w.last.Late) {
 			w.last.Late = late
 		}

@@ -134,7 +134,7 @@ func (w *write) makeInTurn(ctx context.Context, t *turn.Turn, from []AssignedLic
 			w.noteGone(change)
 		}
 		unread := false
-		if len(change.RemoveLicenses) > 0 && gone(err) && (w.last.Unsure || w.last.Doubted || w.resumed) {
+		if len(change.RemoveLicenses) > 0 && gone(err) && (w.last.Unsure || w.last.Doubted || w.resumed || time.Now().Before(w.last.Late)) {
 			err = w.settle(ctx) // which notes the parts that it makes
 			unread = err == nil && !w.last.Good()
 		}
@@ -169,7 +169,7 @@ func (w *write) send(ctx context.Context, req *graph.Request) error {
 	for asked := 1; ; asked++ {
 		err := w.sendOnce(ctx, req)
 		left := time.Until(w.last.Late)
-		if w.seat == nil || !w.last.Doubted || left <= 0 || asked >= w.client.service.Policy().MaxAttempts ||
+		if w.seat == nil || left <= 0 || asked >= w.client.service.Policy().MaxAttempts ||
 			judged(w.last.Status, w.last.Problem().Message) == nil || gone(err) {
 			return err
 		}
