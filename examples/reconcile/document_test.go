@@ -19,7 +19,7 @@ func TestMistakes(t *testing.T) {
 		{"two documents", "users: {}\n---\nusers: {}\n", "3:1: there is a second document"},
 		{"not YAML", "users: [\n", "1:8: sequence end token ']' not found"},
 		{"unknown key", "user: {}\n", `1:1: unknown key "user"; there are groups, managed, users`},
-		{"unknown key of a user", user + "    licences: []\n", `3:5: unknown key "licences"; there are licenses, mode, ref, remove`},
+		{"unknown key of a user", user + "    license: []\n", `3:5: unknown key "license"; there are licenses, mode, ref, remove`},
 		{"unknown key of a license", user + "    licenses:\n      - sku: ENTERPRISEPACK\n        with: []\n", `5:9: unknown key "with"; there are disable, enable, only, sku, without`},
 		{"twice", user + "    mode: atLeast\n    mode: exactly\n", `4:5: mapping key "mode" already defined at [3:5]`},
 		{"user twice", user + "    {}\n  a@b.example: {}\n", `4:3: mapping key "a@b.example" already defined at [2:3]`},
