@@ -6,8 +6,6 @@ import (
 	"encoding/json"
 	"io"
 	"iter"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -121,27 +119,6 @@ func (s *stage) wants(t *testing.T, want map[string]string) {
 // tool is the tool, which nobody drains.
 func tool(ctx context.Context, args []string, out, notes io.Writer) error {
 	return run(ctx, ctx, args, out, notes)
-}
-
-// file returns the path of a new file with a text, or of none yet.
-func file(t *testing.T, name, text string) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), name)
-	if text != "" {
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return path
-}
-
-func read(t *testing.T, path string) string {
-	t.Helper()
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
 }
 
 func line(t *testing.T, value any) string {

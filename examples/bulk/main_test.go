@@ -82,7 +82,7 @@ type writer func([]byte) (int, error)
 func (w writer) Write(text []byte) (int, error) { return w(text) }
 
 func TestFileOnTheFakeTenant(t *testing.T) {
-	_, notes, err := clitest.Run(t, tool, "-in", file(t, "in.csv", header4+"gone@contoso.example,M365_F1,,\n"))
+	_, notes, err := clitest.Run(t, tool, "-in", clitest.File(t, "in.csv", header4+"gone@contoso.example,M365_F1,,\n"))
 	if errText(err) != "1 of 1 were not done" || strings.Contains(notes, "outside the demo") {
 		t.Errorf("got %v and\n%s", err, notes)
 	}
@@ -234,11 +234,11 @@ func TestMailboxes(t *testing.T) {
 
 func TestPlanReviewRun(t *testing.T) {
 	s := newStage()
-	plan := file(t, "plan.jsonl", strings.Repeat("an earlier plan\n", 1000))
+	plan := clitest.File(t, "plan.jsonl", strings.Repeat("an earlier plan\n", 1000))
 	if err := s.play(t, changes, "-dry-run -plan "+plan); err != nil {
 		t.Fatal(err)
 	}
-	planned := read(t, plan)
+	planned := clitest.Read(t, plan)
 	if got := strings.Count(planned, "\n"); got != 5 {
 		t.Errorf("%d operations are planned:\n%s", got, planned)
 	}
@@ -369,7 +369,7 @@ func TestSeatsAreGivenBackFirst(t *testing.T) {
 	s.SetSeats(s.e3.ID, 2)
 	s.SetSeats(s.f1.ID, 1) // Adele and Ben have it
 	input := header4 + adele + ",ENTERPRISEPACK,M365_F1,\n" + ben + ",M365_F1,,\n" + cleo + ",,ENTERPRISEPACK,\n"
-	path := file(t, "results.jsonl", "")
+	path := clitest.File(t, "results.jsonl", "")
 	if err := s.play(t, input, "-out "+path); err != nil {
 		t.Errorf("got %v and\n%s", err, s.out)
 	}
@@ -378,7 +378,7 @@ func TestSeatsAreGivenBackFirst(t *testing.T) {
 		t.Errorf("last in turn was %s", last.UserPrincipalName)
 	}
 	// The results tell the places in the input.
-	for text := range strings.Lines(read(t, path)[1:]) {
+	for text := range strings.Lines(clitest.Read(t, path)[1:]) {
 		var r licensing.OperationResult
 		if err := json.Unmarshal([]byte(text), &r); err != nil || []string{adele, ben, cleo}[r.Index] != r.Operation.Target {
 			t.Errorf("got %v and %d for %s", err, r.Index, r.Operation.Target)
@@ -520,7 +520,7 @@ demo:3: adele@contoso.example: nothing is sent: there is nothing to remove: ENTE
 func TestTally(t *testing.T) {
 	s := newStage()
 	bad := errors.New("no operation is to blame")
-	path := file(t, "results.jsonl", "")
+	path := clitest.File(t, "results.jsonl", "")
 	err := s.play(t, changes, "-out "+path, func(j *job) {
 		j.bulk = func(_ context.Context, operations iter.Seq[licensing.Operation], _ licensing.BulkOptions) iter.Seq[licensing.OperationResult] {
 			all := slices.Collect(operations)
@@ -537,13 +537,13 @@ func TestTally(t *testing.T) {
 		!strings.Contains(s.out, "\n2      outcome unknown  perhaps done; run it again to make sure  ") || !strings.Contains(s.out, "\n1      other errors ") {
 		t.Errorf("got %v and\n%s", err, s.out)
 	}
-	if got := strings.Count(read(t, path), "\n"); got != 6 {
+	if got := strings.Count(clitest.Read(t, path), "\n"); got != 6 {
 		t.Errorf("%d lines are written, want an empty one and those of operations", got)
 	}
 }
 
 func TestErrors(t *testing.T) {
-	csv := file(t, "in.csv", header4)
+	csv := clitest.File(t, "in.csv", header4)
 	clitest.Misuses(t, tool, []clitest.Failure{
 		{"no such file", "-in " + filepath.Join(t.TempDir(), "in.csv"), "open "},
 		{"resume without results", "-resume", "-resume needs -out, the results so far"},
@@ -555,7 +555,7 @@ func TestErrors(t *testing.T) {
 		{"not a results file", "-in " + csv + " -resume -out " + csv, csv + ":1: this is not a result: "},
 		{"results there", "-in " + csv + " -out " + csv, csv + " has results already: "},
 	})
-	if got := read(t, csv); got != header4 {
+	if got := clitest.Read(t, csv); got != header4 {
 		t.Errorf("the input is now %q", got)
 	}
 }
@@ -568,14 +568,14 @@ func TestHelp(t *testing.T) {
 		t.Errorf("got %v, %q and\n%s", err, out, notes)
 	}
 	for _, sample := range []string{sampleCSV, sampleJSON} {
-		if out, notes, err := clitest.Run(t, tool, "-dry-run", "-in", file(t, "in", sample)); err != nil || strings.Contains(out, "refused") {
+		if out, notes, err := clitest.Run(t, tool, "-dry-run", "-in", clitest.File(t, "in", sample)); err != nil || strings.Contains(out, "refused") {
 			t.Errorf("got %v and\n%s\n%s", err, out, notes)
 		}
 	}
 }
 
 func TestRealTenantWhereThereAreCredentials(t *testing.T) {
-	clitest.Real(t, tool, "-in", file(t, "in.csv", header4))
+	clitest.Real(t, tool, "-in", clitest.File(t, "in.csv", header4))
 	clitest.NeedsArguments(t, tool, "name a file with -in")
 }
 

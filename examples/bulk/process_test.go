@@ -12,7 +12,6 @@ import (
 	"net/http/httptest"
 	"os"
 	"strings"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -51,20 +50,16 @@ func TestMain(m *testing.M) {
 
 // A scene is a tenant with users, behind a socket, and a plan for them.
 type scene struct {
-	*licensingtest.Tenant
-	url           string
+	*clitest.Server
 	plan, results string
 	operations    []licensing.Operation
 	want          map[string]string // what users have in the end
-	batches       atomic.Int32
-	at            atomic.Int32                                             // the batch that meets meet; no other one does
-	meet          func(carryOut func(w http.ResponseWriter)) (answer bool) // reports whether the batch is answered
 }
 
 // newScene plans an assignment, a swap, a removal, a usage location, and a swap
 // that is undone, for every five users.
 func newScene(t *testing.T, users int) *scene {
-	s := &scene{Tenant: licensingtest.NewTenant(), want: map[string]string{}}
+	s := &scene{Server: clitest.NewServer(t), want: map[string]string{}}
 	e3, f1 := s.AddSKU(contoso.E3(users)).ID, s.AddSKU(contoso.F1(users)).ID
 	for i := range users {
 		name := userName(i)
@@ -92,30 +87,13 @@ func newScene(t *testing.T, users int) *scene {
 	for _, op := range s.operations {
 		plan += line(t, op)
 	}
-	s.plan, s.results = file(t, "plan.jsonl", plan), file(t, "results.jsonl", "")
-	server := httptest.NewServer(s)
-	t.Cleanup(server.Close)
-	s.url = server.URL
+	s.plan, s.results = clitest.File(t, "plan.jsonl", plan), clitest.File(t, "results.jsonl", "")
 	return s
-}
-
-func (s *scene) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if !strings.HasSuffix(r.URL.Path, "/$batch") || s.batches.Add(1) != s.at.Load() {
-		s.Tenant.ServeHTTP(w, r)
-		return
-	}
-	if body, err := io.ReadAll(r.Body); err == nil { // or it would not be heard that the client is gone
-		r.Body = io.NopCloser(bytes.NewReader(body))
-	}
-	if !s.meet(func(w http.ResponseWriter) { s.Tenant.ServeHTTP(w, r) }) {
-		panic(http.ErrAbortHandler)
-	}
-	s.Tenant.ServeHTTP(w, r)
 }
 
 // start runs the tool with some further arguments.
 func (s *scene) start(args ...string) *clitest.Process {
-	return clitest.NewProcess(s.url, append([]string{"-in", s.plan}, args...)...)
+	return clitest.NewProcess(s.URL, append([]string{"-in", s.plan}, args...)...)
 }
 
 // outcomes returns how many results of each outcome lines have, and the operations
@@ -144,7 +122,7 @@ func (s *scene) effects() int { return (&stage{Tenant: s.Tenant}).changes() }
 // isOver checks that everything was made once, and says so.
 func (s *scene) isOver(t *testing.T) {
 	t.Helper()
-	counts, made := outcomes(t, read(t, s.results))
+	counts, made := outcomes(t, clitest.Read(t, s.results))
 	for _, op := range s.operations {
 		if n := made[identity(op)]; n != 1 {
 			t.Errorf("%d results say that it was made: %s", n, line(t, op))
@@ -179,7 +157,7 @@ func TestKillAndResume(t *testing.T) {
 				s := newScene(t, 120)
 				s.SetReadLag(time.Hour)
 				killed := s.start("-out", s.results)
-				s.meet = func(carryOut func(w http.ResponseWriter)) bool {
+				s.Meet = func(carryOut func(w http.ResponseWriter)) bool {
 					if how == 0 {
 						carryOut(httptest.NewRecorder())
 					}
@@ -190,7 +168,7 @@ func TestKillAndResume(t *testing.T) {
 					}
 					return false
 				}
-				s.at.Store(at + 1)
+				s.At.Store(at + 1)
 				if status := killed.Run(t); status != -1 {
 					t.Fatalf("got status %d and\n%s", status, &killed.Notes)
 				}
@@ -221,7 +199,7 @@ func TestSignals(t *testing.T) {
 			s := newScene(t, 1000)
 			s.SetReadLag(time.Hour)
 			p := s.start("-out", s.results)
-			s.meet = func(carryOut func(w http.ResponseWriter)) bool {
+			s.Meet = func(carryOut func(w http.ResponseWriter)) bool {
 				p.Started().Signal(test.first)
 				p.WaitFor("draining: requests under way are being settled; press again to stop\n")
 				if test.again {
@@ -231,11 +209,11 @@ func TestSignals(t *testing.T) {
 				}
 				return !test.again
 			}
-			s.at.Store(5)
+			s.At.Store(5)
 			if status := p.Run(t); status != 1 || !strings.Contains(p.Notes.String(), "bulk: interrupted: ") {
 				t.Errorf("got status %d and\n%s", status, &p.Notes)
 			}
-			counts, made := outcomes(t, read(t, s.results))
+			counts, made := outcomes(t, clitest.Read(t, s.results))
 			if got := counts["done"] + counts["notSent"] + counts["unknown"]; got != len(s.operations) || counts["done"] != len(made) || (counts["unknown"] > 0) != test.again || counts["notSent"] == 0 {
 				t.Errorf("got %v of %d", counts, len(s.operations))
 			}
@@ -254,7 +232,7 @@ func TestSignals(t *testing.T) {
 // TestSeveralResumes has others started while one is under way.
 func TestSeveralResumes(t *testing.T) {
 	s := newScene(t, 100)
-	s.meet = func(func(w http.ResponseWriter)) bool {
+	s.Meet = func(func(w http.ResponseWriter)) bool {
 		for range 2 {
 			p := s.start("-out", s.results, "-resume")
 			if status, want := p.Run(t), "bulk: another run is writing to "+s.results+"; wait until it has ended\n"; status != 2 || !strings.HasPrefix(p.Notes.String(), want) {
@@ -263,7 +241,7 @@ func TestSeveralResumes(t *testing.T) {
 		}
 		return true
 	}
-	s.at.Store(2)
+	s.At.Store(2)
 	if p := s.start("-out", s.results, "-resume"); p.Run(t) != 0 {
 		t.Errorf("got\n%s", &p.Notes)
 	}
@@ -279,11 +257,11 @@ func TestNobodyReadsTheResults(t *testing.T) {
 		t.Fatal(err)
 	}
 	var before bytes.Buffer
-	s.meet = func(func(w http.ResponseWriter)) bool {
+	s.Meet = func(func(w http.ResponseWriter)) bool {
 		out.Close()
 		return true
 	}
-	s.at.Store(5)
+	s.At.Store(5)
 	p.Begin(t)
 	io.Copy(&before, out) // until it is closed
 	if status := p.End(t); status != 1 || !strings.Contains(p.Notes.String(), "bulk: the results cannot be written: write ") {

@@ -21,13 +21,13 @@ import (
 
 func TestResume(t *testing.T) {
 	whole := newStage()
-	whole.play(t, changes, "-out "+file(t, "results.jsonl", ""))
+	whole.play(t, changes, "-out "+clitest.File(t, "results.jsonl", ""))
 	for results := 1; results <= 4; results++ {
 		s := newStage()
-		path := file(t, "results.jsonl", "")
+		path := clitest.File(t, "results.jsonl", "")
 		oneByOne := func(j *job) { j.options.Concurrency, j.options.BatchSize = 1, 1 }
 		first := s.play(t, changes, "-out "+path, oneByOne, s.interruptAfter(results))
-		written := read(t, path)
+		written := clitest.Read(t, path)
 		second := s.play(t, changes, "-resume -out "+path)
 		s.wants(t, changed)
 		want := " were not done; -out " + path + " -resume goes on with them"
@@ -40,7 +40,7 @@ func TestResume(t *testing.T) {
 		if got, want := s.changes(), whole.changes(); got != want {
 			t.Errorf("after %d results %d changes were made, in one run %d", results, got, want)
 		}
-		if now := read(t, path); !strings.HasPrefix(now, written) || strings.Count(now, "\n") < 5 {
+		if now := clitest.Read(t, path); !strings.HasPrefix(now, written) || strings.Count(now, "\n") < 5 {
 			t.Errorf("after %d results the file had %d lines, and now has %d", results, strings.Count(written, "\n"), strings.Count(now, "\n"))
 		}
 	}
@@ -67,7 +67,7 @@ func (s *stage) changes() int {
 // TestResumeTrustsTheFile has a run whose changes do not show yet.
 func TestResumeTrustsTheFile(t *testing.T) {
 	s := newStage()
-	path := file(t, "results.jsonl", "")
+	path := clitest.File(t, "results.jsonl", "")
 	input := header4 + adele + ",ENTERPRISEPACK,,\n" + cleo + ",M365_F1,,\n"
 	if err := s.play(t, header4+adele+",ENTERPRISEPACK,,\n", "-out "+path); err != nil {
 		t.Fatal(err)
@@ -80,10 +80,10 @@ func TestResumeTrustsTheFile(t *testing.T) {
 	if !strings.HasPrefix(stale.out, "users and groups: 2\noperations: 1\nmade by an earlier run, and left out: 1\n\n") || strings.Contains(stale.out, "\nENTERPRISEPACK ") {
 		t.Errorf("got\n%s", stale.out)
 	}
-	before := read(t, path)
-	if err := stale.play(t, input, "-dry-run -resume -out "+path); err != nil || read(t, path) != before ||
+	before := clitest.Read(t, path)
+	if err := stale.play(t, input, "-dry-run -resume -out "+path); err != nil || clitest.Read(t, path) != before ||
 		!strings.Contains(stale.out, "\nadele@contoso.example  nothing, an earlier run has made it\n") {
-		t.Errorf("a dry run: got %v and\n%s\nand the file is changed: %t", err, stale.out, read(t, path) != before)
+		t.Errorf("a dry run: got %v and\n%s\nand the file is changed: %t", err, stale.out, clitest.Read(t, path) != before)
 	}
 }
 
@@ -134,7 +134,7 @@ func TestWhatIsDoneAlready(t *testing.T) {
 		{"blank lines", "\n" + unsent + "  ", []licensing.Operation{add}, "-"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			c := command{out: file(t, "results.jsonl", test.file), resume: true}
+			c := command{out: clitest.File(t, "results.jsonl", test.file), resume: true}
 			r, err := c.openResults(nil)
 			if err != nil {
 				t.Fatal(err)
@@ -169,14 +169,14 @@ func TestTornResults(t *testing.T) {
 		{"no operation", `{"index":-1,"error":{}}`, `{"index":-1,"error":{}}`, ":1: this is not a result: it has no operation"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			path := file(t, "results.jsonl", test.file)
+			path := clitest.File(t, "results.jsonl", test.file)
 			c := command{out: path, resume: true}
 			r, err := c.openResults(nil)
 			if err == nil {
 				err = r.Write(licensing.OperationResult{Index: 1, Operation: operation("b", nil, id(1))})
 				r.Close()
 			}
-			if got := read(t, path); got != test.want || !strings.HasPrefix(errText(err), either(test.err != "", path+test.err)) || (err != nil) != (test.err != "") {
+			if got := clitest.Read(t, path); got != test.want || !strings.HasPrefix(errText(err), either(test.err != "", path+test.err)) || (err != nil) != (test.err != "") {
 				t.Errorf("got %v and\n%s\nwant\n%s", err, got, test.want)
 			}
 		})
@@ -192,10 +192,10 @@ func either(yes bool, text string) string {
 
 func TestResultsAreWrittenAsTheyCome(t *testing.T) {
 	s := newStage()
-	path := file(t, "results.jsonl", "")
+	path := clitest.File(t, "results.jsonl", "")
 	var sizes []int
 	err := s.play(t, changes, "-out "+path, func(j *job) {
-		j.bulk = each(j.bulk, func() { sizes = append(sizes, strings.Count(read(t, path), "\n")) })
+		j.bulk = each(j.bulk, func() { sizes = append(sizes, strings.Count(clitest.Read(t, path), "\n")) })
 	})
 	if !slices.Equal(sizes, []int{1, 2, 3, 4, 5}) {
 		t.Errorf("got %v, with %v lines before each result", err, sizes)
@@ -256,7 +256,7 @@ func TestNoRoomAtAll(t *testing.T) {
 }
 
 func TestResultsInUse(t *testing.T) {
-	path := file(t, "results.jsonl", "")
+	path := clitest.File(t, "results.jsonl", "")
 	c := command{out: path}
 	first, err := c.openResults(nil)
 	if err != nil {
@@ -296,7 +296,7 @@ func TestResultsThatAreNoFile(t *testing.T) {
 	if err := s.play(t, changes, "-out "+t.TempDir()); err == nil || len(s.Writes()) > 0 {
 		t.Errorf("a folder: got %v", err)
 	}
-	locked := file(t, "results.jsonl", "")
+	locked := clitest.File(t, "results.jsonl", "")
 	if os.WriteFile(locked, nil, 0o400); os.Geteuid() == 0 {
 		locked = "/proc/sys/kernel/ostype" // which even root cannot write
 	}
@@ -322,7 +322,7 @@ func TestResultsOnTheStandardOutput(t *testing.T) {
 
 func TestDryRunWithoutResultsYet(t *testing.T) {
 	s := newStage()
-	path := file(t, "results.jsonl", "")
+	path := clitest.File(t, "results.jsonl", "")
 	if err := s.play(t, changes, "-dry-run -resume -out "+path); err != nil || !strings.HasPrefix(s.out, "users and groups: 5\noperations: 5\n") {
 		t.Errorf("got %v and\n%s", err, s.out)
 	}
@@ -334,7 +334,7 @@ func TestDryRunWithoutResultsYet(t *testing.T) {
 // TestForeseesWhatIsDoneAlready has a location that does not show yet.
 func TestForeseesWhatIsDoneAlready(t *testing.T) {
 	s := newStage()
-	path := file(t, "results.jsonl", line(t, licensing.OperationResult{Operation: licensing.Operation{
+	path := clitest.File(t, "results.jsonl", line(t, licensing.OperationResult{Operation: licensing.Operation{
 		Kind: licensing.OperationSetUsageLocation, Target: eva, UsageLocation: "FR",
 	}}))
 	if err := s.play(t, header4+eva+",M365_F1,,FR\n", "-dry-run -resume -out "+path); err != nil || !strings.Contains(s.out, "\neva@contoso.example  add M365_F1\n") {
@@ -350,7 +350,7 @@ func TestResumeOfWhatWasInDoubt(t *testing.T) {
 	if err := s.play(t, line(t, op), ""); err != nil {
 		t.Fatal(err)
 	}
-	path := file(t, "results.jsonl", line(t, licensing.OperationResult{Operation: op, Err: licensing.ErrOutcomeUnknown}))
+	path := clitest.File(t, "results.jsonl", line(t, licensing.OperationResult{Operation: op, Err: licensing.ErrOutcomeUnknown}))
 	if err := s.play(t, line(t, op)+line(t, operation(adele, []uuid.UUID{s.f1.ID})), "-resume -out "+path); err != nil || !strings.HasPrefix(s.out, "users and groups: 1\noperations: 0\nso already: 2\n") {
 		t.Errorf("got %v and\n%s", err, s.out)
 	}
@@ -361,7 +361,7 @@ func TestResumeOfWhatWasInDoubt(t *testing.T) {
 func TestResumeKeepsTheOrder(t *testing.T) {
 	s := newStage()
 	remove, add := operation(cleo, []uuid.UUID{s.e3.ID}), operation(cleo, nil, s.e3.ID)
-	path := file(t, "results.jsonl", "\n"+line(t, licensing.OperationResult{Operation: remove, Attempts: 1, Err: licensing.ErrPlanDependency})+line(t, licensing.OperationResult{Index: 1, Operation: add}))
+	path := clitest.File(t, "results.jsonl", "\n"+line(t, licensing.OperationResult{Operation: remove, Attempts: 1, Err: licensing.ErrPlanDependency})+line(t, licensing.OperationResult{Index: 1, Operation: add}))
 	if err := s.play(t, line(t, remove)+line(t, add), "-resume -out "+path); err != nil || !strings.HasPrefix(s.out, "users and groups: 1\noperations: 2\n") {
 		t.Errorf("got %v and\n%s", err, s.out)
 	}
@@ -371,12 +371,12 @@ func TestResumeKeepsTheOrder(t *testing.T) {
 // TestResumeOfTheDemo has results of an earlier process, whose tenant is gone.
 func TestResumeOfTheDemo(t *testing.T) {
 	leaver := operation(userName(9), []uuid.UUID{contoso.E3(1).ID})
-	path := file(t, "results.jsonl", line(t, licensing.OperationResult{Operation: leaver})+"torn")
+	path := clitest.File(t, "results.jsonl", line(t, licensing.OperationResult{Operation: leaver})+"torn")
 	out, _, err := clitest.Run(t, tool, "-dry-run", "-resume", "-out", path)
 	if err == nil || !strings.Contains(err.Error(), ":2: this is not a result") {
 		t.Errorf("torn: got %v and\n%s", err, out)
 	}
-	path = file(t, "results.jsonl", line(t, licensing.OperationResult{Operation: leaver}))
+	path = clitest.File(t, "results.jsonl", line(t, licensing.OperationResult{Operation: leaver}))
 	out, _, err = clitest.Run(t, tool, "-dry-run", "-resume", "-out", path)
 	if err != nil || !strings.HasPrefix(out, "users and groups: 3601\noperations: 3276\nso already: 361\n") || !strings.Contains(out, "\nENTERPRISEPACK  2134    2081  71 ") {
 		t.Errorf("got %v and\n%.400s", err, out)

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/graphlicensing/licensing/examples/internal/clitest"
 	"github.com/graphlicensing/licensing/examples/internal/contoso"
 	"github.com/graphlicensing/licensing/reconcile"
 )
@@ -14,8 +15,8 @@ import (
 // TestDrift has somebody else change a user between the plan and apply.
 func TestDrift(t *testing.T) {
 	s := newStage()
-	changes := file(t, "changes.json", "")
-	input := file(t, "in.yaml", "users:\n  "+adele+": {remove: [M365_F1]}\n  "+ben+": {licenses: [M365_F1]}\n")
+	changes := clitest.File(t, "changes.json", "")
+	input := clitest.File(t, "in.yaml", "users:\n  "+adele+": {remove: [M365_F1]}\n  "+ben+": {licenses: [M365_F1]}\n")
 	if status := s.play(t, "", "plan", input, "-o", changes); status != statusChanges {
 		t.Fatalf("got status %d and\n%s", status, s.notes)
 	}
@@ -32,7 +33,7 @@ func TestMembers(t *testing.T) {
 	s := newStage()
 	s.SetSeats(s.skus[1].ID, 1) // which Adele has
 	s.ProcessAfter(time.Minute)
-	input := file(t, "in.yaml", "groups: {Sales: {licenses: [M365_F1]}}")
+	input := clitest.File(t, "in.yaml", "groups: {Sales: {licenses: [M365_F1]}}")
 	if status := s.play(t, "", "apply", "-wait", input); status != 0 || !strings.Contains(s.notes, "group Sales: not for "+dan+"\n") {
 		t.Errorf("got status %d and\n%s\n%s", status, s.out, s.notes)
 	}
@@ -61,7 +62,7 @@ func TestSeats(t *testing.T) {
 	for seats, want := range map[int]string{2: "\n2 of 2 changes done, ", 1: "\n1 of 2 changes done, 1 failed, "} {
 		s := newStage()
 		s.SetSeats(s.skus[0].ID, seats) // Cleo and Dan have one
-		input := file(t, "in.yaml", "users:\n  "+ben+": {licenses: [ENTERPRISEPACK]}\n  "+cleo+": {remove: [ENTERPRISEPACK]}\n")
+		input := clitest.File(t, "in.yaml", "users:\n  "+ben+": {licenses: [ENTERPRISEPACK]}\n  "+cleo+": {remove: [ENTERPRISEPACK]}\n")
 		if status := s.play(t, "", "apply", "-yes", input); (status == 0) != (seats == 2) || !strings.Contains(s.out, want) ||
 			strings.Contains(s.out, "1 missing") != (seats == 1) || strings.Contains(s.out, "too few seats") != (seats == 1) {
 			t.Errorf("%d seats: got status %d and\n%s\n%s", seats, status, s.out, s.notes)

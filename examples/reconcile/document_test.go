@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/graphlicensing/licensing/examples/internal/clitest"
 	"github.com/graphlicensing/licensing/examples/internal/contoso"
 )
 
@@ -102,7 +103,7 @@ func TestIDs(t *testing.T) {
 	user, _ := s.User(ben)
 	input := `{"managed": "all", "users": {"` + user.ID + `": {"licenses": [{"sku": "` + e3.ID.String() + `", "only": ["` + contoso.Exchange.ID.String() + `"]}]}},
 		"groups": {"` + strings.ToUpper(contoso.Sales) + `": {"mode": "exactly"}}}`
-	if status := s.play(t, "", "apply", "-yes", file(t, "in.json", input)); status != 0 {
+	if status := s.play(t, "", "apply", "-yes", clitest.File(t, "in.json", input)); status != 0 {
 		t.Errorf("got status %d and\n%s\n%s", status, s.out, s.notes)
 	}
 	s.wants(t, map[string]string{ben: "ENTERPRISEPACK-SHAREPOINTENTERPRISE-YAMMER_ENTERPRISE", contoso.Sales: ""})
@@ -120,7 +121,7 @@ func TestPlans(t *testing.T) {
 	} {
 		s := newStage()
 		input := "managed: [ENTERPRISEPACK]\nusers:\n  " + cleo + ":\n    mode: exactly\n    licenses:\n      - sku: ENTERPRISEPACK\n        " + plans + "\n"
-		if status := s.play(t, "", "apply", "-yes", file(t, "in.yaml", input)); status != 0 {
+		if status := s.play(t, "", "apply", "-yes", clitest.File(t, "in.yaml", input)); status != 0 {
 			t.Errorf("%s: got status %d and\n%s\n%s", plans, status, s.out, s.notes)
 		}
 		s.wants(t, map[string]string{cleo: "ENTERPRISEPACK" + want + ", VISIOCLIENT"})
@@ -129,7 +130,7 @@ func TestPlans(t *testing.T) {
 
 // TestREADME has the file of the page read.
 func TestREADME(t *testing.T) {
-	_, text, _ := strings.Cut(read(t, "README.md"), "```yaml\n")
+	_, text, _ := strings.Cut(clitest.Read(t, "README.md"), "```yaml\n")
 	text, _, _ = strings.Cut(text, "```")
 	var notes bytes.Buffer
 	doc, bad := readDocument([]byte(text))

@@ -14,6 +14,7 @@ import (
 	"testing/synctest"
 
 	"github.com/graphlicensing/licensing/examples/internal/cli"
+	"github.com/graphlicensing/licensing/examples/internal/clitest"
 	"github.com/graphlicensing/licensing/examples/internal/contoso"
 	"github.com/graphlicensing/licensing/licensingtest"
 )
@@ -129,27 +130,6 @@ func tool(answer string) func(ctx context.Context, args []string, out, notes io.
 	}
 }
 
-// file returns the path of a new file with a text, or of none yet.
-func file(t *testing.T, name, text string) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), name)
-	if text != "" {
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return path
-}
-
-func read(t *testing.T, path string) string {
-	t.Helper()
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
-}
-
 // golden compares a text with a file of testdata, or writes it there.
 func golden(t *testing.T, name, got string) {
 	t.Helper()
@@ -159,7 +139,7 @@ func golden(t *testing.T, name, got string) {
 			t.Fatal(err)
 		}
 	}
-	if want := read(t, path); got != want {
+	if want := clitest.Read(t, path); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 }

@@ -35,7 +35,7 @@ func TestMainJob(t *testing.T) {
 	if out, _, _ := clitest.Run(t, tool(""), "plan", "-all"); strings.Count(out, "@contoso.example ") < 237 || !strings.Contains(out, "\njoiner0002@") {
 		t.Errorf("-all: got\n%s", out)
 	}
-	results := file(t, "results.jsonl", "")
+	results := clitest.File(t, "results.jsonl", "")
 	out, notes, err = clitest.Run(t, tool("y\n"), "apply", "-out", results)
 	if status(err) != statusFailed || err.Error() != "21 of 242 were not done" ||
 		!strings.Contains(out, "\n221 of 238 changes done, 17 failed, 0 in doubt, 0 not sent\n") ||
@@ -84,12 +84,12 @@ func TestPlan(t *testing.T) {
 		t.Errorf("got status %d and\n%s", status, s.notes)
 	}
 	golden(t, "plan.txt", s.out)
-	changes := file(t, "changes.json", "")
+	changes := clitest.File(t, "changes.json", "")
 	if status := s.play(t, wanted, "plan", "-json", "-o", changes, "-"); status != statusChanges {
 		t.Errorf("got status %d and\n%s", status, s.notes)
 	}
 	golden(t, "plan.json", s.out)
-	if read(t, changes) != s.out {
+	if clitest.Read(t, changes) != s.out {
 		t.Error("-o and -json do not write the same")
 	}
 	if len(s.Writes()) > 0 {
@@ -101,21 +101,21 @@ func TestPlan(t *testing.T) {
 func TestApply(t *testing.T) {
 	for _, planned := range []bool{false, true} {
 		s := newStage()
-		input := file(t, "wanted.yaml", wanted)
+		input := clitest.File(t, "wanted.yaml", wanted)
 		if planned {
-			changes := file(t, "changes.json", "")
+			changes := clitest.File(t, "changes.json", "")
 			if status := s.play(t, "", "plan", input, "-o", changes); status != statusChanges {
 				t.Fatalf("got status %d and\n%s", status, s.notes)
 			}
 			input = changes
 		}
-		results := file(t, "results.jsonl", "")
+		results := clitest.File(t, "results.jsonl", "")
 		if status := s.play(t, "", "apply", "-yes", input, "-out", results); status != statusFailed || !strings.HasSuffix(s.notes, "\nerror: 1 of 5 were not done\n") ||
 			!strings.HasSuffix(s.out, "\n4 of 4 changes done, 0 failed, 0 in doubt, 0 not sent\n") {
 			t.Errorf("got status %d and\n%s\n%s", status, s.out, s.notes)
 		}
 		s.wants(t, done)
-		lines := strings.Split(strings.TrimSpace(read(t, results)), "\n")
+		lines := strings.Split(strings.TrimSpace(clitest.Read(t, results)), "\n")
 		var last reconcile.Result
 		if err := json.Unmarshal([]byte(lines[len(lines)-1]), &last); len(lines) != 4 || err != nil || !last.Written {
 			t.Errorf("got %v and %d lines", err, len(lines))
@@ -156,7 +156,7 @@ func TestQuestion(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s := newStage()
-			args := append([]string{"apply", file(t, "wanted.yaml", wanted)}, strings.Fields(test.flags)...)
+			args := append([]string{"apply", clitest.File(t, "wanted.yaml", wanted)}, strings.Fields(test.flags)...)
 			if status := s.play(t, test.answer, args...); status != test.status || len(s.Writes()) != test.writes ||
 				strings.Contains(s.notes, question) != test.asks || !strings.Contains(s.notes, test.notes) {
 				t.Errorf("got status %d, %d writes and\n%s", status, len(s.Writes()), s.notes)
@@ -164,7 +164,7 @@ func TestQuestion(t *testing.T) {
 		})
 	}
 	s := newStage() // who only gains is not asked about
-	if status := s.play(t, "", "apply", file(t, "in.yaml", "users: {"+ben+": {licenses: [M365_F1]}}")); status != 0 || strings.Contains(s.notes, "?") || len(s.Writes()) != 1 {
+	if status := s.play(t, "", "apply", clitest.File(t, "in.yaml", "users: {"+ben+": {licenses: [M365_F1]}}")); status != 0 || strings.Contains(s.notes, "?") || len(s.Writes()) != 1 {
 		t.Errorf("got status %d and\n%s", status, s.notes)
 	}
 	if status := s.play(t, "y\n", "leaver", ben); status != 0 || !strings.Contains(s.notes, some) {
@@ -200,7 +200,7 @@ func (w writer) Write(text []byte) (int, error) { return w(text) }
 func TestSnapshot(t *testing.T) {
 	for _, form := range []string{"", "-json"} {
 		s := newStage()
-		saved := file(t, "snapshot", "")
+		saved := clitest.File(t, "snapshot", "")
 		args := []string{"snapshot", "-o", saved}
 		if form != "" {
 			args = append(args, form)
@@ -209,7 +209,7 @@ func TestSnapshot(t *testing.T) {
 			t.Fatalf("got status %d and\n%s", status, s.notes)
 		}
 		if form == "" {
-			golden(t, "snapshot.yaml", read(t, saved))
+			golden(t, "snapshot.yaml", clitest.Read(t, saved))
 		}
 		if status := s.play(t, "", "plan", saved); status != 0 {
 			t.Errorf("right away: got status %d and\n%s", status, s.out)
@@ -218,7 +218,7 @@ func TestSnapshot(t *testing.T) {
 		for _, user := range []string{adele, ben, cleo, dan, eva} {
 			before[user] = s.holds(t, user)
 		}
-		s.play(t, "", "apply", "-yes", file(t, "wanted.yaml", wanted))
+		s.play(t, "", "apply", "-yes", clitest.File(t, "wanted.yaml", wanted))
 		if s.play(t, "", "apply", "-yes", saved) != 0 {
 			t.Errorf("restored: got\n%s\n%s", s.out, s.notes)
 		}
@@ -236,7 +236,7 @@ func TestSnapshot(t *testing.T) {
 
 func TestLeaverAndCovered(t *testing.T) {
 	s := newStage()
-	changes := file(t, "changes.json", "")
+	changes := clitest.File(t, "changes.json", "")
 	if status := s.play(t, "", "covered", "-dry-run", "-o", changes); status != statusChanges || !strings.Contains(s.out, "\n"+dan+"  remove ENTERPRISEPACK ") ||
 		!strings.Contains(s.out, "to change: 1\n") || len(s.Writes()) > 0 {
 		t.Errorf("covered: got status %d and\n%s\n%s", status, s.out, s.notes)
@@ -264,7 +264,7 @@ func TestLeaverAndCovered(t *testing.T) {
 }
 
 func TestMisuses(t *testing.T) {
-	csv := file(t, "in.csv", "a,b\n")
+	csv := clitest.File(t, "in.csv", "a,b\n")
 	folder := t.TempDir()
 	for args, want := range map[string]string{
 		"":                             "name a command: plan, apply, snapshot, leaver, covered, demo",
@@ -316,22 +316,22 @@ func TestDemoPrintsItsFile(t *testing.T) {
 }
 
 func TestRealTenantWhereThereAreCredentials(t *testing.T) {
-	clitest.Real(t, tool(""), "plan", file(t, "in.yaml", wanted))
+	clitest.Real(t, tool(""), "plan", clitest.File(t, "in.yaml", wanted))
 }
 
 // TestRefusals has Graph refuse what the tool reads, and a set that is no set.
 func TestRefusals(t *testing.T) {
 	s := newStage()
 	s.Fail(refusal("/groups"))
-	if status := s.play(t, "", "plan", file(t, "in.yaml", wanted)); status != statusFailed || !strings.Contains(s.notes, "error: the permission or the role is missing: group Sales: ") {
+	if status := s.play(t, "", "plan", clitest.File(t, "in.yaml", wanted)); status != statusFailed || !strings.Contains(s.notes, "error: the permission or the role is missing: group Sales: ") {
 		t.Errorf("groups: got status %d and\n%s", status, s.notes)
 	}
 	s = newStage()
 	s.Fail(refusal("/subscribedSkus"))
-	if status := s.play(t, "", "plan", file(t, "in.yaml", wanted)); status != statusFailed || !strings.Contains(s.notes, "error: the permission or the role is missing: ") {
+	if status := s.play(t, "", "plan", clitest.File(t, "in.yaml", wanted)); status != statusFailed || !strings.Contains(s.notes, "error: the permission or the role is missing: ") {
 		t.Errorf("SKUs: got status %d and\n%s", status, s.notes)
 	}
-	if status := newStage().play(t, "", "apply", file(t, "in.json", `{"created":"2026-01-01T00:00:00Z","changes":[{"name":"x"}]}`)); status != statusMisuse {
+	if status := newStage().play(t, "", "apply", clitest.File(t, "in.json", `{"created":"2026-01-01T00:00:00Z","changes":[{"name":"x"}]}`)); status != statusMisuse {
 		t.Errorf("a bad set: got status %d", status)
 	}
 }

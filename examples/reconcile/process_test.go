@@ -3,7 +3,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -11,7 +10,6 @@ import (
 	"net/http/httptest"
 	"os"
 	"strings"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -40,20 +38,16 @@ func TestMain(m *testing.M) {
 
 // A scene is a tenant with users, behind a socket, and a file for them.
 type scene struct {
-	*licensingtest.Tenant
-	url           string
+	*clitest.Server
 	file, results string
 	want          map[string]string // what users have in the end
 	changes       int               // that takes
-	batches       atomic.Int32
-	at            atomic.Int32                                             // the batch that meets meet; no other one does
-	meet          func(carryOut func(w http.ResponseWriter)) (answer bool) // reports whether the batch is answered
 }
 
 // newScene has an assignment, a swap, a removal, and somebody who has all already, for
 // every four users.
 func newScene(t *testing.T, users int) *scene {
-	s := &scene{Tenant: licensingtest.NewTenant(), want: map[string]string{}}
+	s := &scene{Server: clitest.NewServer(t), want: map[string]string{}}
 	e3, f1 := s.AddSKU(contoso.E3(users)).ID, s.AddSKU(contoso.F1(users)).ID
 	text := "managed: all\nusers:\n"
 	for i := range users {
@@ -67,29 +61,12 @@ func newScene(t *testing.T, users int) *scene {
 		text += fmt.Sprintf("  %s: {%s}\n", name, goal)
 		s.AddUser(user)
 	}
-	s.file, s.results = file(t, "licenses.yaml", text), file(t, "results.jsonl", "")
-	server := httptest.NewServer(s)
-	t.Cleanup(server.Close)
-	s.url = server.URL
+	s.file, s.results = clitest.File(t, "licenses.yaml", text), clitest.File(t, "results.jsonl", "")
 	return s
 }
 
-func (s *scene) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if !strings.HasSuffix(r.URL.Path, "/$batch") || s.batches.Add(1) != s.at.Load() {
-		s.Tenant.ServeHTTP(w, r)
-		return
-	}
-	if body, err := io.ReadAll(r.Body); err == nil { // or it would not be heard that the client is gone
-		r.Body = io.NopCloser(bytes.NewReader(body))
-	}
-	if !s.meet(func(w http.ResponseWriter) { s.Tenant.ServeHTTP(w, r) }) {
-		panic(http.ErrAbortHandler)
-	}
-	s.Tenant.ServeHTTP(w, r)
-}
-
 func (s *scene) apply(input string) *clitest.Process {
-	return clitest.NewProcess(s.url, "apply", "-yes", input, "-out", s.results)
+	return clitest.NewProcess(s.URL, "apply", "-yes", input, "-out", s.results)
 }
 
 // isOver checks that everybody has what is wanted, and that everything was made once.
@@ -129,7 +106,7 @@ func TestKillAndRunAgain(t *testing.T) {
 					s := newScene(t, 160)
 					s.SetReadLag(lag)
 					killed := s.apply(s.file)
-					s.meet = func(carryOut func(w http.ResponseWriter)) bool {
+					s.Meet = func(carryOut func(w http.ResponseWriter)) bool {
 						if how == 0 {
 							carryOut(httptest.NewRecorder())
 						}
@@ -140,7 +117,7 @@ func TestKillAndRunAgain(t *testing.T) {
 						}
 						return false
 					}
-					s.at.Store(at + 1)
+					s.At.Store(at + 1)
 					if status := killed.Run(t); status != -1 {
 						t.Fatalf("got status %d and\n%s", status, &killed.Notes)
 					}
@@ -162,16 +139,16 @@ func TestSignals(t *testing.T) {
 			t.Parallel()
 			s := newScene(t, 400)
 			p := s.apply(s.file)
-			s.meet = func(func(w http.ResponseWriter)) bool {
+			s.Meet = func(func(w http.ResponseWriter)) bool {
 				p.Started().Signal(signal)
 				p.WaitFor("draining: requests under way are being settled; press again to stop\n")
 				return true
 			}
-			s.at.Store(20) // of which 15 look
+			s.At.Store(20) // of which 15 look
 			if status := p.Run(t); status != statusFailed || !strings.Contains(p.Notes.String(), "reconcile: interrupted: ") {
 				t.Errorf("got status %d and\n%s", status, &p.Notes)
 			}
-			if text := read(t, s.results); !strings.Contains(text, "\"written\":true") || strings.Count(text, "\n") != 1+s.changes {
+			if text := clitest.Read(t, s.results); !strings.Contains(text, "\"written\":true") || strings.Count(text, "\n") != 1+s.changes {
 				t.Errorf("got %d results, want %d, some of them written", strings.Count(text, "\n"), 1+s.changes)
 			}
 			again := s.apply(s.file)
@@ -186,14 +163,14 @@ func TestSignals(t *testing.T) {
 // TestOneAtATime has a second run started while one is under way.
 func TestOneAtATime(t *testing.T) {
 	s := newScene(t, 80)
-	s.meet = func(func(w http.ResponseWriter)) bool {
+	s.Meet = func(func(w http.ResponseWriter)) bool {
 		p := s.apply(s.file)
 		if status := p.Run(t); status != statusMisuse || !strings.HasPrefix(p.Notes.String(), "reconcile: another run is writing to "+s.results) {
 			t.Errorf("got status %d and\n%s", status, &p.Notes)
 		}
 		return true
 	}
-	s.at.Store(2)
+	s.At.Store(2)
 	if p := s.apply(s.file); p.Run(t) != 0 {
 		t.Errorf("got\n%s", &p.Notes)
 	}
@@ -213,10 +190,10 @@ func TestStatuses(t *testing.T) {
 		{[]string{"apply", s.file, "-yes"}, 0},
 		{[]string{"apply", s.file}, 0},
 		{[]string{"plan", s.file}, 0},
-		{[]string{"plan", file(t, "in.yaml", "users: {"+uuid.NewString()+": {}}")}, 1},
+		{[]string{"plan", clitest.File(t, "in.yaml", "users: {"+uuid.NewString()+": {}}")}, 1},
 		{[]string{"-h"}, 0},
 	} {
-		if p := clitest.NewProcess(s.url, step.args...); p.Run(t) != step.status {
+		if p := clitest.NewProcess(s.URL, step.args...); p.Run(t) != step.status {
 			t.Errorf("%v: got status %d and\n%s", step.args, p.ProcessState.ExitCode(), &p.Notes)
 		}
 	}
