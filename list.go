@@ -104,7 +104,7 @@ func listed[W, T any](ctx context.Context, c *Client, l listing, item func(*W) (
 				return
 			}
 			for i, w := range page.List {
-				got, err := none, page.Odd[i].Err
+				got, err := none, page.Odd[i]
 				switch {
 				case w != nil:
 					got, err = item(w)
@@ -193,15 +193,11 @@ func nextPage[W any](ctx context.Context, c *Client, l *listing, link *url.URL) 
 // unread returns the error of the i-th item, which could not be read, or for err is
 // not one of those that were asked for.
 func (p *page[W]) unread(ctx context.Context, i int, err error) error {
-	name := fmt.Sprintf("value[%d]", i)
-	odd, ok := p.Odd[i]
-	if !ok {
-		return unread(&p.req, &p.answer, name, p.raw(i), err)
-	}
-	if part := unreadable(ctx, odd.Raw, func(part []byte) bool { return json.Unmarshal(part, new(W)) != nil }); part != "" {
+	name, raw := fmt.Sprintf("value[%d]", i), p.raw(i)
+	if part := unreadable(ctx, raw, func(part []byte) bool { return json.Unmarshal(part, new(W)) != nil }); part != "" {
 		name += "." + part
 	}
-	return unread(&p.req, &p.answer, name, odd.Raw, odd.Err)
+	return unread(&p.req, &p.answer, name, raw, err)
 }
 
 const (

@@ -136,8 +136,8 @@ func (u *User) selected() {
 }
 
 // inError reports whether the user's assignment of a SKU is in error, or any
-// where none is named, or whether nothing is known of them. Who does not have the SKU for that reason does not show
-// in assignedLicenses, by which Graph filters.
+// where none is named, or whether nothing is known of them. Who does not have the
+// SKU for that reason does not show in assignedLicenses, by which Graph filters.
 func (u *User) inError(sku uuid.UUID) bool {
 	return !u.told() || slices.ContainsFunc(u.LicenseAssignmentStates, func(s LicenseAssignmentState) bool {
 		return (sku == uuid.Nil || s.SKUID == sku) && s.Err() != nil

@@ -14,16 +14,10 @@ var ErrNoCollection = errors.New("value is missing")
 
 // A Page is a part of a collection.
 type Page[W any] struct {
-	Most int         // items that it may have
-	List []*W        // so that a long page is not copied as it grows; nil for null, and for an item that cannot be read
-	Odd  map[int]Odd // what is wrong with the latter, by their place in List
+	Most int           // items that it may have
+	List []*W          // so that a long page is not copied as it grows; nil for null, and for an item that cannot be read
+	Odd  map[int]error // what is wrong with the latter, by their place in List
 	Next string
-}
-
-// An Odd is an item of a page that cannot be read.
-type Odd struct {
-	Raw []byte // a part of the page's body
-	Err error
 }
 
 // wirePage is a page with items as they are read at first.
@@ -54,10 +48,10 @@ func (p *Page[W]) readEach(body []byte) error {
 	if err := json.Unmarshal(body, &parts); err != nil {
 		return err
 	}
-	p.List, p.Next, p.Odd = make([]*W, len(parts.Value)), parts.Next, make(map[int]Odd)
+	p.List, p.Next, p.Odd = make([]*W, len(parts.Value)), parts.Next, make(map[int]error)
 	for i, raw := range parts.Value {
 		if err := json.Unmarshal(raw, &p.List[i]); err != nil {
-			p.List[i], p.Odd[i] = nil, Odd{raw, err}
+			p.List[i], p.Odd[i] = nil, err
 		}
 	}
 	return nil

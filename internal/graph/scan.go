@@ -36,8 +36,9 @@ type survey struct {
 const odata = "@odata."
 
 // lookOver counts what an answer has before it is decoded, and finds the members
-// that say what it is, by names in any case as encoding/json does. Most is how many elements the list may have that was asked
-// for. What is no JSON is left to the decoder.
+// that say what it is, by names in any case as encoding/json does. Most is how many
+// elements the list may have that was asked for. What is no JSON is left to the
+// decoder.
 func lookOver(body []byte, most int) (survey, error) {
 	var seen survey
 	s := scanner{data: body}
